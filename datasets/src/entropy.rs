@@ -1,0 +1,46 @@
+//! Differential entropy by quadrature.
+
+use crate::target::Target;
+use autodiff::math::exp;
+use serde::{Deserialize, Serialize};
+
+/// A number and a bound on how far off it may be, both in the same unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// The number.
+    pub value: f64,
+    /// How far off it may be.
+    pub error: f64,
+}
+
+/// `-integral p ln p` by the trapezoid rule on the target's grid; the error is the difference from twice the step.
+///
+/// The integrand and its derivatives vanish at the edge of the grid, where the trapezoid rule converges faster than any
+/// power of the step: the difference from a coarser grid is many times the error of the finer one.
+pub(crate) fn by_quadrature(target: &dyn Target) -> Estimate {
+    let ([x, y], step) = target.grid();
+    let cells = |(lo, hi): (f64, f64)| ((hi - lo) / step).ceil() as usize;
+    let (mut fine, mut coarse) = (0.0, 0.0);
+    for i in 0..=cells(x) {
+        let (mut row, mut even) = (0.0, 0.0);
+        for j in 0..=cells(y) {
+            let log_p = target.log_density([x.0 + i as f64 * step, y.0 + j as f64 * step]);
+            let term = -log_p * exp(log_p);
+            row += term;
+            if j % 2 == 0 {
+                even += term;
+            }
+        }
+        fine += row;
+        if i % 2 == 0 {
+            coarse += even;
+        }
+    }
+    let cell = step * step;
+    let value = fine * cell;
+    Estimate {
+        value,
+        error: (value - coarse * 4.0 * cell).abs(),
+    }
+}
