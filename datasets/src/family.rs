@@ -111,8 +111,8 @@ impl Family {
     ///
     /// Exact: closed form, or a one-dimensional integral to a relative error below 1e-10, also where `p` itself
     /// underflows. A row with a NaN gives NaN; a row with a coordinate beyond 1e153 gives -infinity, for its
-    /// log-density is beyond what `f64` holds. The pole of [`Family::Rings`] at the origin, which has no mass, gives
-    /// the finite value at radius 1e-8.
+    /// log-density is beyond what `f64` holds. Within 1e-8 of the origin, where the density of [`Family::Rings`] has a
+    /// pole with 1e-29 of its mass, the pole is cut off.
     ///
     /// # Panics
     /// If `x` has not two columns.

@@ -17,7 +17,7 @@ pub(crate) trait Target: Sync {
     /// The window to plot: all but a thousandth of the mass.
     fn window(&self) -> Rectangle;
 
-    /// A rectangle outside which the integral of `p ln p` is below 1e-9, and a step at which the trapezoid rule on it
+    /// A rectangle outside which the integral of `p ln p` is below 1e-12, and a step at which the trapezoid rule on it
     /// has converged.
     fn grid(&self) -> (Rectangle, f64);
 }

@@ -62,7 +62,8 @@ fn log_half_circle([x, y]: [f64; 2]) -> f64 {
     let r = (x * x + y * y).sqrt();
     let kappa = r / variance;
     let (nearest_squared, integral) = if y >= 0.0 {
-        let phi = atan2(y, x);
+        // The absolute value is for minus zero.
+        let phi = atan2(y.abs(), x);
         let integral = arc(0.0, phi, kappa) + arc(0.0, PI - phi, kappa);
         ((r - 1.0) * (r - 1.0), integral)
     } else {
@@ -129,7 +130,6 @@ mod tests {
 
     #[test]
     fn exact_near_and_far() {
-        let mut worst: f64 = 0.0;
         for &a in &[
             -30.0, -3.0, -1.0, -0.4, 0.0, 1e-9, 0.1, 0.5, 1.0, 1.7, 2.0, 6.0, 25.0,
         ] {
@@ -140,10 +140,8 @@ mod tests {
                 let got = TwoMoons.log_density([a, b]);
                 let exact = by_brute_force([a, b]);
                 let error = (got - exact).abs() - 1e-13 * exact.abs();
-                worst = worst.max(error);
                 assert!(error < 1e-10, "({a}, {b}): {got}, not {exact}");
             }
         }
-        println!("worst error {worst:e}");
     }
 }

@@ -1,6 +1,6 @@
 //! What every family promises: a normalised density, draws that follow it, and the published entropies.
 
-use autodiff::math::{exp, mean_and_standard_error, sum};
+use autodiff::math::{exp, mean_and_standard_error, sin, sum};
 use autodiff::random::stream;
 use datasets::Family;
 use faer::Mat;
@@ -53,20 +53,19 @@ fn densities_integrate_to_one() {
 
 #[test]
 fn entropies_are_those_of_an_independent_grid_and_of_the_literature() {
-    for (family, published) in Family::ALL
+    for (family, millinats) in Family::ALL
         .into_iter()
-        .zip([3.194, 3.142, 2.786, 3.230, 1.007, 2.102, 2.936, 2.743])
+        .zip([3194, 3142, 2786, 3230, 1007, 2102, 2936, 2743])
     {
         let entropy = family.entropy();
-        println!("{family}: {:.9} +- {:.1e}", entropy.value, entropy.error);
         let [other] = integrals(family, |_, log_p| [-log_p]);
         assert!(entropy.error < 1e-6, "{family}: {entropy:?}");
         assert!(
-            (entropy.value - other).abs() < 1e-7,
+            (entropy.value - other).abs() < 1e-11,
             "{family}: {entropy:?}, {other}"
         );
         assert!(
-            (entropy.value - published).abs() < 0.0025,
+            (entropy.value - f64::from(millinats) / 1000.0).abs() < 0.0025,
             "{family}: {entropy:?}"
         );
         assert_eq!(entropy, family.entropy());
@@ -89,7 +88,7 @@ fn draws_have_the_moments_and_the_entropy_of_the_density() {
     for family in Family::ALL {
         // Fourier terms see structure that low moments do not.
         let functions = |[a, b]: [f64; 2]| {
-            let wave = |t: f64| t - t.floor() - 0.5;
+            let wave = |t: f64| sin(3.0 * t);
             [
                 a,
                 b,
@@ -107,7 +106,7 @@ fn draws_have_the_moments_and_the_entropy_of_the_density() {
         let check = |what: &str, values: &[f64], expected: f64| {
             let (mean, error) = mean_and_standard_error(values);
             assert!(
-                (mean - expected).abs() < 4.0 * error + 1e-3 * error.min(1.0),
+                (mean - expected).abs() < 4.0 * error,
                 "{family}, {what}: {mean} +- {error}, not {expected}"
             );
         };
@@ -194,7 +193,48 @@ fn samples_repeat_and_extend() {
 #[test]
 fn first_draws_and_densities_are_locked() {
     // The bits behind every number of every report.
-    let locked: [[u64; 3]; 8] = [[0; 3]; 8];
+    let locked: [[u64; 3]; 8] = [
+        [
+            0xbfe7_31a6_cf68_df8a,
+            0x3fd8_5d28_d671_9b9c,
+            0xc002_d461_2604_08a6,
+        ],
+        [
+            0xbff9_2e96_5fa0_fae3,
+            0x3ff1_8279_a7f6_a252,
+            0xc009_47a1_8b62_a08a,
+        ],
+        [
+            0x4002_d24f_e277_8cbc,
+            0x3fe9_9ad0_e143_5a78,
+            0xc003_e302_b7e6_0413,
+        ],
+        [
+            0xbff1_e3b3_dfa6_50f9,
+            0x3fe7_1a27_5ea2_b74e,
+            0xc007_2345_58f3_dd54,
+        ],
+        [
+            0xbfb9_6fdf_d363_7b64,
+            0x3ff3_0282_0ffa_adf8,
+            0xc003_1d48_a379_79e2,
+        ],
+        [
+            0x3ffa_347e_bdac_0776,
+            0x3ffd_27a8_e7bd_f6ff,
+            0xc001_5875_99c1_0e28,
+        ],
+        [
+            0x3fe4_b6a7_bb9b_eb6e,
+            0xbfd8_8cea_c78f_2e38,
+            0xc005_a97b_5760_459d,
+        ],
+        [
+            0xbfe3_c767_bf4c_a1f2,
+            0x4001_c689_d7a8_add4,
+            0xc004_0cb0_1c44_691a,
+        ],
+    ];
     let got = Family::ALL.map(|family| {
         let x = family.sample(3, &mut stream(2025, "golden"));
         let log_p = family.log_prob(x.as_ref());

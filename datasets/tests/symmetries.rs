@@ -14,6 +14,8 @@ fn same(a: f64, b: f64) -> bool {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn mirrors(a in -30.0..30.0f64, b in -30.0..30.0f64) {
         for (family, image) in [
