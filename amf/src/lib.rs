@@ -1,1 +1,2 @@
-//! amf
+//! Adaptive mixtures of normalizing flows.
+pub mod metrics;

@@ -1,0 +1,234 @@
+//! MAF and RealNVP as stacks of layers.
+
+use crate::affine::LogScale;
+use crate::bijection::Bijection;
+use crate::conditioner::Activation;
+use crate::coupling::{Coupling, NetShape};
+use crate::made::Made;
+use autodiff::random::{Pcg64, permutation};
+use serde::{Deserialize, Serialize};
+
+/// The order of coordinates in successive autoregressive layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ordering {
+    /// Reversed from layer to layer.
+    Reversed,
+    /// A random permutation before each layer.
+    Random,
+}
+
+/// The networks of a coupling layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Nets {
+    /// One network for the shifts, one for the log-scales.
+    Separate,
+    /// One network with both outputs.
+    Shared,
+}
+
+/// A kind of flow with all its shape parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Architecture {
+    /// Masked autoregressive flow (arXiv:1705.07057).
+    Maf {
+        /// Number of masked autoregressive layers.
+        layers: usize,
+        /// Widths of the hidden layers of each network.
+        hidden: Vec<usize>,
+        /// Function behind every hidden unit.
+        activation: Activation,
+        /// Order of the coordinates.
+        ordering: Ordering,
+        /// Bound on the log-scales.
+        log_scale: LogScale,
+        /// Factor on the initial output layer: 0 starts as the identity.
+        output_gain: f64,
+    },
+    /// RealNVP (arXiv:1605.08803): affine couplings that transform alternating halves.
+    RealNvp {
+        /// Number of coupling layers.
+        couplings: usize,
+        /// Widths of the hidden layers of each network.
+        hidden: Vec<usize>,
+        /// Function behind every hidden unit.
+        activation: Activation,
+        /// One network for shift and log-scale, or one each.
+        nets: Nets,
+        /// Bound on the log-scales.
+        log_scale: LogScale,
+        /// Factor on the initial output layer: 0 starts as the identity.
+        output_gain: f64,
+    },
+}
+
+/// One layer with everything that was drawn at random in its shape: a flow is rebuilt from these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum LayerSpec {
+    /// See [`Made`].
+    Made {
+        /// Order of the coordinates.
+        order: Vec<usize>,
+        /// Widths of the hidden layers.
+        hidden: Vec<usize>,
+        /// Function behind every hidden unit.
+        activation: Activation,
+        /// Bound on the log-scales.
+        log_scale: LogScale,
+        /// Factor on the initial output layer.
+        output_gain: f64,
+    },
+    /// See [`Coupling`].
+    Coupling {
+        /// Whether the first half is transformed given the second.
+        swap: bool,
+        /// Widths of the hidden layers.
+        hidden: Vec<usize>,
+        /// Function behind every hidden unit.
+        activation: Activation,
+        /// One network for shift and log-scale, or one each.
+        nets: Nets,
+        /// Bound on the log-scales.
+        log_scale: LogScale,
+        /// Factor on the initial output layer.
+        output_gain: f64,
+    },
+}
+
+impl Architecture {
+    /// The layers of a flow of `dim` coordinates, in forward order (the first touches the data).
+    #[must_use]
+    pub fn layers(&self, dim: usize, rng: &mut Pcg64) -> Vec<LayerSpec> {
+        match self {
+            Self::Maf {
+                layers,
+                hidden,
+                activation,
+                ordering,
+                log_scale,
+                output_gain,
+            } => {
+                let mut order: Vec<usize> = (0..dim).collect();
+                (0..*layers)
+                    .map(|l| {
+                        match ordering {
+                            Ordering::Reversed if l > 0 => order.reverse(),
+                            Ordering::Reversed => {}
+                            Ordering::Random => order = permutation(rng, dim),
+                        }
+                        LayerSpec::Made {
+                            order: order.clone(),
+                            hidden: hidden.clone(),
+                            activation: *activation,
+                            log_scale: *log_scale,
+                            output_gain: *output_gain,
+                        }
+                    })
+                    .collect()
+            }
+            Self::RealNvp {
+                couplings,
+                hidden,
+                activation,
+                nets,
+                log_scale,
+                output_gain,
+            } => (0..*couplings)
+                .map(|l| LayerSpec::Coupling {
+                    swap: l % 2 == 1,
+                    hidden: hidden.clone(),
+                    activation: *activation,
+                    nets: *nets,
+                    log_scale: *log_scale,
+                    output_gain: *output_gain,
+                })
+                .collect(),
+        }
+    }
+
+    /// What is wrong with the settings, if anything: the field and what to do.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub fn check(&self) -> Result<(), String> {
+        let (count, name, hidden, log_scale, gain) = match self {
+            Self::Maf {
+                layers,
+                hidden,
+                log_scale,
+                output_gain,
+                ..
+            } => (*layers, "layers", hidden, log_scale, *output_gain),
+            Self::RealNvp {
+                couplings,
+                hidden,
+                log_scale,
+                output_gain,
+                ..
+            } => (*couplings, "couplings", hidden, log_scale, *output_gain),
+        };
+        if count == 0 || count > 1000 {
+            return Err(format!("{name} must be from 1 to 1000, not {count}"));
+        }
+        if hidden.is_empty() || hidden.iter().any(|&h| h == 0 || h > 65_536) {
+            return Err("hidden must list one width or more, each from 1 to 65536".into());
+        }
+        for (field, v) in [
+            ("log_scale.bound", log_scale.bound),
+            ("log_scale.knee", log_scale.knee),
+        ] {
+            if !(v > 0.0 && v.is_finite()) {
+                return Err(format!("{field} must be positive, not {v}"));
+            }
+        }
+        if !(gain >= 0.0 && gain.is_finite()) {
+            return Err(format!("output_gain must not be negative, not {gain}"));
+        }
+        Ok(())
+    }
+}
+
+impl LayerSpec {
+    /// Builds the layer with its parameters from `offset` on, or says what is wrong with it.
+    pub(crate) fn build(&self, dim: usize, offset: usize) -> Result<Box<dyn Bijection>, String> {
+        match self {
+            Self::Made {
+                order,
+                hidden,
+                activation,
+                log_scale,
+                output_gain,
+            } => {
+                let mut sorted = order.clone();
+                sorted.sort_unstable();
+                if !sorted.iter().copied().eq(0..dim) {
+                    return Err(format!("order {order:?} is not an order of 0..{dim}"));
+                }
+                let shape = NetShape {
+                    hidden,
+                    activation: *activation,
+                    log_scale: *log_scale,
+                    output_gain: *output_gain,
+                };
+                Ok(Box::new(Made::new(order, shape, offset)))
+            }
+            Self::Coupling {
+                swap,
+                hidden,
+                activation,
+                nets,
+                log_scale,
+                output_gain,
+            } => {
+                let shape = NetShape {
+                    hidden,
+                    activation: *activation,
+                    log_scale: *log_scale,
+                    output_gain: *output_gain,
+                };
+                Ok(Box::new(Coupling::new(dim, *swap, *nets, shape, offset)))
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The affine coupling layer of RealNVP (arXiv:1605.08803).
+
+use crate::affine::{Affine, LogScale};
+use crate::architecture::Nets;
+use crate::bijection::{Bijection, Workspace};
+use crate::conditioner::{Activation, Conditioner, shaped};
+use autodiff::matrix::{col, col_mut};
+use autodiff::random::Pcg64;
+use autodiff::{Graph, Op, Var};
+use faer::prelude::*;
+use std::sync::Arc;
+
+/// An affine coupling layer: the coordinates of one half pass, those of the other are shifted and scaled by functions of the
+/// first.
+///
+/// ```text
+/// z_b = (x_b - t(x_a)) exp(-s(x_a)),   z_a = x_a,   ln |det dz/dx| = - sum s(x_a)
+/// ```
+///
+/// In one dimension there is nothing to condition on: the map is affine with constant coefficients.
+#[derive(Debug)]
+pub struct Coupling {
+    dim: usize,
+    affine: Arc<Affine>,
+    nets: Vec<Arc<Conditioner>>,
+    affine_op: Arc<dyn Op>,
+    net_ops: Vec<Arc<dyn Op>>,
+}
+
+/// What the parts of a layer have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NetShape<'a> {
+    pub hidden: &'a [usize],
+    pub activation: Activation,
+    pub log_scale: LogScale,
+    pub output_gain: f64,
+}
+
+impl Coupling {
+    /// `swap = false` transforms the second half of the coordinates given the first, `true` the other way round.
+    pub(crate) fn new(
+        dim: usize,
+        swap: bool,
+        nets: Nets,
+        shape: NetShape<'_>,
+        offset: usize,
+    ) -> Self {
+        let middle = dim.div_ceil(2);
+        let (first, second): (Vec<_>, Vec<_>) = ((0..middle).collect(), (middle..dim).collect());
+        let (kept, moved) = match (dim, swap) {
+            (1, _) => (Vec::new(), vec![0]),
+            (_, false) => (first, second),
+            (_, true) => (second, first),
+        };
+        let m = moved.len();
+        let net = |outputs: usize, offset: usize| {
+            Arc::new(Conditioner::dense(
+                kept.clone(),
+                shape.hidden,
+                outputs,
+                shape.activation,
+                shape.output_gain,
+                offset,
+            ))
+        };
+        let (nets, scale_at) = match nets {
+            Nets::Shared => (vec![net(2 * m, offset)], m),
+            Nets::Separate => {
+                let shift = net(m, offset);
+                let scale = net(m, offset + shift.num_params());
+                (vec![shift, scale], 0)
+            }
+        };
+        let affine = Arc::new(Affine {
+            cols: moved,
+            shift_at: 0,
+            scale_at,
+            log_scale: shape.log_scale,
+        });
+        Self {
+            dim,
+            affine_op: affine.clone(),
+            net_ops: nets.iter().map(|n| n.clone() as Arc<dyn Op>).collect(),
+            affine,
+            nets,
+        }
+    }
+
+    /// Evaluates the networks and hands each moved column with its shift and raw log-scale to `map`.
+    fn apply(
+        &self,
+        params: &[f64],
+        mut x: MatMut<'_, f64>,
+        ws: &mut Workspace,
+        mut map: impl FnMut(&mut [f64], &[f64], &[f64]),
+    ) {
+        let n = x.nrows();
+        let mut outputs = std::mem::take(&mut ws.outputs);
+        for (net, out) in self.nets.iter().zip(&mut outputs) {
+            net.evaluate(params, x.rb(), shaped(out, n, net.outputs()), ws);
+        }
+        let view = |i: usize| {
+            let m = self.nets[i].outputs();
+            MatRef::from_column_major_slice(&outputs[i][..n * m], n, m)
+        };
+        let (shifts, scales) = (view(0), view(self.nets.len() - 1));
+        for (k, &c) in self.affine.cols.iter().enumerate() {
+            let (t, r) = (col(shifts, k), col(scales, self.affine.scale_at + k));
+            map(col_mut(x.rb_mut(), c), t, r);
+        }
+        ws.outputs = outputs;
+    }
+}
+
+impl Bijection for Coupling {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn num_params(&self) -> usize {
+        self.nets.iter().map(|n| n.num_params()).sum()
+    }
+
+    fn multiply_adds(&self) -> usize {
+        self.nets.iter().map(|n| n.multiply_adds()).sum()
+    }
+
+    fn initialise(&self, params: &mut [f64], rng: &mut Pcg64) {
+        for net in &self.nets {
+            net.initialise(params, rng);
+        }
+    }
+
+    fn trainable(&self) -> Vec<usize> {
+        self.nets.iter().flat_map(|n| n.trainable()).collect()
+    }
+
+    fn transform_and_log_det(
+        &self,
+        params: &[f64],
+        x: MatMut<'_, f64>,
+        log_det: &mut [f64],
+        ws: &mut Workspace,
+    ) {
+        self.apply(params, x, ws, |x, t, r| {
+            self.affine.transform(x, log_det, t, r)
+        });
+    }
+
+    fn inverse_and_log_det(
+        &self,
+        params: &[f64],
+        z: MatMut<'_, f64>,
+        log_det: &mut [f64],
+        ws: &mut Workspace,
+    ) {
+        // The half that the networks read is the same on both sides.
+        self.apply(params, z, ws, |z, t, r| {
+            self.affine.inverse(z, log_det, t, r)
+        });
+    }
+
+    fn record(&self, graph: &mut Graph<'_>, state: Var) -> Var {
+        let (n, width) = graph.shape(state);
+        let shift = graph.apply(&self.net_ops[0], &[state], n, self.nets[0].outputs(), true);
+        let scale = match self.net_ops.get(1) {
+            Some(op) => graph.apply(op, &[state], n, self.nets[1].outputs(), true),
+            None => shift,
+        };
+        graph.apply(&self.affine_op, &[state, shift, scale], n, width, false)
+    }
+}

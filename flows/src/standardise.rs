@@ -1,0 +1,116 @@
+//! Standardisation: part of the model, its Jacobian counted once.
+
+use autodiff::math;
+use autodiff::matrix::{col, col_mut};
+use faer::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// `y = (x - shift) / scale`, column by column; `ln |det dy/dx| = - sum ln scale`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standardise {
+    shift: Vec<f64>,
+    scale: Vec<f64>,
+}
+
+impl Standardise {
+    /// The identity on d columns.
+    #[must_use]
+    pub fn identity(d: usize) -> Self {
+        Self {
+            shift: vec![0.0; d],
+            scale: vec![1.0; d],
+        }
+    }
+
+    /// From given values; `None` unless every scale is positive and everything finite.
+    #[must_use]
+    pub fn new(shift: Vec<f64>, scale: Vec<f64>) -> Option<Self> {
+        let sound = shift.len() == scale.len()
+            && shift.iter().all(|v| v.is_finite())
+            && scale.iter().all(|v| *v > 0.0 && v.is_finite());
+        sound.then_some(Self { shift, scale })
+    }
+
+    /// Mean and standard deviation of each column, with optional weights; `Err(j)` when column j has no spread.
+    ///
+    /// # Errors
+    /// The index of the first column whose standard deviation is zero or not finite.
+    pub fn fit(x: MatRef<'_, f64>, weights: Option<&[f64]>) -> Result<Self, usize> {
+        let d = x.ncols();
+        let mut this = Self::identity(d);
+        for j in 0..d {
+            let x = col(x, j);
+            let average = |f: &dyn Fn(f64) -> f64| match weights {
+                None => x.iter().map(|&v| f(v)).sum::<f64>() / x.len() as f64,
+                Some(w) => x.iter().zip(w).map(|(&v, w)| w * f(v)).sum::<f64>() / math::sum(w),
+            };
+            let mean = average(&|v| v);
+            let sd = average(&|v| (v - mean) * (v - mean)).sqrt();
+            // A spread that is nothing but rounding is no spread.
+            if !(sd.is_finite() && sd > 1e-14 * mean.abs()) {
+                return Err(j);
+            }
+            (this.shift[j], this.scale[j]) = (mean, sd);
+        }
+        Ok(this)
+    }
+
+    /// The shifts and scales.
+    #[must_use]
+    pub fn parts(&self) -> (&[f64], &[f64]) {
+        (&self.shift, &self.scale)
+    }
+
+    /// `ln |det dy/dx|`.
+    #[must_use]
+    pub fn log_det(&self) -> f64 {
+        -self.scale.iter().map(|&s| math::ln(s)).sum::<f64>()
+    }
+
+    /// Forward, in place.
+    pub fn transform(&self, mut x: MatMut<'_, f64>) {
+        for j in 0..x.ncols() {
+            let (shift, scale) = (self.shift[j], self.scale[j]);
+            for v in col_mut(x.rb_mut(), j) {
+                *v = (*v - shift) / scale;
+            }
+        }
+    }
+
+    /// Inverse, in place.
+    pub fn inverse(&self, mut y: MatMut<'_, f64>) {
+        for j in 0..y.ncols() {
+            let (shift, scale) = (self.shift[j], self.scale[j]);
+            for v in col_mut(y.rb_mut(), j) {
+                *v = *v * scale + shift;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weighted_moments_equal_those_of_repeated_rows() {
+        let x = Mat::from_fn(3, 1, |i, _| [1.0, 2.0, 7.0][i]);
+        let repeated = Mat::from_fn(6, 1, |i, _| [1.0, 2.0, 2.0, 7.0, 7.0, 7.0][i]);
+        let a = Standardise::fit(x.as_ref(), Some(&[1.0, 2.0, 3.0])).unwrap();
+        let b = Standardise::fit(repeated.as_ref(), None).unwrap();
+        assert!((a.shift[0] - b.shift[0]).abs() < 1e-14 && (a.scale[0] - b.scale[0]).abs() < 1e-14);
+        let mut y = repeated.clone();
+        a.transform(y.as_mut());
+        assert!((0..6).map(|i| y[(i, 0)]).sum::<f64>().abs() < 1e-13);
+        a.inverse(y.as_mut());
+        assert!((&y - &repeated).norm_max() < 1e-14);
+    }
+
+    #[test]
+    fn a_constant_column_is_named() {
+        let x = Mat::from_fn(5, 2, |i, j| if j == 0 { i as f64 } else { 3.3 });
+        assert_eq!(Standardise::fit(x.as_ref(), None), Err(1));
+        assert_eq!(Standardise::new(vec![0.0], vec![-1.0]), None);
+    }
+}

@@ -1,0 +1,349 @@
+//! Fitting: it finds the maximum likelihood, honours weights, stops early, restores the best parameters, and is reproducible.
+
+use autodiff::random::{self, standard_normal};
+use autodiff::{AdamConfig, Schedule, math};
+use faer::prelude::*;
+use flows::{
+    Activation, Architecture, Batch, Data, FitConfig, FitError, Flow, LogScale, Nets, Ordering,
+    Standardise, Termination,
+};
+use std::ops::ControlFlow;
+
+fn realnvp() -> Architecture {
+    Architecture::RealNvp {
+        couplings: 4,
+        hidden: vec![16, 16],
+        activation: Activation::Tanh,
+        nets: Nets::Shared,
+        log_scale: LogScale {
+            bound: 2.0,
+            knee: 2.0,
+        },
+        output_gain: 0.0,
+    }
+}
+
+fn maf() -> Architecture {
+    Architecture::Maf {
+        layers: 3,
+        hidden: vec![16, 16],
+        activation: Activation::Tanh,
+        ordering: Ordering::Reversed,
+        log_scale: LogScale {
+            bound: 5.0,
+            knee: 5.0,
+        },
+        output_gain: 0.0,
+    }
+}
+
+fn config(steps: usize) -> FitConfig {
+    FitConfig {
+        steps,
+        batch: Batch::Full,
+        learning_rate: 5e-3,
+        schedule: Schedule::Constant,
+        adam: AdamConfig::default(),
+        clip_norm: None,
+        evaluate_every: 20,
+        patience: None,
+    }
+}
+
+/// Correlated normal draws: x2 = 2 + 0.8 x1 + 0.6 e.
+fn correlated(n: usize, label: &str) -> Mat<f64> {
+    let mut rng = random::stream(3, label);
+    let mut x = Mat::zeros(n, 2);
+    for i in 0..n {
+        x[(i, 0)] = standard_normal(&mut rng);
+        x[(i, 1)] = 2.0 + 0.8 * x[(i, 0)] + 0.6 * standard_normal(&mut rng);
+    }
+    x
+}
+
+fn go(_: usize, _: Option<&flows::Evaluation>) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn mean_nll(flow: &Flow, x: &Mat<f64>) -> f64 {
+    -math::sum(&flow.log_prob(x.as_ref())) / x.nrows() as f64
+}
+
+fn start(architecture: &Architecture, x: &Mat<f64>) -> Flow {
+    let standardise = Standardise::fit(x.as_ref(), None).unwrap();
+    Flow::new(architecture, standardise, &mut random::stream(1, "init")).unwrap()
+}
+
+#[test]
+fn a_correlated_normal_is_fitted_to_its_entropy() {
+    let (train, test) = (correlated(2000, "train"), correlated(20_000, "test"));
+    // Entropy of the pair: ln(2 pi e) + ln 0.6.
+    let entropy = math::LN_2PI + 1.0 + math::ln(0.6);
+    for architecture in [realnvp(), maf()] {
+        let mut flow = start(&architecture, &train);
+        let before = mean_nll(&flow, &test);
+        let report = flow
+            .fit(
+                Data::new(train.as_ref()),
+                None,
+                &config(300),
+                &mut random::stream(1, "fit"),
+                &mut go,
+            )
+            .unwrap();
+        let gap = mean_nll(&flow, &test) - entropy;
+        assert!(before - entropy > 0.1 && gap < 0.02, "{gap}");
+        assert_eq!(
+            (report.termination, report.steps),
+            (Termination::StepLimit, 300)
+        );
+        let last = report.history.last().unwrap();
+        // The loss reported for the last steps is the training likelihood in data units.
+        assert!((last.train_nll - mean_nll(&flow, &train)).abs() < 0.02);
+    }
+}
+
+#[test]
+fn integer_weights_equal_repeated_rows() {
+    let x = correlated(60, "weights");
+    let weights: Vec<f64> = (0..60).map(|i| f64::from(i % 3)).collect();
+    let ids: Vec<usize> = (0..60).flat_map(|i| vec![i; i % 3]).collect();
+    let repeated = autodiff::matrix::select_rows(x.as_ref(), &ids);
+    let fit = |points: &Mat<f64>, weights: Option<&[f64]>| {
+        let mut flow = start(&realnvp(), &x);
+        let data = Data {
+            points: points.as_ref(),
+            weights,
+        };
+        flow.fit(
+            data,
+            None,
+            &config(30),
+            &mut random::stream(1, "fit"),
+            &mut go,
+        )
+        .unwrap();
+        flow
+    };
+    let (a, b) = (fit(&x, Some(&weights)), fit(&repeated, None));
+    for (a, b) in a.params().iter().zip(b.params()) {
+        assert!((a - b).abs() < 1e-9, "{a} {b}");
+    }
+}
+
+#[test]
+fn early_stopping_restores_the_best_parameters() {
+    let (train, valid) = (correlated(40, "small"), correlated(400, "valid"));
+    let mut flow = start(&maf(), &train);
+    let settings = FitConfig {
+        learning_rate: 2e-2,
+        patience: Some(5),
+        ..config(5000)
+    };
+    let report = flow
+        .fit(
+            Data::new(train.as_ref()),
+            Some(Data::new(valid.as_ref())),
+            &settings,
+            &mut random::stream(1, "fit"),
+            &mut go,
+        )
+        .unwrap();
+    assert_eq!(report.termination, Termination::EarlyStop);
+    assert_eq!(report.steps, report.best_step + 5 * 20);
+    let best = report
+        .history
+        .iter()
+        .map(|e| e.held_out_nll.unwrap())
+        .fold(f64::INFINITY, f64::min);
+    assert!((mean_nll(&flow, &valid) - best).abs() < 1e-12);
+    let worst = report.history.last().unwrap().held_out_nll.unwrap();
+    assert!(
+        worst > best,
+        "the small set was never over-fitted: the test shows nothing"
+    );
+}
+
+#[test]
+fn mini_batches_see_every_point_once_an_epoch_and_reach_the_optimum() {
+    let (train, test) = (correlated(1000, "train"), correlated(5000, "test"));
+    let mut flow = start(&realnvp(), &train);
+    let settings = FitConfig {
+        batch: Batch::Size(100),
+        clip_norm: Some(5.0),
+        schedule: Schedule::Cosine { floor: 0.0 },
+        ..config(500)
+    };
+    flow.fit(
+        Data::new(train.as_ref()),
+        None,
+        &settings,
+        &mut random::stream(1, "fit"),
+        &mut go,
+    )
+    .unwrap();
+    let entropy = math::LN_2PI + 1.0 + math::ln(0.6);
+    assert!(mean_nll(&flow, &test) - entropy < 0.03);
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let train = correlated(2500, "threads");
+    let fit = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let mut flow = start(&maf(), &train);
+            flow.fit(
+                Data::new(train.as_ref()),
+                None,
+                &config(20),
+                &mut random::stream(1, "fit"),
+                &mut go,
+            )
+            .unwrap();
+            let scores = flow.log_prob(train.as_ref());
+            (flow.params().to_vec(), scores)
+        })
+    };
+    let one = fit(1);
+    assert_eq!(one, fit(2));
+    assert_eq!(one, fit(3));
+}
+
+#[test]
+fn the_observer_can_end_a_fit() {
+    let train = correlated(100, "stop");
+    let mut flow = start(&realnvp(), &train);
+    let report = flow
+        .fit(
+            Data::new(train.as_ref()),
+            None,
+            &config(1000),
+            &mut random::stream(1, "fit"),
+            &mut |step, _| {
+                if step == 45 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
+        )
+        .unwrap();
+    assert_eq!(
+        (report.termination, report.steps, report.best_step),
+        (Termination::Interrupted, 45, 40)
+    );
+}
+
+#[test]
+fn bad_data_and_settings_are_refused_with_a_reason() {
+    let mut x = correlated(10, "bad");
+    let mut flow = start(&realnvp(), &x);
+    let run = |flow: &mut Flow, data: Data<'_>, config: &FitConfig| {
+        flow.fit(data, None, config, &mut random::stream(1, "fit"), &mut go)
+            .unwrap_err()
+            .to_string()
+    };
+    let message = run(
+        &mut flow,
+        Data::new(x.as_ref()),
+        &FitConfig {
+            learning_rate: -1.0,
+            ..config(5)
+        },
+    );
+    assert_eq!(message, "learning_rate must be positive, not -1");
+    let message = run(
+        &mut flow,
+        Data::new(x.as_ref()),
+        &FitConfig {
+            patience: Some(3),
+            ..config(5)
+        },
+    );
+    assert_eq!(message, "patience needs a validation set");
+    let weights = vec![-1.0; 10];
+    let message = run(
+        &mut flow,
+        Data {
+            points: x.as_ref(),
+            weights: Some(&weights),
+        },
+        &config(5),
+    );
+    assert_eq!(message, "training data: weight -1 in row 0");
+    x[(7, 1)] = f64::NAN;
+    let before = flow.params().to_vec();
+    let message = run(&mut flow, Data::new(x.as_ref()), &config(5));
+    assert_eq!(message, "training data: NaN in row 7, column 1");
+    assert_eq!(flow.params(), before);
+}
+
+#[test]
+fn a_diverging_fit_is_an_error_that_names_the_step() {
+    let x = correlated(50, "diverge");
+    let mut flow = start(&maf(), &x);
+    let settings = FitConfig {
+        learning_rate: 1e200,
+        ..config(50)
+    };
+    let error = flow
+        .fit(
+            Data::new(x.as_ref()),
+            None,
+            &settings,
+            &mut random::stream(1, "fit"),
+            &mut go,
+        )
+        .unwrap_err();
+    assert!(
+        matches!(error, FitError::NonFinite { step: 2.., .. }),
+        "{error}"
+    );
+    assert!(mean_nll(&flow, &x).is_finite());
+}
+
+#[test]
+fn saved_and_loaded_flows_give_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let x = correlated(50, "save");
+    for architecture in [realnvp(), maf()] {
+        let mut flow = start(&architecture, &x);
+        flow.fit(
+            Data::new(x.as_ref()),
+            None,
+            &config(10),
+            &mut random::stream(1, "fit"),
+            &mut go,
+        )
+        .unwrap();
+        let path = dir.path().join("flow.safetensors");
+        flow.save(&path).unwrap();
+        let loaded = Flow::load(&path).unwrap();
+        assert_eq!(loaded.log_prob(x.as_ref()), flow.log_prob(x.as_ref()));
+        assert_eq!(
+            loaded.sample(9, &mut random::stream(1, "s")),
+            flow.sample(9, &mut random::stream(1, "s"))
+        );
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+
+        let bytes = std::fs::read(&path).unwrap();
+        for cut in [0, 7, 8, bytes.len() / 2, bytes.len() - 1] {
+            assert!(
+                Flow::from_bytes(&bytes[..cut]).is_err(),
+                "a file cut at {cut} was read"
+            );
+        }
+        let mut poisoned = bytes.clone();
+        let at = poisoned.len() - 8;
+        poisoned[at..].copy_from_slice(&f64::NAN.to_le_bytes());
+        assert!(Flow::from_bytes(&poisoned).is_err());
+    }
+    let missing = Flow::load(&dir.path().join("none"))
+        .unwrap_err()
+        .to_string();
+    assert!(missing.contains("none"), "{missing}");
+}
