@@ -1,0 +1,239 @@
+//! Rotations between the marginal steps: orthogonal matrices, log-determinant zero.
+
+use crate::columns::Columns;
+use crate::negentropy::raw_negentropy;
+use autodiff::math::{dot, sum};
+use autodiff::random::{Pcg64, standard_normal};
+use serde::{Deserialize, Serialize};
+
+/// How the rotation that follows a marginal step is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum RotationKind {
+    /// Uniform over the orthogonal matrices (Haar).
+    Random,
+    /// The principal axes: eigenvectors of the covariance of the layer's output. In two dimensions the output has equal
+    /// variances, so the axes are always the diagonals and later layers add little.
+    Pca,
+    /// The principal axes after the first layer, random ones after the others.
+    PcaThenRandom,
+    /// Of `candidates` rotations (the principal axes, and random ones) the one whose marginals are farthest from normal,
+    /// by the sum of their negentropies.
+    MostNonGaussian {
+        /// How many rotations are compared, >= 1.
+        candidates: usize,
+    },
+}
+
+/// An orthogonal matrix Q that acts on rows: `y = x Q` forward, `x = y Q^T` inverse.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rotation {
+    dim: usize,
+    /// Column-major.
+    matrix: Vec<f64>,
+}
+
+impl Rotation {
+    /// For `layer` (from zero) of a model, after whose marginal step the rows are `x`.
+    pub fn choose(
+        kind: RotationKind,
+        layer: usize,
+        x: &Columns,
+        shares: &[f64],
+        rng: &mut Pcg64,
+    ) -> Self {
+        if x.dim() == 1 {
+            return Self::identity(1);
+        }
+        match kind {
+            RotationKind::Random => Self::random(x.dim(), rng),
+            RotationKind::Pca => Self::principal(x, shares),
+            RotationKind::PcaThenRandom if layer == 0 => Self::principal(x, shares),
+            RotationKind::PcaThenRandom => Self::random(x.dim(), rng),
+            RotationKind::MostNonGaussian { candidates } => {
+                let mut best = Self::principal(x, shares);
+                let mut best_score = best.score(x, shares);
+                for _ in 1..candidates {
+                    let other = Self::random(x.dim(), rng);
+                    let score = other.score(x, shares);
+                    if score > best_score {
+                        (best, best_score) = (other, score);
+                    }
+                }
+                best
+            }
+        }
+    }
+
+    pub fn identity(dim: usize) -> Self {
+        let mut matrix = vec![0.0; dim * dim];
+        for j in 0..dim {
+            matrix[j * dim + j] = 1.0;
+        }
+        Self { dim, matrix }
+    }
+
+    /// Gram-Schmidt on normal draws, with positive diagonal in the triangular factor: uniform (Haar).
+    pub fn random(dim: usize, rng: &mut Pcg64) -> Self {
+        let mut matrix: Vec<f64> = (0..dim * dim).map(|_| standard_normal(rng)).collect();
+        // Not faer's QR: the order of its sums depends on the width of the CPU's vectors, and so would the bits. Two
+        // sweeps of modified Gram-Schmidt are orthogonal to rounding (Giraud et al. 2005).
+        for j in 0..dim {
+            let (done, rest) = matrix.split_at_mut(j * dim);
+            let column = &mut rest[..dim];
+            for _ in 0..2 {
+                for q in done.chunks(dim) {
+                    let along = dot(q, column);
+                    for (c, q) in column.iter_mut().zip(q) {
+                        *c -= along * q;
+                    }
+                }
+            }
+            let length = dot(column, column).sqrt();
+            for c in column {
+                *c /= length;
+            }
+        }
+        Self { dim, matrix }
+    }
+
+    /// Eigenvectors of the weighted covariance, by falling eigenvalue, each with its largest entry positive.
+    pub fn principal(x: &Columns, shares: &[f64]) -> Self {
+        let dim = x.dim();
+        let centred: Vec<Vec<f64>> = (0..dim)
+            .map(|j| {
+                let mean = dot(x.column(j), shares);
+                x.column(j).iter().map(|v| v - mean).collect()
+            })
+            .collect();
+        let mut covariance = vec![0.0; dim * dim];
+        for j in 0..dim {
+            let weighted: Vec<f64> = centred[j].iter().zip(shares).map(|(v, s)| v * s).collect();
+            for i in 0..=j {
+                let c = dot(&weighted, &centred[i]);
+                covariance[j * dim + i] = c;
+                covariance[i * dim + j] = c;
+            }
+        }
+        Self {
+            dim,
+            matrix: eigenvectors(covariance, dim),
+        }
+    }
+
+    /// The sum of the negentropies of the rotated columns.
+    fn score(&self, x: &Columns, shares: &[f64]) -> f64 {
+        const MOST_ROWS: usize = 2000;
+        let skip = x.rows().div_ceil(MOST_ROWS);
+        let part = x.every(skip);
+        let weights: Vec<f64> = shares.iter().step_by(skip).copied().collect();
+        let mut rotated = vec![0.0; part.rows() * self.dim];
+        self.forward(part.as_slice(), &mut rotated, part.rows());
+        let each: Vec<f64> = rotated
+            .chunks(part.rows())
+            .map(|c| raw_negentropy(c, Some(&weights)))
+            .collect();
+        sum(&each)
+    }
+
+    /// `y = x Q` for column-major `rows x dim` blocks.
+    ///
+    /// Plain loops, not a matrix product from a library: each row's bits are the same in a block of any size.
+    pub fn forward(&self, x: &[f64], y: &mut [f64], rows: usize) {
+        self.apply(x, y, rows, |i, j| self.matrix[j * self.dim + i]);
+    }
+
+    /// `x = y Q^T`.
+    pub fn inverse(&self, y: &[f64], x: &mut [f64], rows: usize) {
+        self.apply(y, x, rows, |i, j| self.matrix[i * self.dim + j]);
+    }
+
+    fn apply(
+        &self,
+        from: &[f64],
+        to: &mut [f64],
+        rows: usize,
+        entry: impl Fn(usize, usize) -> f64,
+    ) {
+        if rows == 0 {
+            return;
+        }
+        for (j, to) in to.chunks_exact_mut(rows).enumerate() {
+            for (i, from) in from.chunks_exact(rows).enumerate() {
+                let q = entry(i, j);
+                if i == 0 {
+                    for (t, f) in to.iter_mut().zip(from) {
+                        *t = q * f;
+                    }
+                } else {
+                    for (t, f) in to.iter_mut().zip(from) {
+                        *t += q * f;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Eigenvectors of a symmetric matrix (column-major) by cyclic Jacobi rotations, in columns, by falling eigenvalue.
+///
+/// Not faer's solver, for the reason given in [`Rotation::random`]; for the tens of columns here Jacobi is fast and
+/// accurate (Golub and Van Loan, section 8.5).
+fn eigenvectors(mut a: Vec<f64>, dim: usize) -> Vec<f64> {
+    let mut v = Rotation::identity(dim).matrix;
+    let at = |i: usize, j: usize| j * dim + i;
+    for _sweep in 0..60 {
+        let mut off = 0.0;
+        let mut diagonal = 0.0;
+        for j in 0..dim {
+            diagonal += a[at(j, j)] * a[at(j, j)];
+            for i in 0..j {
+                off += a[at(i, j)] * a[at(i, j)];
+            }
+        }
+        if off <= 1e-30 * diagonal {
+            break;
+        }
+        for p in 0..dim {
+            for q in p + 1..dim {
+                if a[at(p, q)] == 0.0 {
+                    continue;
+                }
+                let theta = (a[at(q, q)] - a[at(p, p)]) / (2.0 * a[at(p, q)]);
+                let t = 1.0_f64.copysign(theta) / (theta.abs() + (theta * theta + 1.0).sqrt());
+                let c = 1.0 / (t * t + 1.0).sqrt();
+                let s = t * c;
+                for k in 0..dim {
+                    let (kp, kq) = (a[at(k, p)], a[at(k, q)]);
+                    a[at(k, p)] = c * kp - s * kq;
+                    a[at(k, q)] = s * kp + c * kq;
+                }
+                for k in 0..dim {
+                    let (pk, qk) = (a[at(p, k)], a[at(q, k)]);
+                    a[at(p, k)] = c * pk - s * qk;
+                    a[at(q, k)] = s * pk + c * qk;
+                }
+                for k in 0..dim {
+                    let (kp, kq) = (v[at(k, p)], v[at(k, q)]);
+                    v[at(k, p)] = c * kp - s * kq;
+                    v[at(k, q)] = s * kp + c * kq;
+                }
+            }
+        }
+    }
+    let mut order: Vec<usize> = (0..dim).collect();
+    order.sort_by(|&i, &j| a[at(j, j)].total_cmp(&a[at(i, i)]));
+    let mut sorted = Vec::with_capacity(dim * dim);
+    for &j in &order {
+        let column = &v[j * dim..(j + 1) * dim];
+        let mut largest = 0.0_f64;
+        for c in column {
+            if c.abs() > largest.abs() {
+                largest = *c;
+            }
+        }
+        sorted.extend(column.iter().map(|c| c * 1.0_f64.copysign(largest)));
+    }
+    sorted
+}
