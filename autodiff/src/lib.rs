@@ -29,6 +29,7 @@
 //! ```
 
 pub mod check;
+pub mod checked;
 pub mod math;
 pub mod matrix;
 mod ops;

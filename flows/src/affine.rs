@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct LogScale {
     /// The largest |s|.
+    #[serde(deserialize_with = "autodiff::checked::positive")]
     pub bound: f64,
     /// The output at which the bound begins to be felt.
+    #[serde(deserialize_with = "autodiff::checked::positive")]
     pub knee: f64,
 }
 

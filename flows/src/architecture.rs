@@ -33,6 +33,7 @@ pub enum Architecture {
     /// Masked autoregressive flow (arXiv:1705.07057).
     Maf {
         /// Number of masked autoregressive layers.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
         layers: usize,
         /// Widths of the hidden layers of each network.
         hidden: Vec<usize>,
@@ -43,11 +44,13 @@ pub enum Architecture {
         /// Bound on the log-scales.
         log_scale: LogScale,
         /// Factor on the initial output layer: 0 starts as the identity.
+        #[serde(deserialize_with = "autodiff::checked::not_negative")]
         output_gain: f64,
     },
     /// RealNVP (arXiv:1605.08803): affine couplings that transform alternating halves.
     RealNvp {
         /// Number of coupling layers.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
         couplings: usize,
         /// Widths of the hidden layers of each network.
         hidden: Vec<usize>,
@@ -58,6 +61,7 @@ pub enum Architecture {
         /// Bound on the log-scales.
         log_scale: LogScale,
         /// Factor on the initial output layer: 0 starts as the identity.
+        #[serde(deserialize_with = "autodiff::checked::not_negative")]
         output_gain: f64,
     },
 }
@@ -77,6 +81,7 @@ pub enum LayerSpec {
         /// Bound on the log-scales.
         log_scale: LogScale,
         /// Factor on the initial output layer.
+        #[serde(deserialize_with = "autodiff::checked::not_negative")]
         output_gain: f64,
     },
     /// See [`Coupling`].
@@ -92,6 +97,7 @@ pub enum LayerSpec {
         /// Bound on the log-scales.
         log_scale: LogScale,
         /// Factor on the initial output layer.
+        #[serde(deserialize_with = "autodiff::checked::not_negative")]
         output_gain: f64,
     },
 }

@@ -1,0 +1,154 @@
+//! Experts: densities behind one trait, each kind fitted from its own settings.
+//!
+//! A new kind takes one file beside this one (its settings, `check` and `fit`) and one variant of [`ExpertConfig`].
+
+mod flow;
+mod rbig;
+
+pub use self::flow::FlowExpert;
+pub use self::rbig::RbigExpert;
+
+use autodiff::random::Pcg64;
+use faer::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+
+/// A density that can be evaluated exactly and sampled.
+pub trait Expert: Send + Sync {
+    /// Number of coordinates d.
+    fn dim(&self) -> usize;
+
+    /// Log-density of each row of x (n x d), in nats.
+    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64>;
+
+    /// n draws, n x d.
+    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64>;
+}
+
+impl Expert for flows::Flow {
+    fn dim(&self) -> usize {
+        flows::Flow::dim(self)
+    }
+
+    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
+        flows::Flow::log_prob(self, x)
+    }
+
+    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        flows::Flow::sample(self, n, rng)
+    }
+}
+
+impl Expert for ::rbig::Rbig {
+    fn dim(&self) -> usize {
+        ::rbig::Rbig::dim(self)
+    }
+
+    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
+        ::rbig::Rbig::log_prob(self, x)
+    }
+
+    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        ::rbig::Rbig::sample(self, n, rng)
+    }
+}
+
+/// A kind of expert with all its hyper-parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum ExpertConfig {
+    /// MAF or RealNVP, by gradient descent.
+    Flow(FlowExpert),
+    /// Rotation-based iterative Gaussianisation, layer by layer.
+    Rbig(RbigExpert),
+}
+
+/// One step of a fit, for progress bars.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Steps (or layers) done.
+    pub step: usize,
+    /// The most there will be.
+    pub total: usize,
+    /// The last held-out negative log-likelihood, nats.
+    pub held_out_nll: Option<f64>,
+}
+
+/// How a fit went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpertReport {
+    /// Why it ended.
+    pub termination: flows::Termination,
+    /// Steps (or layers) done.
+    pub steps: usize,
+    /// The step (or layer) that was kept.
+    pub best_step: usize,
+    /// Likelihoods along the way.
+    pub history: Vec<flows::Evaluation>,
+}
+
+/// A fitted expert.
+pub struct Fitted {
+    /// The density.
+    pub expert: Box<dyn Expert>,
+    /// How the fit went.
+    pub report: ExpertReport,
+}
+
+/// Why an expert could not be fitted.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpertError {
+    /// Settings that make no sense.
+    #[error("{0}")]
+    Config(String),
+    /// Column without spread.
+    #[error("column {column} has no spread: remove it, or add the missing variation")]
+    ConstantColumn {
+        /// Index of the column.
+        column: usize,
+    },
+    /// The maximum-likelihood fit failed.
+    #[error(transparent)]
+    Fit(#[from] flows::FitError),
+    /// The flow could not be built.
+    #[error(transparent)]
+    Flow(#[from] flows::FlowError),
+    /// The Gaussianisation failed.
+    #[error(transparent)]
+    Rbig(#[from] ::rbig::Error),
+}
+
+impl ExpertConfig {
+    /// What is wrong with the settings, if anything.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Flow(c) => c.check(),
+            Self::Rbig(c) => c.check(),
+        }
+    }
+
+    /// Stage 1: fits one expert alone to the training points by (weighted) maximum likelihood.
+    ///
+    /// `rng(purpose)` gives the stream for a purpose ("init", "batches", ...). `observe` is called along the way and can end
+    /// the fit.
+    ///
+    /// # Errors
+    /// See [`ExpertError`].
+    pub fn fit(
+        &self,
+        train: flows::Data<'_>,
+        validation: Option<flows::Data<'_>>,
+        rng: &dyn Fn(&str) -> Pcg64,
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Fitted, ExpertError> {
+        self.check().map_err(ExpertError::Config)?;
+        match self {
+            Self::Flow(c) => c.fit(train, validation, rng, observe),
+            Self::Rbig(c) => c.fit(train, validation, rng, observe),
+        }
+    }
+}

@@ -1,0 +1,795 @@
+//! Stage 2: global weights from the experts' likelihoods.
+
+use autodiff::math::{exp, ln, ln_sum_exp, sum};
+use autodiff::matrix::{col, col_mut};
+use autodiff::random::{permutation, stream};
+use faer::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A rule that learns the weights with the experts frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum WeightRule {
+    /// The published rule (arXiv:2510.02056): at each step, on a batch,
+    /// `pi <- decay pi + (1 - decay) softmax_k(mean_n ln q_k(x_n))`, from uniform weights.
+    ///
+    /// It is a moving average of one value for each step, so steps whose share in the end is below 2^-60 are not computed.
+    MovingAverage {
+        /// Share of the old weights, in [0, 1).
+        #[serde(deserialize_with = "autodiff::checked::share")]
+        decay: f64,
+        /// Number of steps.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        steps: usize,
+        /// Points of one step.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        batch: usize,
+    },
+    /// The authors' later rule: responsibilities `r_nk = softmax_k((ln q_k(x_n) + ln pi_k) / temperature)`, averaged over the batch,
+    /// smoothed `(1 - smoothing) r + smoothing / K`, then `pi <- decay pi + (1 - decay) r`, floored and renormalised.
+    SimplexMovingAverage {
+        /// Share of the old weights, in [0, 1).
+        #[serde(deserialize_with = "autodiff::checked::share")]
+        decay: f64,
+        /// Number of steps.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        steps: usize,
+        /// Points of one step.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        batch: usize,
+        /// Above 1 flattens the responsibilities.
+        #[serde(deserialize_with = "autodiff::checked::positive")]
+        temperature: f64,
+        /// Share of uniform weights mixed into the responsibilities.
+        #[serde(deserialize_with = "autodiff::checked::share")]
+        smoothing: f64,
+        /// The smallest weight.
+        #[serde(deserialize_with = "autodiff::checked::share")]
+        floor: f64,
+    },
+    /// Log-score stacking: maximises `mean_n ln sum_k pi_k q_k(x_n)` over the simplex, by EM (`pi_k <- pi_k g_k`,
+    /// `g_k = mean_n q_k(x_n) / q(x_n)`), finished by Newton steps on the active set. The objective is concave and
+    /// `max_k g_k - 1` bounds what is left to gain: iteration ends when that certificate is below `tolerance`.
+    Stacking {
+        /// The largest certificate, nats.
+        #[serde(deserialize_with = "autodiff::checked::positive")]
+        tolerance: f64,
+        /// The most iterations, EM and Newton together.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        max_iterations: usize,
+        /// Points drawn when the source gives fresh draws.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        batch: usize,
+    },
+}
+
+/// Where the log-densities come from that a rule looks at.
+pub enum Source<'a> {
+    /// A table of `ln q_k(x_n)` (n x K) of held-out points, with optional weights of the points. Rules that go through batches take them from
+    /// the table without replacement, epoch by epoch.
+    HeldOut {
+        /// n x K log-densities.
+        table: MatRef<'a, f64>,
+        /// n weights, or equal ones.
+        weights: Option<&'a [f64]>,
+    },
+    /// Fresh draws of the target: the table for a step (from 0) and a number of points.
+    Fresh {
+        /// Number of experts.
+        experts: usize,
+        /// The table of a step.
+        draw: &'a dyn Fn(usize, usize) -> Mat<f64>,
+    },
+}
+
+/// Weights and how they came about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearnedWeights {
+    /// On the simplex.
+    pub pi: Vec<f64>,
+    /// `exp(H(pi))`.
+    pub n_eff: f64,
+    /// Steps or iterations done.
+    pub iterations: usize,
+    /// `max_k g_k - 1` on the points of the last step: what stacking could still gain there, nats.
+    pub certificate: f64,
+}
+
+/// Why weights could not be learned.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum WeightError {
+    /// A setting that makes no sense.
+    #[error("{0}")]
+    Config(String),
+    /// No points or no experts.
+    #[error("no points or no experts to learn weights from")]
+    Empty,
+    /// A log-density that cannot be used.
+    #[error("expert {expert} gives log-density {value} at point {point}")]
+    BadDensity {
+        /// Index of the expert.
+        expert: usize,
+        /// Index of the point.
+        point: usize,
+        /// The value.
+        value: f64,
+    },
+    /// No expert has any density at a point.
+    #[error("every expert gives density zero at point {point}")]
+    Impossible {
+        /// Index of the point.
+        point: usize,
+    },
+}
+
+/// `exp(H(pi))`, H the Shannon entropy in nats.
+#[must_use]
+pub fn n_eff(pi: &[f64]) -> f64 {
+    exp(-pi
+        .iter()
+        .filter(|p| **p > 0.0)
+        .map(|&p| p * ln(p))
+        .sum::<f64>())
+}
+
+impl WeightRule {
+    /// What is wrong with the settings, if anything.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub fn check(&self) -> Result<(), String> {
+        let at_least_one = |name: &str, v: usize| {
+            if v == 0 {
+                Err(format!("{name} must be at least 1, not 0"))
+            } else {
+                Ok(())
+            }
+        };
+        let share = |name: &str, v: f64| {
+            if (0.0..1.0).contains(&v) {
+                Ok(())
+            } else {
+                Err(format!("{name} must be at least 0 and below 1, not {v}"))
+            }
+        };
+        match *self {
+            Self::MovingAverage {
+                decay,
+                steps,
+                batch,
+            } => {
+                share("decay", decay)?;
+                at_least_one("steps", steps)?;
+                at_least_one("batch", batch)
+            }
+            Self::SimplexMovingAverage {
+                decay,
+                steps,
+                batch,
+                temperature,
+                smoothing,
+                floor,
+            } => {
+                share("decay", decay)?;
+                share("smoothing", smoothing)?;
+                share("floor", floor)?;
+                at_least_one("steps", steps)?;
+                at_least_one("batch", batch)?;
+                if !(temperature > 0.0 && temperature.is_finite()) {
+                    return Err(format!("temperature must be positive, not {temperature}"));
+                }
+                Ok(())
+            }
+            Self::Stacking {
+                tolerance,
+                max_iterations,
+                batch,
+            } => {
+                at_least_one("max_iterations", max_iterations)?;
+                at_least_one("batch", batch)?;
+                if !(tolerance > 0.0 && tolerance.is_finite()) {
+                    return Err(format!("tolerance must be positive, not {tolerance}"));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Learns the weights. `seed` names the order of batches taken from a held-out table.
+    ///
+    /// # Errors
+    /// See [`WeightError`].
+    pub fn learn(&self, source: &Source<'_>, seed: u64) -> Result<LearnedWeights, WeightError> {
+        self.check().map_err(WeightError::Config)?;
+        let k = match source {
+            Source::HeldOut { table, .. } => {
+                if table.nrows() == 0 {
+                    return Err(WeightError::Empty);
+                }
+                table.ncols()
+            }
+            Source::Fresh { experts, .. } => *experts,
+        };
+        if k == 0 {
+            return Err(WeightError::Empty);
+        }
+        let mut batches = Batches::new(source, seed);
+        match *self {
+            Self::MovingAverage {
+                decay,
+                steps,
+                batch,
+            } => {
+                let first = first_step_that_counts(decay, steps);
+                let mut pi = vec![1.0 / k as f64; k];
+                let mut last = None;
+                for step in first..steps {
+                    let b = batches.take(step, batch)?;
+                    let means: Vec<f64> = (0..k).map(|k| b.mean(k)).collect();
+                    let total = ln_sum_exp(&means);
+                    for (p, m) in pi.iter_mut().zip(&means) {
+                        *p = decay * *p + (1.0 - decay) * exp(m - total);
+                    }
+                    last = Some(b);
+                }
+                Ok(finish(pi, steps, last.as_ref()))
+            }
+            Self::SimplexMovingAverage {
+                decay,
+                steps,
+                batch,
+                temperature,
+                smoothing,
+                floor,
+            } => {
+                let mut pi = vec![1.0 / k as f64; k];
+                let mut last = None;
+                for step in 0..steps {
+                    let b = batches.take(step, batch)?;
+                    let r = b.responsibilities(&pi, temperature);
+                    for (p, r) in pi.iter_mut().zip(&r) {
+                        let smooth = (1.0 - smoothing) * r + smoothing / k as f64;
+                        *p = (decay * *p + (1.0 - decay) * smooth).max(floor);
+                    }
+                    let total: f64 = pi.iter().sum();
+                    pi.iter_mut().for_each(|p| *p /= total);
+                    last = Some(b);
+                }
+                Ok(finish(pi, steps, last.as_ref()))
+            }
+            Self::Stacking {
+                tolerance,
+                max_iterations,
+                batch,
+            } => {
+                let b = match source {
+                    Source::HeldOut { table, weights } => Points::new(table.to_owned(), *weights)?,
+                    Source::Fresh { .. } => batches.take(0, batch)?,
+                };
+                let (pi, iterations) = stack(&b, tolerance, max_iterations);
+                Ok(finish(pi, iterations, Some(&b)))
+            }
+        }
+    }
+}
+
+fn finish(mut pi: Vec<f64>, iterations: usize, last: Option<&Points>) -> LearnedWeights {
+    let total: f64 = pi.iter().sum();
+    pi.iter_mut().for_each(|p| *p /= total);
+    let certificate = last.map_or(f64::NAN, |b| b.certificate(&pi));
+    LearnedWeights {
+        n_eff: n_eff(&pi),
+        pi,
+        iterations,
+        certificate,
+    }
+}
+
+/// The first step of a moving average whose share in the result is not below 2^-60.
+fn first_step_that_counts(decay: f64, steps: usize) -> usize {
+    let mut share = 1.0;
+    for back in 0..steps {
+        if share < 8.7e-19 {
+            return steps - back;
+        }
+        share *= decay;
+    }
+    0
+}
+
+/// Hands out batches, fresh or from a table.
+struct Batches<'a> {
+    source: &'a Source<'a>,
+    rng: autodiff::random::Pcg64,
+    order: Vec<usize>,
+    next: usize,
+}
+
+impl<'a> Batches<'a> {
+    fn new(source: &'a Source<'a>, seed: u64) -> Self {
+        Self {
+            source,
+            rng: stream(seed, "weights/batches"),
+            order: Vec::new(),
+            next: 0,
+        }
+    }
+
+    fn take(&mut self, step: usize, size: usize) -> Result<Points, WeightError> {
+        match self.source {
+            Source::Fresh { draw, .. } => Points::new(draw(step, size), None),
+            Source::HeldOut { table, weights } => {
+                let n = table.nrows();
+                let size = size.min(n);
+                if self.order.is_empty() || self.next + size > n {
+                    self.order = permutation(&mut self.rng, n);
+                    self.next = 0;
+                }
+                let ids = &self.order[self.next..self.next + size];
+                self.next += size;
+                let weights: Option<Vec<f64>> =
+                    weights.map(|w| ids.iter().map(|&i| w[i]).collect());
+                Points::new(
+                    autodiff::matrix::select_rows(*table, ids),
+                    weights.as_deref(),
+                )
+            }
+        }
+    }
+}
+
+/// Log-densities of some points, checked, and the densities relative to the best expert of each point.
+struct Points {
+    log: Mat<f64>,
+    /// `exp(ln q_k(x_n) - max_k ln q_k(x_n))`, n x K.
+    relative: Mat<f64>,
+    /// Weights of the points, with sum one.
+    weights: Vec<f64>,
+}
+
+impl Points {
+    fn new(log: Mat<f64>, weights: Option<&[f64]>) -> Result<Self, WeightError> {
+        let (n, k) = (log.nrows(), log.ncols());
+        if n == 0 {
+            return Err(WeightError::Empty);
+        }
+        let mut max = vec![f64::NEG_INFINITY; n];
+        for expert in 0..k {
+            for (point, (m, &value)) in max.iter_mut().zip(col(log.as_ref(), expert)).enumerate() {
+                if value.is_nan() || value == f64::INFINITY {
+                    return Err(WeightError::BadDensity {
+                        expert,
+                        point,
+                        value,
+                    });
+                }
+                *m = m.max(value);
+            }
+        }
+        let weights = match weights {
+            None => vec![1.0 / n as f64; n],
+            Some(w) => {
+                let total = sum(w);
+                w.iter().map(|w| w / total).collect()
+            }
+        };
+        if let Some(point) = (0..n).find(|&i| max[i] == f64::NEG_INFINITY && weights[i] > 0.0) {
+            return Err(WeightError::Impossible { point });
+        }
+        let mut relative = Mat::zeros(n, k);
+        for expert in 0..k {
+            let from = col(log.as_ref(), expert);
+            for ((r, l), m) in col_mut(relative.as_mut(), expert)
+                .iter_mut()
+                .zip(from)
+                .zip(&max)
+            {
+                *r = if *m == f64::NEG_INFINITY {
+                    1.0
+                } else {
+                    exp(l - m)
+                };
+            }
+        }
+        Ok(Self {
+            log,
+            relative,
+            weights,
+        })
+    }
+
+    /// Weighted mean of `ln q_k`.
+    fn mean(&self, k: usize) -> f64 {
+        let terms: Vec<f64> = col(self.log.as_ref(), k)
+            .iter()
+            .zip(&self.weights)
+            .map(|(l, w)| if *w == 0.0 { 0.0 } else { l * w })
+            .collect();
+        sum(&terms)
+    }
+
+    /// Mean responsibilities at a temperature.
+    fn responsibilities(&self, pi: &[f64], temperature: f64) -> Vec<f64> {
+        let log_pi: Vec<f64> = pi.iter().map(|&p| ln(p)).collect();
+        let mut mean = vec![0.0; pi.len()];
+        let mut terms = vec![0.0; pi.len()];
+        for (i, w) in self.weights.iter().enumerate() {
+            for (k, t) in terms.iter_mut().enumerate() {
+                *t = (self.log[(i, k)] + log_pi[k]) / temperature;
+            }
+            let total = ln_sum_exp(&terms);
+            for (m, t) in mean.iter_mut().zip(&terms) {
+                *m += w * exp(t - total);
+            }
+        }
+        mean
+    }
+
+    /// `sum_k pi_k r_nk` for each point.
+    fn mixture(&self, pi: &[f64]) -> Vec<f64> {
+        let mut s = vec![0.0; self.weights.len()];
+        for (k, &p) in pi.iter().enumerate() {
+            if p != 0.0 {
+                for (s, r) in s.iter_mut().zip(col(self.relative.as_ref(), k)) {
+                    *s += p * r;
+                }
+            }
+        }
+        s
+    }
+
+    /// `w_n / s_n`, the common factor of all g_k.
+    fn quotients(&self, mixture: &[f64]) -> Vec<f64> {
+        self.weights
+            .iter()
+            .zip(mixture)
+            .map(|(w, s)| if *w == 0.0 { 0.0 } else { w / s })
+            .collect()
+    }
+
+    /// `g_k = mean_n q_k(x_n) / q(x_n)`.
+    fn gains(&self, quotients: &[f64]) -> Vec<f64> {
+        (0..self.relative.ncols())
+            .map(|k| autodiff::math::dot(col(self.relative.as_ref(), k), quotients))
+            .collect()
+    }
+
+    fn certificate(&self, pi: &[f64]) -> f64 {
+        let gains = self.gains(&self.quotients(&self.mixture(pi)));
+        gains.into_iter().fold(f64::NEG_INFINITY, f64::max) - 1.0
+    }
+
+    /// `mean_n ln s_n`: the objective, up to a constant.
+    fn objective(&self, pi: &[f64]) -> f64 {
+        let terms: Vec<f64> = self
+            .mixture(pi)
+            .iter()
+            .zip(&self.weights)
+            .map(|(s, w)| if *w == 0.0 { 0.0 } else { w * ln(*s) })
+            .collect();
+        sum(&terms)
+    }
+}
+
+/// EM steps before Newton takes over.
+const EM_STEPS: usize = 20;
+
+/// Maximises the mean log-score over the simplex; returns the weights and the iterations done.
+fn stack(points: &Points, tolerance: f64, max_iterations: usize) -> (Vec<f64>, usize) {
+    let k = points.relative.ncols();
+    let mut pi = vec![1.0 / k as f64; k];
+    for iteration in 0..max_iterations {
+        let quotients = points.quotients(&points.mixture(&pi));
+        let gains = points.gains(&quotients);
+        let certificate = gains.iter().copied().fold(f64::NEG_INFINITY, f64::max) - 1.0;
+        if certificate <= tolerance {
+            // What is left of weights that go to zero.
+            let clean = pi.iter().map(|p| if *p < 1e-12 { 0.0 } else { *p });
+            return (normalised(clean.collect()), iteration);
+        }
+        let newton = (iteration >= EM_STEPS)
+            .then(|| newton_step(points, &pi, &gains, &quotients))
+            .flatten();
+        pi = newton.unwrap_or_else(|| {
+            let next: Vec<f64> = pi.iter().zip(&gains).map(|(p, g)| p * g).collect();
+            // A weight that Newton set to zero and that deserves to grow needs a seed: EM cannot move it from zero.
+            let seeded = next
+                .iter()
+                .zip(&gains)
+                .map(|(p, g)| if *p == 0.0 && *g > 1.0 { 1e-6 } else { *p });
+            normalised(seeded.collect())
+        });
+    }
+    (pi, max_iterations)
+}
+
+fn normalised(mut pi: Vec<f64>) -> Vec<f64> {
+    let total: f64 = pi.iter().sum();
+    pi.iter_mut().for_each(|p| *p /= total);
+    pi
+}
+
+/// One Newton step for `F(x) = mean_n ln (R x)_n - sum_k x_k` over x >= 0, whose maximum lies on the simplex (Kim, Carbonetto,
+/// Stephens and Anitescu 2020, doi:10.1080/10618600.2019.1689985, write stacking that way). Weights at zero that do not deserve to grow stay
+/// there; the step goes as far as the first weight that reaches zero, or less far until the objective rises. `None` when no such step helps.
+fn newton_step(points: &Points, pi: &[f64], gains: &[f64], quotients: &[f64]) -> Option<Vec<f64>> {
+    let free: Vec<usize> = (0..pi.len())
+        .filter(|&k| pi[k] > 1e-12 || gains[k] > 1.0)
+        .collect();
+    let m = free.len();
+    // Hessian of -F: sum_n w_n r_nj r_nk / s_n^2 = sum_n (w_n / s_n)^2 / w_n r_nj r_nk.
+    let curvature: Vec<f64> = quotients
+        .iter()
+        .zip(&points.weights)
+        .map(|(q, w)| if *w == 0.0 { 0.0 } else { q * q / w })
+        .collect();
+    let mut hessian = vec![0.0; m * m];
+    let mut scaled = vec![0.0; curvature.len()];
+    for a in 0..m {
+        let ra = col(points.relative.as_ref(), free[a]);
+        for ((s, r), c) in scaled.iter_mut().zip(ra).zip(&curvature) {
+            *s = r * c;
+        }
+        for b in 0..=a {
+            let h = autodiff::math::dot(&scaled, col(points.relative.as_ref(), free[b]));
+            (hessian[a * m + b], hessian[b * m + a]) = (h, h);
+        }
+    }
+    let trace: f64 = (0..m).map(|a| hessian[a * m + a]).sum();
+    for a in 0..m {
+        // Experts that agree everywhere make the Hessian singular.
+        hessian[a * m + a] += 1e-12 * trace;
+    }
+    let gradient: Vec<f64> = free.iter().map(|&k| gains[k] - 1.0).collect();
+    let step = solve_positive_definite(hessian, gradient)?;
+    let mut reach = 1.0f64;
+    let mut blocking = None;
+    for (&k, s) in free.iter().zip(&step) {
+        if pi[k] + s < 0.0 && pi[k] / -s < reach {
+            reach = pi[k] / -s;
+            blocking = Some(k);
+        }
+    }
+    let before = points.objective(pi);
+    for _ in 0..30 {
+        let mut next = pi.to_vec();
+        for (&k, s) in free.iter().zip(&step) {
+            next[k] = (next[k] + reach * s).max(0.0);
+        }
+        if let Some(k) = blocking {
+            next[k] = 0.0;
+        }
+        let next = normalised(next);
+        if next.iter().all(|p| p.is_finite()) && points.objective(&next) > before {
+            return Some(next);
+        }
+        reach *= 0.5;
+        blocking = None;
+    }
+    None
+}
+
+/// Solves `A x = b` for a small symmetric positive definite A (row-major) by Cholesky.
+fn solve_positive_definite(mut a: Vec<f64>, mut b: Vec<f64>) -> Option<Vec<f64>> {
+    let m = b.len();
+    for j in 0..m {
+        for i in j..m {
+            let mut v = a[i * m + j];
+            for k in 0..j {
+                v -= a[i * m + k] * a[j * m + k];
+            }
+            a[i * m + j] = if i == j { v.sqrt() } else { v / a[j * m + j] };
+        }
+        let pivot = a[j * m + j];
+        if pivot.is_nan() || pivot <= 0.0 {
+            return None;
+        }
+    }
+    for i in 0..m {
+        for k in 0..i {
+            b[i] -= a[i * m + k] * b[k];
+        }
+        b[i] /= a[i * m + i];
+    }
+    for i in (0..m).rev() {
+        for k in i + 1..m {
+            b[i] -= a[k * m + i] * b[k];
+        }
+        b[i] /= a[i * m + i];
+    }
+    Some(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autodiff::random::{standard_normal, uniform};
+
+    fn table(n: usize, k: usize, seed: u64) -> Mat<f64> {
+        let mut rng = stream(seed, "table");
+        let scale = 1.0 + uniform(&mut rng) * 3.0;
+        Mat::from_fn(n, k, |_, j| {
+            scale * standard_normal(&mut rng) - 0.3 * j as f64
+        })
+    }
+
+    const STACKING: WeightRule = WeightRule::Stacking {
+        tolerance: 1e-10,
+        max_iterations: 1000,
+        batch: 1000,
+    };
+
+    fn learn(rule: WeightRule, table: &Mat<f64>) -> LearnedWeights {
+        rule.learn(
+            &Source::HeldOut {
+                table: table.as_ref(),
+                weights: None,
+            },
+            1,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn stacking_reaches_its_certificate_and_no_neighbour_is_better() {
+        for seed in 0..30 {
+            let k = 2 + (seed as usize % 9);
+            let t = table(300, k, seed);
+            let learned = learn(STACKING, &t);
+            assert!(learned.certificate <= 1e-10, "seed {seed}: {learned:?}");
+            let points = Points::new(t, None).unwrap();
+            let best = points.objective(&learned.pi);
+            let mut rng = stream(seed, "neighbours");
+            for _ in 0..100 {
+                let other: Vec<f64> = learned
+                    .pi
+                    .iter()
+                    .map(|p| (p + 0.1 * standard_normal(&mut rng)).max(0.0))
+                    .collect();
+                if other.iter().sum::<f64>() > 0.0 {
+                    assert!(points.objective(&normalised(other)) <= best + 1e-10);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn stacking_finds_corners_and_known_interior_optima() {
+        // One expert better at every point: all weight on it.
+        let t = Mat::from_fn(50, 3, |i, k| -(k as f64) - 0.01 * i as f64);
+        let learned = learn(STACKING, &t);
+        assert_eq!(learned.pi, [1.0, 0.0, 0.0]);
+        assert_eq!(learned.n_eff, 1.0);
+        // Disjoint supports: weights are the shares of the points.
+        let t = Mat::from_fn(10, 2, |i, k| {
+            if (i < 3) == (k == 0) {
+                0.0
+            } else {
+                f64::NEG_INFINITY
+            }
+        });
+        let learned = learn(STACKING, &t);
+        assert!((learned.pi[0] - 0.3).abs() < 1e-9, "{learned:?}");
+    }
+
+    #[test]
+    fn stacking_copes_with_identical_experts_and_with_weights() {
+        let one = table(200, 1, 4);
+        let t = Mat::from_fn(200, 3, |i, k| {
+            if k == 2 {
+                one[(199 - i, 0)]
+            } else {
+                one[(i, 0)]
+            }
+        });
+        assert!(learn(STACKING, &t).certificate <= 1e-10);
+        // Integer weights equal repeated rows.
+        let t = table(60, 3, 5);
+        let w: Vec<f64> = (0..60).map(|i| f64::from(i % 3)).collect();
+        let ids: Vec<usize> = (0..60).flat_map(|i| vec![i; i % 3]).collect();
+        let repeated = autodiff::matrix::select_rows(t.as_ref(), &ids);
+        let a = STACKING
+            .learn(
+                &Source::HeldOut {
+                    table: t.as_ref(),
+                    weights: Some(&w),
+                },
+                1,
+            )
+            .unwrap();
+        let b = learn(STACKING, &repeated);
+        for (a, b) in a.pi.iter().zip(&b.pi) {
+            assert!((a - b).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn moving_average_equals_the_plain_recursion() {
+        let draw = |step: usize, n: usize| table(n, 3, step as u64);
+        let source = Source::Fresh {
+            experts: 3,
+            draw: &draw,
+        };
+        let rule = WeightRule::MovingAverage {
+            decay: 0.9,
+            steps: 600,
+            batch: 40,
+        };
+        let learned = rule.learn(&source, 1).unwrap();
+        let mut pi = [1.0 / 3.0; 3];
+        for step in 0..600 {
+            let t = draw(step, 40);
+            let means: Vec<f64> = (0..3)
+                .map(|k| col(t.as_ref(), k).iter().sum::<f64>() / 40.0)
+                .collect();
+            let total: f64 = means.iter().map(|&m| exp(m)).sum();
+            for k in 0..3 {
+                pi[k] = 0.9 * pi[k] + 0.1 * exp(means[k]) / total;
+            }
+        }
+        for (a, b) in learned.pi.iter().zip(&pi) {
+            assert!((a - b).abs() < 1e-14, "{a} {b}");
+        }
+        assert!(first_step_that_counts(0.9, 600) > 100);
+        assert_eq!(first_step_that_counts(0.9, 50), 0);
+    }
+
+    #[test]
+    fn simplex_moving_average_settles_where_responsibilities_do() {
+        // At temperature 1 without smoothing a fixed point has mean responsibility = weight: the stacking optimum.
+        let t = table(500, 3, 8);
+        let rule = WeightRule::SimplexMovingAverage {
+            decay: 0.9,
+            steps: 5000,
+            batch: 500,
+            temperature: 1.0,
+            smoothing: 0.0,
+            floor: 0.0,
+        };
+        let (a, b) = (learn(rule, &t), learn(STACKING, &t));
+        for (a, b) in a.pi.iter().zip(&b.pi) {
+            assert!((a - b).abs() < 1e-4, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn n_eff_counts_equal_shares() {
+        assert!((n_eff(&[0.25; 4]) - 4.0).abs() < 1e-12);
+        assert_eq!(n_eff(&[0.0, 1.0]), 1.0);
+    }
+
+    #[test]
+    fn bad_tables_are_refused() {
+        let learn = |t: Mat<f64>| {
+            STACKING.learn(
+                &Source::HeldOut {
+                    table: t.as_ref(),
+                    weights: None,
+                },
+                1,
+            )
+        };
+        let nan = Mat::from_fn(3, 2, |i, k| if (i, k) == (1, 1) { f64::NAN } else { 0.0 });
+        assert!(matches!(
+            learn(nan),
+            Err(WeightError::BadDensity {
+                expert: 1,
+                point: 1,
+                ..
+            })
+        ));
+        let none = Mat::from_fn(3, 2, |i, _| if i == 2 { f64::NEG_INFINITY } else { 0.0 });
+        assert_eq!(learn(none), Err(WeightError::Impossible { point: 2 }));
+        assert_eq!(learn(Mat::zeros(0, 2)), Err(WeightError::Empty));
+        let rule = WeightRule::MovingAverage {
+            decay: 1.0,
+            steps: 1,
+            batch: 1,
+        };
+        assert_eq!(
+            rule.check().unwrap_err(),
+            "decay must be at least 0 and below 1, not 1"
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! Deserialisation of numbers with a range, for `#[serde(deserialize_with = "...")]`: a value outside is an error at its place in the file.
+
+use serde::de::{Deserialize, Deserializer, Error};
+
+fn refuse<'de, D: Deserializer<'de>>(what: &str, got: impl std::fmt::Display) -> D::Error {
+    D::Error::custom(format!("must be {what}, not {got}"))
+}
+
+/// A finite number above 0.
+///
+/// # Errors
+/// When the number is outside (likewise below).
+pub fn positive<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+    let v = f64::deserialize(d)?;
+    if v > 0.0 && v.is_finite() {
+        Ok(v)
+    } else {
+        Err(refuse::<D>("positive", v))
+    }
+}
+
+/// A finite number, 0 or above.
+///
+/// # Errors
+/// When the number is outside.
+pub fn not_negative<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+    let v = f64::deserialize(d)?;
+    if v >= 0.0 && v.is_finite() {
+        Ok(v)
+    } else {
+        Err(refuse::<D>("0 or above", v))
+    }
+}
+
+/// A number from 0 on and below 1.
+///
+/// # Errors
+/// When the number is outside.
+pub fn share<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+    let v = f64::deserialize(d)?;
+    if (0.0..1.0).contains(&v) {
+        Ok(v)
+    } else {
+        Err(refuse::<D>("at least 0 and below 1", v))
+    }
+}
+
+/// A whole number from 1 on.
+///
+/// # Errors
+/// When it is 0.
+pub fn at_least_one<'de, D: Deserializer<'de>>(d: D) -> Result<usize, D::Error> {
+    let v = usize::deserialize(d)?;
+    if v > 0 {
+        Ok(v)
+    } else {
+        Err(refuse::<D>("at least 1", v))
+    }
+}
+
+/// [`positive`] or nothing.
+///
+/// # Errors
+/// When the number is outside.
+pub fn positive_or_none<'de, D: Deserializer<'de>>(d: D) -> Result<Option<f64>, D::Error> {
+    match Option::<f64>::deserialize(d)? {
+        Some(v) if !(v > 0.0 && v.is_finite()) => Err(refuse::<D>("None or positive", v)),
+        v => Ok(v),
+    }
+}
+
+/// [`at_least_one`] or nothing.
+///
+/// # Errors
+/// When it is 0.
+pub fn at_least_one_or_none<'de, D: Deserializer<'de>>(d: D) -> Result<Option<usize>, D::Error> {
+    match Option::<usize>::deserialize(d)? {
+        Some(0) => Err(refuse::<D>("None or at least 1", 0)),
+        v => Ok(v),
+    }
+}
