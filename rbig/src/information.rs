@@ -4,10 +4,13 @@
 //! number of layers) is fitted to one half and its log-densities are averaged over the other, then the halves change
 //! places: no row is judged by a model that saw it. The standard error is that of the mean over the rows; it does
 //! not count what the models lack, which lowers estimates of information and raises those of entropy.
+//!
+//! Total correlation and mutual information do not change when a column is mapped by an increasing function, so they are
+//! estimated from normal scores: each value becomes `Phi^-1` of its rank. Then no marginal is left to be learned.
 
 use crate::model::{LayerRule, Rbig, RbigConfig};
 use crate::{Error, MarginalKind, RotationKind};
-use autodiff::math::mean_and_standard_error;
+use autodiff::math::{exp, ln, ln_sum_exp, mean_and_standard_error, normal_quantile};
 use autodiff::random::{Pcg64, permutation};
 use faer::{Mat, MatRef};
 
@@ -25,11 +28,14 @@ const LEAST_ROWS: usize = 40;
 
 /// `TC(x) = sum_i H(x_i) - H(x) = KL(p || prod p_i)`, the dependence between the columns of x (n x d).
 ///
-/// Estimated by `mean(ln q(x) - ln q_1(x))`, q_1 being the product of the marginals of the first layer.
+/// Estimated by `mean(ln q(z) - ln q_1(z))` of the normal scores z, q_1 being the product of the marginals of the first
+/// layer.
 ///
 /// # Errors
 /// Those of [`Rbig::fit`], and [`Error::TooFewRows`] below 40 rows.
 pub fn total_correlation(x: MatRef<'_, f64>, rng: &mut Pcg64) -> Result<Estimate, Error> {
+    let scores = normal_scores(x)?;
+    let x = scores.as_ref();
     let folds = folds(x.nrows(), rng)?;
     cross(&folds, |fit, score| {
         let model = fit_rows(x, fit, rng)?;
@@ -71,6 +77,8 @@ pub fn mutual_information(
             expected: x.nrows(),
         });
     }
+    let (x, y) = (normal_scores(x)?, normal_scores(y)?);
+    let (x, y) = (x.as_ref(), y.as_ref());
     let both = Mat::from_fn(x.nrows(), x.ncols() + y.ncols(), |i, j| {
         if j < x.ncols() {
             x[(i, j)]
@@ -91,6 +99,10 @@ pub fn mutual_information(
 
 /// The divergence `KL(p || r) = E_p ln(p / r)` from samples x (n x d) of p and y (m x d) of r.
 ///
+/// With `T = ln q_x - ln q_y` the estimate is Donsker and Varadhan's `mean_x T - ln mean_y e^T`: a lower bound on KL for
+/// every T, in which the errors of q_x and q_y cancel to first order, and whose standard error counts both samples. When
+/// hardly a row of y lies where x does, the second mean rests on few rows and both numbers are unreliable.
+///
 /// # Errors
 /// As [`total_correlation`], and [`Error::SizeMismatch`] when the numbers of columns differ.
 pub fn kl_divergence(
@@ -105,24 +117,48 @@ pub fn kl_divergence(
             expected: x.ncols(),
         });
     }
-    // Every row of y may serve both folds: none of them is averaged over.
-    let other_rows = permutation(rng, y.nrows());
-    if y.nrows() < LEAST_ROWS / 2 {
-        return Err(Error::TooFewRows {
-            rows: y.nrows(),
-            needed: LEAST_ROWS / 2,
-        });
+    let (of_x, of_y) = (folds(x.nrows(), rng)?, folds(y.nrows(), rng)?);
+    let (mut at_x, mut at_y) = (Vec::new(), Vec::new());
+    for (fit, score) in [(0, 1), (1, 0)] {
+        let own = fit_rows(x, &of_x[fit], rng)?;
+        let other = fit_rows(y, &of_y[fit], rng)?;
+        let ratio = |rows: Mat<f64>| {
+            let rows = rows.as_ref();
+            subtract(own.log_prob(rows), &other.log_prob(rows))
+        };
+        at_x.extend(ratio(take(x, &of_x[score])));
+        at_y.extend(ratio(take(y, &of_y[score])));
     }
-    let other = fit_rows(y, &other_rows, rng)?;
-    let folds = folds(x.nrows(), rng)?;
-    cross(&folds, |fit, score| {
-        let own = fit_rows(x, fit, rng)?;
-        let x = take(x, score);
-        Ok(subtract(
-            own.log_prob(x.as_ref()),
-            &other.log_prob(x.as_ref()),
-        ))
+    let (mean, error_x) = mean_and_standard_error(&at_x);
+    let level = ln_sum_exp(&at_y) - ln(at_y.len() as f64);
+    let relative: Vec<f64> = at_y.iter().map(|t| exp(t - level)).collect();
+    let (_, error_y) = mean_and_standard_error(&relative);
+    Ok(Estimate {
+        value: mean - level,
+        standard_error: (error_x * error_x + error_y * error_y).sqrt(),
     })
+}
+
+/// `Phi^-1((rank - 1/2) / n)` in each column; equal values share the mean of their ranks.
+fn normal_scores(x: MatRef<'_, f64>) -> Result<Mat<f64>, Error> {
+    let n = x.nrows();
+    let mut scores = Mat::zeros(n, x.ncols());
+    for column in 0..x.ncols() {
+        if let Some(row) = (0..n).find(|&i| !x[(i, column)].is_finite()) {
+            return Err(Error::NotFinite { column, row });
+        }
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by(|&a, &b| x[(a, column)].total_cmp(&x[(b, column)]));
+        let mut first = 0;
+        for group in order.chunk_by(|&a, &b| x[(a, column)] == x[(b, column)]) {
+            let middle = first as f64 + 0.5 * group.len() as f64;
+            for &i in group {
+                scores[(i, column)] = normal_quantile(middle / n as f64);
+            }
+            first += group.len();
+        }
+    }
+    Ok(scores)
 }
 
 fn folds(rows: usize, rng: &mut Pcg64) -> Result<[Vec<usize>; 2], Error> {

@@ -77,7 +77,7 @@ impl RbigConfig {
                 min_gain: 0.0,
             },
             marginal: MarginalKind::smooth(),
-            rotation: RotationKind::PcaThenRandom,
+            rotation: RotationKind::MostNonGaussian { candidates: 16 },
         }
     }
 

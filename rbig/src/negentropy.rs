@@ -8,8 +8,8 @@ use autodiff::random::{Pcg64, fill_standard_normal, stream};
 /// An estimator of the negentropy `J = ln(2 pi e s^2) / 2 - H`, nats, for samples of one size and one set of weights.
 ///
 /// H is the m-spacing estimate (Vasicek 1976) `mean ln((x[i+m] - x[i-m]) / (share between them))`, the indices cut at the
-/// ends, m near `sqrt(n)`. Its bias is removed with the mean over simulated normal samples of the same size and
-/// weights, so that the expected value is 0 for normal data.
+/// ends, m near `sqrt(n) / 2`. Its bias is removed with the mean over simulated normal samples of the same size and
+/// weights, so that the expected value is 0 for normal data; for others a bias of about 0.01 at n = 4000 remains.
 #[derive(Debug, Clone)]
 pub struct Negentropy {
     weights: Option<Vec<f64>>,
@@ -69,7 +69,7 @@ pub(crate) fn raw_negentropy(x: &[f64], weights: Option<&[f64]>) -> f64 {
         return 0.0;
     };
     let n = sample.values.len();
-    let m = (((sample.effective_size).sqrt() + 0.5) as usize).clamp(1, n.div_ceil(2));
+    let m = ((0.5 * sample.effective_size.sqrt() + 0.5) as usize).clamp(1, n.div_ceil(2));
     // The share below each value, counting half of its own.
     let mut below = Vec::with_capacity(n);
     let mut total = 0.0;
@@ -104,7 +104,8 @@ mod tests {
         // J of a uniform: ln(2 pi e / 12) / 2; of an exponential: ln(2 pi e) / 2 - 1.
         let flat: Vec<f64> = (0..n).map(|_| uniform(&mut rng)).collect();
         let exact = 0.5 * (1.0 + LN_2PI - ln(12.0));
-        assert!((estimator.estimate(&flat) - exact).abs() < 0.02);
+        let got = estimator.estimate(&flat);
+        assert!((got - exact).abs() < 0.02, "{got} {exact}");
         let steep: Vec<f64> = flat.iter().map(|u| -ln(*u)).collect();
         let exact = 0.5 * (1.0 + LN_2PI) - 1.0;
         assert!((estimator.estimate(&steep) - exact).abs() < 0.04);

@@ -237,3 +237,71 @@ fn eigenvectors(mut a: Vec<f64>, dim: usize) -> Vec<f64> {
     }
     sorted
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autodiff::random::stream;
+    use faer::Mat;
+
+    fn assert_orthogonal(q: &Rotation) {
+        for a in 0..q.dim {
+            for b in 0..=a {
+                let (x, y) = (
+                    &q.matrix[a * q.dim..][..q.dim],
+                    &q.matrix[b * q.dim..][..q.dim],
+                );
+                let expected = if a == b { 1.0 } else { 0.0 };
+                assert!((dot(x, y) - expected).abs() < 1e-13);
+            }
+        }
+    }
+
+    #[test]
+    fn random_rotations_are_orthogonal_and_uniform() {
+        let mut rng = stream(1, "rotation");
+        for dim in [1, 2, 3, 8, 40] {
+            assert_orthogonal(&Rotation::random(dim, &mut rng));
+        }
+        // An entry of a uniform 3 x 3 rotation is uniform on (-1, 1): second moment 1/3, fourth 1/5.
+        let n = 20_000;
+        let entries: Vec<f64> = (0..n)
+            .map(|_| Rotation::random(3, &mut rng).matrix[4])
+            .collect();
+        let moment = |p| entries.iter().map(|v| v.powi(p)).sum::<f64>() / f64::from(n);
+        assert!(moment(1).abs() < 0.02);
+        assert!((moment(2) - 1.0 / 3.0).abs() < 0.01);
+        assert!((moment(4) - 0.2).abs() < 0.01);
+    }
+
+    #[test]
+    fn principal_axes_have_falling_variances_and_no_correlation() {
+        let (n, dim) = (500, 6);
+        let mut rng = stream(2, "rotation");
+        let mix = Rotation::random(dim, &mut rng);
+        let x = Mat::from_fn(n, dim, |_, j| (1.0 + j as f64) * standard_normal(&mut rng));
+        let mut x = Columns::from_mat(x.as_ref());
+        let mut spare = Vec::new();
+        x.replace(&mut spare, |a, b, rows| mix.forward(a, b, rows));
+        let before = x.clone();
+        let shares = vec![1.0 / n as f64; n];
+        let q = Rotation::principal(&x, &shares);
+        assert_orthogonal(&q);
+        x.replace(&mut spare, |a, b, rows| q.forward(a, b, rows));
+        let mean: Vec<f64> = (0..dim).map(|j| dot(x.column(j), &shares)).collect();
+        let covariance = |i: usize, j: usize| {
+            let shared = dot(x.column(i), x.column(j)) / n as f64;
+            shared - mean[i] * mean[j]
+        };
+        for i in 0..dim {
+            for j in 0..i {
+                assert!(covariance(i, j).abs() < 1e-11);
+            }
+            assert!(i == 0 || covariance(i, i) <= covariance(i - 1, i - 1));
+        }
+        x.replace(&mut spare, |a, b, rows| q.inverse(a, b, rows));
+        for (a, b) in x.as_slice().iter().zip(before.as_slice()) {
+            assert!((a - b).abs() < 1e-12);
+        }
+    }
+}

@@ -15,9 +15,12 @@ const HALF: usize = 6 * NODES;
 /// A knot of the spline at every third node: two in one bandwidth.
 const STRIDE: usize = 3;
 /// Most distinct points that are kept apart; more are gathered into equal cells.
-const MOST_ATOMS: usize = 8192;
+const MOST_ATOMS: usize = 4096;
 /// The least slope of the spline: below it the density is negligible and rounding would stop it from increasing.
 const LEAST_SLOPE: f64 = 1e-5;
+/// Knots lie up to this many standard deviations beyond the data; there the straight tails begin. Measured on two-dimensional
+/// targets, 0.5 gave the best held-out likelihood of 0.25 to 30, and draws without far outliers.
+const MARGIN: f64 = 0.5;
 /// The broad component reaches every point within this many of its standard deviations.
 const REACH: f64 = 8.0;
 
@@ -93,15 +96,16 @@ impl Atoms {
         (1.0 - h * h) / (self.effective_size + 1.0)
     }
 
-    fn grid(&self, h: f64) -> Grid {
+    fn grid(&self, h: f64, margin: f64) -> Grid {
         let shrink = (1.0 - h * h).sqrt();
         let step = h / NODES as f64;
         let (low, high) = (
             self.position[0] * shrink,
             self.position[self.position.len() - 1] * shrink,
         );
-        let nodes = ((high - low) / step) as usize + 2 + 2 * HALF;
-        let first = low - HALF as f64 * step;
+        let pad = HALF.max((margin / step) as usize + 1);
+        let nodes = ((high - low) / step) as usize + 2 + 2 * pad;
+        let first = low - pad as f64 * step;
         let mut mass = vec![0.0; nodes + 1];
         for (x, s) in self.position.iter().zip(&self.share) {
             let at = (x * shrink - first) / step;
@@ -120,7 +124,7 @@ impl Atoms {
     }
 
     /// The smallest bandwidth that the grid resolves.
-    fn least_bandwidth(&self) -> f64 {
+    pub fn least_bandwidth(&self) -> f64 {
         let range = self.position[self.position.len() - 1] - self.position[0];
         (range * NODES as f64 / (2 * MOST_ATOMS) as f64).clamp(1e-4, 0.5)
     }
@@ -131,7 +135,7 @@ impl Atoms {
             // Mean 0 and variance 1.
             return -0.5 * (1.0 + LN_2PI);
         }
-        let grid = self.grid(h);
+        let grid = self.grid(h, 0.0);
         let kernel = kernel(h);
         let density = convolve(&grid.mass, &kernel);
         let at_offset = |m: isize| {
@@ -203,7 +207,7 @@ impl Atoms {
 
     /// The map `Phi^-1(F)` and its slope `f / phi` at knots, for h < 1.
     pub fn knots(&self, h: f64) -> Knots {
-        let grid = self.grid(h);
+        let grid = self.grid(h, MARGIN);
         let n = grid.mass.len();
         let density = convolve(&grid.mass, &kernel(h));
         // Probability below and above each node, each without cancellation.
@@ -212,18 +216,19 @@ impl Atoms {
             .collect();
         let (mut below, mut above) = (vec![0.0; n], vec![0.0; n]);
         let mut whole = 0.0;
-        for k in 0..n {
-            if k > HALF {
-                whole += grid.mass[k - HALF - 1];
-            }
-            below[k] = whole;
+        for (b, m) in below.iter_mut().skip(HALF + 1).zip(&grid.mass) {
+            whole += m;
+            *b = whole;
         }
         whole = 0.0;
-        for k in (0..n).rev() {
-            if k + HALF + 1 < n {
-                whole += grid.mass[k + HALF + 1];
-            }
-            above[k] = whole;
+        for (a, m) in above
+            .iter_mut()
+            .rev()
+            .skip(HALF + 1)
+            .zip(grid.mass.iter().rev())
+        {
+            whole += m;
+            *a = whole;
         }
         for (offset, p) in cdf.iter().enumerate() {
             // below[k] += mass[k - (offset - HALF)] p, and its mirror image.
@@ -248,10 +253,18 @@ impl Atoms {
         let share = self.broad_share(grid.h);
         let step = grid.step * STRIDE as f64;
         let broad_level = -ln(self.broad);
+        // Only as far as the margin.
+        let (low, high) = (
+            self.position[0] - MARGIN,
+            self.position[self.position.len() - 1] + MARGIN,
+        );
+        let skip = ((low - grid.first) / step).max(0.0) as usize;
         let count = (n - 1) / STRIDE + 1;
+        let count = count.min(((high - grid.first) / step) as usize + 1) - skip;
+        let first = grid.first + skip as f64 * step;
         let (mut values, mut slopes) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for k in 0..count {
-            let (node, x) = (k * STRIDE, grid.first + k as f64 * step);
+            let (node, x) = ((skip + k) * STRIDE, first + k as f64 * step);
             let low = (1.0 - share) * below[node] + share * normal_cdf(x / self.broad);
             let high = (1.0 - share) * above[node] + share * normal_cdf(-x / self.broad);
             let broad = exp(normal_log_pdf(x / self.broad) + broad_level);
@@ -267,8 +280,13 @@ impl Atoms {
                 None => z,
             });
         }
+        // Beyond the knots one standard deviation of the data is one of the normal, or less: a tail stretched by each
+        // layer would grow without bound.
+        for end in [0, count - 1] {
+            slopes[end] = slopes[end].max(1.0);
+        }
         Knots {
-            first: grid.first,
+            first,
             step,
             values,
             slopes,

@@ -10,6 +10,7 @@ pub use smooth::SmoothMarginal;
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
+use smooth::Bandwidth;
 
 /// How a column is made normal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -29,10 +30,19 @@ pub enum MarginalKind {
         /// Bandwidth in standard deviations of the column, in (0, 1]; `None` = by cross-validated likelihood.
         #[serde(default)]
         bandwidth: Option<f64>,
-        /// Standard deviation, in those of the column, of the broad component that carries the tails; >= 1.
+        /// Factor on the cross-validated bandwidth (up to 1), > 0. Layers are fitted to the same points one after the
+        /// other, and what is best for one column alone over-fits a chain of them.
+        #[serde(default = "default_oversmooth")]
+        oversmooth: f64,
+        /// Standard deviation, in those of the column, of the broad component that fills gaps and the margins beyond the
+        /// data; >= 1.
         #[serde(default = "default_broad_scale")]
         broad_scale: f64,
     },
+}
+
+fn default_oversmooth() -> f64 {
+    1.3
 }
 
 fn default_broad_scale() -> f64 {
@@ -55,6 +65,7 @@ impl MarginalKind {
     pub fn smooth() -> Self {
         Self::Smooth {
             bandwidth: None,
+            oversmooth: default_oversmooth(),
             broad_scale: default_broad_scale(),
         }
     }
@@ -79,10 +90,14 @@ impl MarginalKind {
             }
             Self::Smooth {
                 bandwidth,
+                oversmooth,
                 broad_scale,
             } => {
                 if !bandwidth.is_none_or(|h| h > 0.0 && h <= 1.0) {
                     return bad("bandwidth", "must lie in (0, 1]");
+                }
+                if !(oversmooth > 0.0 && oversmooth.is_finite()) {
+                    return bad("oversmooth", "must be finite and > 0");
                 }
                 if !(broad_scale >= 1.0 && broad_scale.is_finite()) {
                     return bad("broad_scale", "must be finite and >= 1");
@@ -118,8 +133,15 @@ impl Marginal {
             }
             MarginalKind::Smooth {
                 bandwidth,
+                oversmooth,
                 broad_scale,
-            } => Self::Smooth(SmoothMarginal::fit(&sample, bandwidth, broad_scale)),
+            } => {
+                let bandwidth = match bandwidth {
+                    Some(h) => Bandwidth::Fixed(h),
+                    None => Bandwidth::CrossValidated(oversmooth),
+                };
+                Self::Smooth(SmoothMarginal::fit(&sample, bandwidth, broad_scale))
+            }
         })
     }
 

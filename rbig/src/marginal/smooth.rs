@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// `z = S((w(x) - centre) / scale)` with a density that is continuous, positive and finite on the whole line.
 ///
 /// S is a monotone C1 spline through `Phi^-1(F)` of the variance-preserving kernel density F of the standardised data,
-/// with straight tails; F has a cross-validated bandwidth h (leave-one-value-out likelihood). At h = 1 F is normal and S
+/// with straight tails of slope 1 or more from half a standard deviation beyond the data (a flatter slope would be
+/// multiplied from layer to layer, and draws would have far outliers); F has a cross-validated bandwidth h (leave-one-value-out likelihood). At h = 1 F is normal and S
 /// is the identity. The warp w is the identity, or for columns with far outliers
 /// `asinh((x - median) / robust scale)` when the cross-validated likelihood prefers it: it acts as a bandwidth that
 /// grows with the distance. The density `phi(z) dz/dx` integrates to exactly one, whatever the spline is.
@@ -21,6 +22,14 @@ pub struct SmoothMarginal {
     scale: f64,
     bandwidth: f64,
     spline: Option<Spline>,
+}
+
+/// Where the bandwidth comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Bandwidth {
+    Fixed(f64),
+    /// Leave-one-out likelihood, then times this factor.
+    CrossValidated(f64),
 }
 
 /// `asinh((x - centre) / scale)`.
@@ -65,7 +74,7 @@ impl Warp {
 }
 
 impl SmoothMarginal {
-    pub(crate) fn fit(sample: &Sample, bandwidth: Option<f64>, broad_scale: f64) -> Self {
+    pub(super) fn fit(sample: &Sample, bandwidth: Bandwidth, broad_scale: f64) -> Self {
         let (mut fitted, score) = Self::fit_warped(sample, None, bandwidth, broad_scale);
         if let Some(warp) = Warp::candidate(sample) {
             let (warped, its_score) = Self::fit_warped(sample, Some(warp), bandwidth, broad_scale);
@@ -80,7 +89,7 @@ impl SmoothMarginal {
     fn fit_warped(
         sample: &Sample,
         warp: Option<Warp>,
-        bandwidth: Option<f64>,
+        bandwidth: Bandwidth,
         broad_scale: f64,
     ) -> (Self, f64) {
         let (warped, centre, scale, jacobian) = match warp {
@@ -100,8 +109,11 @@ impl SmoothMarginal {
             broad_scale,
         );
         let (bandwidth, score) = match bandwidth {
-            Some(h) => (h, atoms.score(h)),
-            None => atoms.best_bandwidth(),
+            Bandwidth::Fixed(h) => (h, atoms.score(h)),
+            Bandwidth::CrossValidated(factor) => {
+                let (h, score) = atoms.best_bandwidth();
+                ((factor * h).clamp(atoms.least_bandwidth(), 1.0), score)
+            }
         };
         let spline = (bandwidth < 1.0).then(|| {
             let k = atoms.knots(bandwidth);
