@@ -29,7 +29,6 @@ fn assert_near(what: &str, got: Estimate, exact: f64) {
         error.abs() <= 3.0 * got.standard_error,
         "{what}: {got:?}, not {exact}"
     );
-    println!("{what}: {got:?} ({exact})");
 }
 
 #[test]
