@@ -1,0 +1,332 @@
+//! Run configs: the experiment as it is written down, checked when it is read.
+
+use amf::{ExpertConfig, WeightRule};
+use anyhow::{Context, Result, anyhow, bail};
+use autodiff::checked;
+use datasets::Family;
+use ron::extensions::Extensions;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// Changes whenever the meaning of a config or of a record changes: records of another version are computed again.
+pub const SCHEMA: u32 = 1;
+
+/// The dialect of RON used for configs and records: `Some` and the parentheses of newtype variants may be left out.
+#[must_use]
+pub fn dialect() -> ron::Options {
+    ron::Options::default()
+        .with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES)
+}
+
+/// One protocol: every target with every seed is a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protocol {
+    /// Name of the protocol in tables and file names.
+    pub protocol: String,
+    /// Target densities.
+    pub targets: Vec<Family>,
+    /// Seeds: each gives draws, initial parameters and batches of its own.
+    pub seeds: Vec<u64>,
+    /// How many draws serve which purpose.
+    pub draws: Draws,
+    /// The experts of the mixture.
+    pub experts: Vec<NamedExpert>,
+    /// Stage 2.
+    pub weights: WeightStage,
+    /// What is measured.
+    pub evaluation: Evaluation,
+}
+
+/// One run: a protocol for one target and one seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Name of the protocol.
+    pub protocol: String,
+    /// Target density.
+    pub target: Family,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// How many draws serve which purpose.
+    pub draws: Draws,
+    /// The experts of the mixture.
+    pub experts: Vec<NamedExpert>,
+    /// Stage 2.
+    pub weights: WeightStage,
+    /// What is measured.
+    pub evaluation: Evaluation,
+}
+
+/// Sizes of the disjoint sets of draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draws {
+    /// Maximum likelihood.
+    #[serde(deserialize_with = "checked::at_least_one")]
+    pub train: usize,
+    /// Early stopping, number of layers.
+    #[serde(default)]
+    pub validation: usize,
+    /// Mixture weights, when they come from held-out points.
+    #[serde(default)]
+    pub weights: usize,
+    /// Held-out likelihood in the training curves where there is no validation set; nothing is selected on them.
+    #[serde(default)]
+    pub monitor: usize,
+    /// Measures of the result.
+    #[serde(deserialize_with = "checked::at_least_one")]
+    pub test: usize,
+}
+
+impl Draws {
+    /// Draws that a fit uses in all.
+    #[must_use]
+    pub fn budget(&self) -> usize {
+        self.train + self.validation + self.weights
+    }
+}
+
+/// An expert with the name that it has in tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedExpert {
+    /// Name, unique within the protocol.
+    pub name: String,
+    /// Kind and hyper-parameters.
+    pub kind: ExpertConfig,
+}
+
+/// How the mixture weights are learned.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightStage {
+    /// The rule.
+    pub rule: WeightRule,
+    /// The points that it looks at.
+    pub source: WeightSource,
+}
+
+/// Where the points for the weights come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WeightSource {
+    /// Fresh draws of the target at every step, beyond the budget (as published).
+    Fresh,
+    /// The held-out points `draws.weights`.
+    HeldOut,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Model draws, and test points compared with them, for each sampled metric.
+    #[serde(deserialize_with = "checked::at_least_one")]
+    pub samples: usize,
+    /// Fresh sets of model draws over which each sampled metric is averaged.
+    #[serde(deserialize_with = "checked::at_least_one")]
+    pub sets: usize,
+}
+
+impl Protocol {
+    /// Reads and checks a config.
+    ///
+    /// # Errors
+    /// One line with file, line and column, and what is wrong there.
+    pub fn read(path: &Path) -> Result<Self> {
+        let name = path.display();
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
+        let this: Self = dialect().from_str(&text).map_err(|e| {
+            let at = e.span.start;
+            anyhow!(
+                "{name}:{}:{}: {}",
+                at.line,
+                at.col,
+                one_line(&e.code.to_string())
+            )
+        })?;
+        this.check().map_err(|(field, reason)| {
+            let (line, col) = place(&text, &field);
+            anyhow!("{name}:{line}:{col}: {reason}")
+        })?;
+        Ok(this)
+    }
+
+    /// Whatever no single field shows; the error names a field for its place in the file.
+    fn check(&self) -> std::result::Result<(), (String, String)> {
+        let bad = |field: &str, reason: String| Err((field.to_owned(), reason));
+        let sound = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if self.protocol.is_empty() || !self.protocol.chars().all(sound) {
+            return bad(
+                "protocol",
+                "protocol must be a name of letters, digits, _ and -".into(),
+            );
+        }
+        for (field, empty) in [
+            ("targets", self.targets.is_empty()),
+            ("seeds", self.seeds.is_empty()),
+            ("experts", self.experts.is_empty()),
+        ] {
+            if empty {
+                return bad(field, format!("{field} must not be empty"));
+            }
+        }
+        if let Some(t) = first_repeated(&self.targets) {
+            return bad("targets", format!("{t} is listed twice"));
+        }
+        if let Some(s) = first_repeated(&self.seeds) {
+            return bad("seeds", format!("{s} is listed twice"));
+        }
+        let names: Vec<&String> = self.experts.iter().map(|e| &e.name).collect();
+        if let Some(n) = first_repeated(&names) {
+            return bad("experts", format!("two experts are called \"{n}\""));
+        }
+        for e in &self.experts {
+            if e.name.is_empty() || e.name == "mixture" || !e.name.chars().all(sound) {
+                let reason =
+                    "name of an expert must be of letters, digits, _ and -, and not \"mixture\"";
+                return bad("experts", reason.into());
+            }
+            if let Err(reason) = e.kind.check() {
+                let field = reason
+                    .split([' ', '.'])
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
+                return Err((field, format!("expert \"{}\": {reason}", e.name)));
+            }
+            if self.draws.validation == 0 && needs_validation(&e.kind) {
+                let reason = format!(
+                    "expert \"{}\" stops on a validation set: draws.validation must be above 0",
+                    e.name
+                );
+                return bad("draws", reason);
+            }
+        }
+        if let Err(reason) = self.weights.rule.check() {
+            return bad("rule", reason);
+        }
+        if self.weights.source == WeightSource::HeldOut && self.draws.weights == 0 {
+            return bad(
+                "draws",
+                "weights from held-out points need draws.weights above 0".into(),
+            );
+        }
+        if self.evaluation.samples > self.draws.test {
+            return bad(
+                "samples",
+                "evaluation.samples must not be above draws.test".into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// All runs of the protocol, target by target.
+    #[must_use]
+    pub fn runs(&self) -> Vec<Run> {
+        let all = self
+            .targets
+            .iter()
+            .flat_map(|&t| self.seeds.iter().map(move |&s| (t, s)));
+        all.map(|(target, seed)| Run {
+            protocol: self.protocol.clone(),
+            target,
+            seed,
+            draws: self.draws,
+            experts: self.experts.clone(),
+            weights: self.weights,
+            evaluation: self.evaluation,
+        })
+        .collect()
+    }
+}
+
+fn needs_validation(kind: &ExpertConfig) -> bool {
+    match kind {
+        ExpertConfig::Flow(f) => f.fit.patience.is_some(),
+        ExpertConfig::Rbig(r) => matches!(r.model.layers, rbig::LayerRule::HeldOut { .. }),
+    }
+}
+
+impl Run {
+    /// A stable hash of everything that the results depend on.
+    ///
+    /// # Panics
+    /// Never: a config is serialisable.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let text = dialect().to_string(self).expect("a config is serialisable");
+        let digest = Sha256::digest(format!("schema {SCHEMA}\n{text}").as_bytes());
+        digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// File name of the record, without its ending.
+    #[must_use]
+    pub fn stem(&self) -> String {
+        format!(
+            "{}/{}-n{}-seed{}",
+            self.protocol,
+            self.target,
+            self.draws.budget(),
+            self.seed
+        )
+    }
+}
+
+/// All configs of a folder, by name.
+///
+/// # Errors
+/// The first that cannot be read, or a folder without any.
+pub fn read_all(folder: &Path) -> Result<Vec<Protocol>> {
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("{}: cannot be read", folder.display()))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "ron") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let protocols: Vec<Protocol> = paths
+        .iter()
+        .map(|p| Protocol::read(p))
+        .collect::<Result<_>>()?;
+    if protocols.is_empty() {
+        bail!("{}: no config (*.ron) in it", folder.display());
+    }
+    let names: Vec<&String> = protocols.iter().map(|p| &p.protocol).collect();
+    if let Some(name) = first_repeated(&names) {
+        bail!(
+            "{}: two configs are of protocol \"{name}\"",
+            folder.display()
+        );
+    }
+    Ok(protocols)
+}
+
+fn first_repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
+    items
+        .iter()
+        .enumerate()
+        .find(|(i, x)| items[..*i].contains(x))
+        .map(|(_, x)| x)
+}
+
+fn one_line(s: &str) -> String {
+    s.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Line and column of the first `field:` in a text (1:1 if there is none).
+fn place(text: &str, field: &str) -> (usize, usize) {
+    let wanted = format!("{field}:");
+    for (i, line) in text.lines().enumerate() {
+        let code = line.split("//").next().unwrap_or_default();
+        if let Some(at) = code.find(&wanted) {
+            return (i + 1, at + 1);
+        }
+    }
+    (1, 1)
+}

@@ -1,0 +1,5 @@
+//! The `paper` command.
+
+fn main() -> std::process::ExitCode {
+    paper::cli::main()
+}

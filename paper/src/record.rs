@@ -1,0 +1,228 @@
+//! Records: what one run found, with everything that is needed to trace it.
+
+use crate::config::{Run, dialect};
+use amf::{ExpertReport, LearnedWeights};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::path::{Path, PathBuf};
+
+/// The result of one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Hash of `run` and of the code's schema version.
+    pub hash: String,
+    /// The run.
+    pub run: Run,
+    /// Entropy of the target and its error, nats: the floor of the NLL.
+    pub entropy: (f64, f64),
+    /// How each expert's fit went, in the order of the config.
+    pub experts: Vec<ExpertReport>,
+    /// The mixture weights.
+    pub weights: LearnedWeights,
+    /// Every measure.
+    pub metrics: Vec<Metric>,
+    /// How long each stage took.
+    pub seconds: Seconds,
+    /// Where and with what it was computed.
+    pub provenance: Provenance,
+}
+
+/// One number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// `mixture` or the name of an expert.
+    pub model: String,
+    /// Name of the measure.
+    pub metric: String,
+    /// Its value.
+    pub value: f64,
+}
+
+/// Wall-clock seconds of each stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seconds {
+    /// Stage 1, expert by expert.
+    pub fit: Vec<f64>,
+    /// Stage 2.
+    pub weights: f64,
+    /// All metrics.
+    pub evaluation: f64,
+}
+
+/// What a result may depend on besides its config.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Git commit of the code ("unknown" outside a checkout).
+    pub commit: String,
+    /// Whether tracked files differed from that commit.
+    pub dirty: bool,
+    /// Compiler.
+    pub toolchain: String,
+    /// Processor.
+    pub cpu: String,
+    /// Threads of this run.
+    pub threads: usize,
+}
+
+/// Points and grids for the figures of one run, rounded to what a figure shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FigureData {
+    /// Hash of the run.
+    pub hash: String,
+    /// Draws: of the target, the mixture, then each expert.
+    pub draws: Vec<(String, Vec<(f32, f32)>)>,
+    /// Mixture log-density on a grid over the target's window, row by row from the lower left.
+    pub grid: Vec<f32>,
+    /// Points of the grid in each direction.
+    pub side: usize,
+}
+
+impl Record {
+    /// Where the record of a run lies below a results folder.
+    #[must_use]
+    pub fn path(results: &Path, run: &Run) -> PathBuf {
+        results.join("records").join(format!("{}.ron", run.stem()))
+    }
+
+    /// The value of a measure.
+    #[must_use]
+    pub fn get(&self, model: &str, metric: &str) -> Option<f64> {
+        let found = self
+            .metrics
+            .iter()
+            .find(|m| m.model == model && m.metric == metric);
+        found.map(|m| m.value)
+    }
+}
+
+impl FigureData {
+    /// Where the figure data of a run lie below a results folder.
+    #[must_use]
+    pub fn path(results: &Path, run: &Run) -> PathBuf {
+        results
+            .join("records")
+            .join(format!("{}.figure.ron", run.stem()))
+    }
+}
+
+/// Reads a RON file.
+///
+/// # Errors
+/// Names the file, line and column.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{}: cannot be read", path.display()))?;
+    dialect().from_str(&text).map_err(|e| {
+        let at = e.span.start;
+        anyhow::anyhow!("{}:{}:{}: {}", path.display(), at.line, at.col, e.code)
+    })
+}
+
+/// Writes a RON file beside its place and renames it.
+///
+/// # Errors
+/// Names the file.
+pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let pretty = ron::ser::PrettyConfig::new()
+        .compact_arrays(true)
+        .compact_structs(false)
+        .indentor("  ")
+        .extensions(ron::extensions::Extensions::empty());
+    let mut text = dialect().to_string_pretty(value, pretty)?;
+    text.push('\n');
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes bytes beside their place and renames them.
+///
+/// # Errors
+/// Names the file.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    let context = || format!("{}: cannot be written", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(context)?;
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".partial-{}", std::process::id()));
+    let result = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    if result.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    result.with_context(context)
+}
+
+/// All records below a results folder, by path.
+///
+/// # Errors
+/// The first that cannot be read.
+pub fn read_all(results: &Path) -> Result<Vec<Record>> {
+    let mut paths = Vec::new();
+    let folder = results.join("records");
+    let entries = std::fs::read_dir(&folder)
+        .with_context(|| format!("{}: cannot be read", folder.display()))?;
+    for protocol in entries {
+        let protocol = protocol?.path();
+        if protocol.is_dir() {
+            for file in std::fs::read_dir(&protocol)? {
+                paths.push(file?.path());
+            }
+        }
+    }
+    paths.retain(|p| {
+        let name = p.file_name().unwrap_or_default().to_string_lossy();
+        name.ends_with(".ron") && !name.ends_with(".figure.ron")
+    });
+    paths.sort();
+    let mut records: Vec<Record> = paths.iter().map(|p| read(p)).collect::<Result<_>>()?;
+    records.sort_by(|a, b| {
+        let key = |r: &Record| {
+            (
+                r.run.protocol.clone(),
+                r.run.target,
+                r.run.draws.budget(),
+                r.run.seed,
+            )
+        };
+        key(a).cmp(&key(b))
+    });
+    Ok(records)
+}
+
+impl Provenance {
+    /// Of this process.
+    #[must_use]
+    pub fn here(threads: usize) -> Self {
+        let output = |program: &str, args: &[&str]| {
+            let out = std::process::Command::new(program)
+                .args(args)
+                .output()
+                .ok()?;
+            out.status
+                .success()
+                .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+        };
+        let cpu = std::fs::read_to_string("/proc/cpuinfo")
+            .ok()
+            .and_then(|text| {
+                let line = text
+                    .lines()
+                    .find(|l| l.starts_with("model name"))?
+                    .to_owned();
+                Some(line.split(':').nth(1)?.trim().to_owned())
+            });
+        Self {
+            commit: output("git", &["rev-parse", "--short=12", "HEAD"])
+                .unwrap_or_else(|| "unknown".into()),
+            dirty: output("git", &["status", "--porcelain", "--untracked-files=no"])
+                .is_none_or(|s| !s.is_empty()),
+            toolchain: output("rustc", &["--version"]).unwrap_or_else(|| "unknown".into()),
+            cpu: cpu.unwrap_or_else(|| std::env::consts::ARCH.into()),
+            threads,
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! One run: draws, experts, weights, measures.
+
+use crate::config::{Run, WeightSource};
+use crate::record::{FigureData, Metric, Provenance, Record, Seconds};
+use amf::metrics::{TargetSet, kl_exact, nll};
+use amf::{Expert, ExpertReport, Mixture, Progress, Source, log_prob_table};
+use anyhow::{Context, Result, bail};
+use autodiff::random::{Pcg64, stream};
+use faer::prelude::*;
+use flows::{Data, Termination};
+use rayon::prelude::*;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Draws of each model that a figure shows.
+const FIGURE_DRAWS: usize = 800;
+/// Points of a density grid in each direction.
+const FIGURE_SIDE: usize = 100;
+
+/// A stage of a run, for progress bars.
+#[derive(Debug, Clone)]
+pub enum Stage {
+    /// Fitting the named expert.
+    Fit(String, Progress),
+    /// Learning the weights.
+    Weights,
+    /// Measuring: sets done, of all.
+    Evaluation(usize, usize),
+}
+
+/// Says that a run was ended from outside.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Computes a run. `stop` ends it early with [`Interrupted`].
+///
+/// # Errors
+/// Names the expert or stage, and the cause.
+pub fn compute(
+    run: &Run,
+    figure: bool,
+    stop: &AtomicBool,
+    provenance: &Provenance,
+    observe: &(dyn Fn(Stage) + Sync),
+) -> Result<(Record, Option<FigureData>)> {
+    let target = run.target;
+    let rng = |purpose: &str| stream(run.seed, &format!("{target}/{purpose}"));
+    let draws = &run.draws;
+    // One sequence of draws, cut into disjoint sets: protocols with one seed and budget see the same data.
+    let budget = target.sample(draws.budget(), &mut rng("data"));
+    let train = budget.as_ref().subrows(0, draws.train);
+    let validation = budget.as_ref().subrows(draws.train, draws.validation);
+    let held_out = budget
+        .as_ref()
+        .subrows(draws.train + draws.validation, draws.weights);
+    let monitor = target.sample(draws.monitor, &mut rng("monitor"));
+    let watched = [validation, monitor.as_ref()]
+        .into_iter()
+        .find(|m| m.nrows() > 0);
+
+    let (experts, reports, fit_seconds) = fit_experts(run, train, watched, stop, &rng, observe)?;
+
+    observe(Stage::Weights);
+    let start = Instant::now();
+    let views: Vec<&dyn Expert> = experts.iter().map(|e| &**e).collect();
+    let fresh = |step: usize, n: usize| {
+        let x = target.sample(n, &mut rng(&format!("weights/{step}")));
+        log_prob_table(&views, x.as_ref())
+    };
+    let table;
+    let source = match run.weights.source {
+        WeightSource::Fresh => Source::Fresh {
+            experts: views.len(),
+            draw: &fresh,
+        },
+        WeightSource::HeldOut => {
+            table = log_prob_table(&views, held_out);
+            Source::HeldOut {
+                table: table.as_ref(),
+                weights: None,
+            }
+        }
+    };
+    let weights = run
+        .weights
+        .rule
+        .learn(&source, run.seed)
+        .context("mixture weights")?;
+    let weight_seconds = start.elapsed().as_secs_f64();
+    let mixture = Mixture::new(experts, weights.pi.clone());
+
+    let start = Instant::now();
+    let test = target.sample(draws.test, &mut rng("test"));
+    let mut metrics = measure(run, &mixture, &test, stop, &rng, observe)?;
+    for (e, w) in run.experts.iter().zip(&weights.pi) {
+        metrics.push(metric(&e.name, "weight", *w));
+    }
+    metrics.push(metric("mixture", "n_eff", weights.n_eff));
+    if let Some(m) = metrics.iter().find(|m| !m.value.is_finite()) {
+        bail!("{} of {} is {}", m.metric, m.model, m.value);
+    }
+    let evaluation_seconds = start.elapsed().as_secs_f64();
+
+    let entropy = target.entropy();
+    let hash = run.hash();
+    let figure = figure.then(|| figure_data(run, &mixture, &hash, &rng));
+    let record = Record {
+        hash,
+        run: run.clone(),
+        entropy: (entropy.value, entropy.error),
+        experts: reports,
+        weights,
+        metrics,
+        seconds: Seconds {
+            fit: fit_seconds,
+            weights: weight_seconds,
+            evaluation: evaluation_seconds,
+        },
+        provenance: provenance.clone(),
+    };
+    Ok((record, figure))
+}
+
+type FittedExperts = (Vec<Box<dyn Expert>>, Vec<ExpertReport>, Vec<f64>);
+
+/// Stage 1.
+fn fit_experts(
+    run: &Run,
+    train: MatRef<'_, f64>,
+    watched: Option<MatRef<'_, f64>>,
+    stop: &AtomicBool,
+    rng: &(dyn Fn(&str) -> Pcg64 + Sync),
+    observe: &(dyn Fn(Stage) + Sync),
+) -> Result<FittedExperts> {
+    let (mut experts, mut reports, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
+    for e in &run.experts {
+        let start = Instant::now();
+        let own_rng = |purpose: &str| rng(&format!("{}/{purpose}", e.name));
+        let fitted = e
+            .kind
+            .fit(
+                Data::new(train),
+                watched.map(Data::new),
+                &own_rng,
+                &mut |p| {
+                    observe(Stage::Fit(e.name.clone(), p));
+                    if stop.load(Ordering::Relaxed) {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                },
+            )
+            .with_context(|| format!("expert \"{}\"", e.name))?;
+        if fitted.report.termination == Termination::Interrupted || stop.load(Ordering::Relaxed) {
+            bail!(Interrupted);
+        }
+        experts.push(fitted.expert);
+        reports.push(fitted.report);
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    Ok((experts, reports, seconds))
+}
+
+fn metric(model: &str, name: &str, value: f64) -> Metric {
+    Metric {
+        model: model.into(),
+        metric: name.into(),
+        value,
+    }
+}
+
+/// The mixture and each expert, with their names.
+fn models<'a>(run: &'a Run, mixture: &'a Mixture) -> Vec<(&'a str, &'a dyn Expert)> {
+    let mut models: Vec<(&str, &dyn Expert)> = vec![("mixture", mixture)];
+    models.extend(
+        run.experts
+            .iter()
+            .map(|e| e.name.as_str())
+            .zip(mixture.experts()),
+    );
+    models
+}
+
+/// Likelihoods on all test points; sampled metrics against the first of them, averaged over fresh sets of model draws.
+fn measure(
+    run: &Run,
+    mixture: &Mixture,
+    test: &Mat<f64>,
+    stop: &AtomicBool,
+    rng: &(dyn Fn(&str) -> Pcg64 + Sync),
+    observe: &(dyn Fn(Stage) + Sync),
+) -> Result<Vec<Metric>> {
+    let log_p = run.target.log_prob(test.as_ref());
+    let compared = TargetSet::new(test.as_ref().subrows(0, run.evaluation.samples))?;
+    let models = models(run, mixture);
+    let sets = run.evaluation.sets;
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    let mut metrics = Vec::new();
+    for (name, model) in &models {
+        let log_q = model.log_prob(test.as_ref());
+        metrics.push(metric(name, "nll", nll(&log_q).value));
+        metrics.push(metric(name, "kl", kl_exact(&log_p, &log_q).value));
+        let compared: Vec<_> = (0..sets)
+            .into_par_iter()
+            .map(|set| {
+                if stop.load(Ordering::Relaxed) {
+                    bail!(Interrupted);
+                }
+                let mut rng = rng(&format!("evaluation/{name}/{set}"));
+                let draws = model.sample(run.evaluation.samples, &mut rng);
+                let result = compared
+                    .compare(draws.as_ref())
+                    .with_context(|| format!("samples of {name}"))?;
+                let count = done.fetch_add(1, Ordering::Relaxed) + 1;
+                observe(Stage::Evaluation(count, sets * models.len()));
+                Ok(result)
+            })
+            .collect::<Result<_>>()?;
+        let mean = |f: &dyn Fn(&amf::metrics::SampleMetrics) -> f64| {
+            compared.iter().map(f).sum::<f64>() / sets as f64
+        };
+        metrics.push(metric(
+            name,
+            "kl_kde",
+            mean(&|m| m.kl_kde.unwrap_or(f64::NAN)),
+        ));
+        metrics.push(metric(name, "w2", mean(&|m| m.w2)));
+        metrics.push(metric(name, "sliced_w2", mean(&|m| m.sliced_w2)));
+        metrics.push(metric(name, "mmd_unbiased", mean(&|m| m.mmd_unbiased)));
+        metrics.push(metric(name, "mmd_biased", mean(&|m| m.mmd_biased)));
+    }
+    Ok(metrics)
+}
+
+/// Draws and grids for the figures.
+fn figure_data(
+    run: &Run,
+    mixture: &Mixture,
+    hash: &str,
+    rng: &dyn Fn(&str) -> Pcg64,
+) -> FigureData {
+    let rounded = |v: f64| ((v * 1e3).round() / 1e3) as f32;
+    let points = |m: Mat<f64>| {
+        (0..m.nrows())
+            .map(|i| (rounded(m[(i, 0)]), rounded(m[(i, 1)])))
+            .collect()
+    };
+    let mut draws = vec![(
+        "target".to_owned(),
+        points(run.target.sample(FIGURE_DRAWS, &mut rng("figure"))),
+    )];
+    for (name, model) in models(run, mixture) {
+        let mut rng = rng(&format!("figure/{name}"));
+        draws.push((
+            name.to_owned(),
+            points(model.sample(FIGURE_DRAWS, &mut rng)),
+        ));
+    }
+    let grid = grid_points(run.target.bounds(), FIGURE_SIDE);
+    FigureData {
+        hash: hash.to_owned(),
+        draws,
+        grid: mixture
+            .log_prob(grid.as_ref())
+            .into_iter()
+            .map(rounded)
+            .collect(),
+        side: FIGURE_SIDE,
+    }
+}
+
+/// Centres of the cells of a grid over a window, row by row from the lower left.
+#[must_use]
+pub fn grid_points(window: [(f64, f64); 2], side: usize) -> Mat<f64> {
+    Mat::from_fn(side * side, 2, |i, j| {
+        let (lo, hi) = window[j];
+        let k = if j == 0 { i % side } else { i / side };
+        lo + (hi - lo) * (k as f64 + 0.5) / side as f64
+    })
+}

@@ -1,0 +1,122 @@
+//! Means and standard errors over seeds.
+
+use crate::record::Record;
+use autodiff::math::mean_and_standard_error;
+use datasets::Family;
+
+/// A mean over seeds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mean {
+    /// The mean.
+    pub value: f64,
+    /// Its standard error; `None` for a single seed.
+    pub error: Option<f64>,
+}
+
+impl Mean {
+    /// Of some values; `None` without any.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let (value, error) = mean_and_standard_error(values);
+        Some(Self {
+            value,
+            error: (values.len() > 1).then_some(error),
+        })
+    }
+}
+
+/// The records of one protocol, target and number of draws: one for each seed.
+#[derive(Debug, Clone)]
+pub struct Group<'a> {
+    /// Name of the protocol.
+    pub protocol: &'a str,
+    /// Target.
+    pub family: Family,
+    /// Draws of a fit in all.
+    pub n: usize,
+    /// In the order of their seeds.
+    pub records: Vec<&'a Record>,
+}
+
+impl<'a> Group<'a> {
+    /// The mean of a measure over the seeds.
+    #[must_use]
+    pub fn mean(&self, model: &str, metric: &str) -> Option<Mean> {
+        Mean::of(&self.values(model, metric))
+    }
+
+    /// A measure, seed by seed.
+    #[must_use]
+    pub fn values(&self, model: &str, metric: &str) -> Vec<f64> {
+        self.records
+            .iter()
+            .filter_map(|r| r.get(model, metric))
+            .collect()
+    }
+
+    /// The mean of NLL minus entropy over the seeds.
+    #[must_use]
+    pub fn gap(&self, model: &str) -> Option<Mean> {
+        let gaps: Vec<f64> = self
+            .values(model, "nll")
+            .iter()
+            .map(|v| v - self.entropy())
+            .collect();
+        Mean::of(&gaps)
+    }
+
+    /// Entropy of the target, nats.
+    #[must_use]
+    pub fn entropy(&self) -> f64 {
+        self.records[0].entropy.0
+    }
+
+    /// The mixture, then the experts.
+    #[must_use]
+    pub fn models(&self) -> Vec<&'a str> {
+        std::iter::once("mixture").chain(self.experts()).collect()
+    }
+
+    /// The experts, in the order of the config.
+    pub fn experts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.records[0].run.experts.iter().map(|e| e.name.as_str())
+    }
+}
+
+/// Groups records, in their order.
+#[must_use]
+pub fn groups(records: &[Record]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for r in records {
+        let (protocol, family, n) = (r.run.protocol.as_str(), r.run.target, r.run.draws.budget());
+        match groups
+            .iter_mut()
+            .find(|g| (g.protocol, g.family, g.n) == (protocol, family, n))
+        {
+            Some(g) => g.records.push(r),
+            None => groups.push(Group {
+                protocol,
+                family,
+                n,
+                records: vec![r],
+            }),
+        }
+    }
+    groups
+}
+
+/// The groups of each protocol, in the order of the groups.
+#[must_use]
+pub fn by_protocol<'a>(groups: &[Group<'a>]) -> Vec<(&'a str, Vec<Group<'a>>)> {
+    let mut protocols: Vec<(&str, Vec<Group<'_>>)> = Vec::new();
+    for g in groups {
+        match protocols.iter_mut().find(|(p, _)| *p == g.protocol) {
+            Some((_, list)) => list.push(g.clone()),
+            None => protocols.push((g.protocol, vec![g.clone()])),
+        }
+    }
+    protocols
+}
