@@ -224,38 +224,30 @@ impl Op for Conditioner {
         }
         let (mut spare, mut used) = split.scratch.split_at_mut(n * widest);
         let mut end = saved.len();
-        let mut output = out;
-        let last = self.layers.len() - 1;
-        let mut first_dout = Some(split.out_grad);
+        let mut last_dout = Some(split.out_grad.into_const());
         for (l, layer) in self.layers.iter().enumerate().rev() {
             let start = end - n * layer.n_in();
             let x = MatRef::from_column_major_slice(&saved[start..end], n, layer.n_in());
-            let dout = match first_dout.take() {
-                Some(d) => d,
-                None => MatMut::from_column_major_slice_mut(
-                    &mut used[..n * layer.n_out()],
-                    n,
-                    layer.n_out(),
-                ),
-            };
+            let dout = last_dout.take().unwrap_or_else(|| {
+                MatRef::from_column_major_slice(&used[..n * layer.n_out()], n, layer.n_out())
+            });
             let wanted = l > 0 || split.grad.is_some();
             let dx = MatMut::from_column_major_slice_mut(
                 &mut spare[..n * layer.n_in()],
                 n,
                 layer.n_in(),
             );
-            let activation = (l != last).then_some(self.activation);
+            let input = (l > 0).then_some(self.activation);
             layer.backward(
                 params,
                 split.param_grad,
                 x,
-                output,
                 dout,
                 wanted.then_some(dx),
-                activation,
+                input,
             );
             std::mem::swap(&mut spare, &mut used);
-            (output, end) = (x, start);
+            end = start;
         }
         if let Some(mut grad) = split.grad {
             let k = self.inputs.len();

@@ -21,6 +21,13 @@ pub(crate) struct Block {
     pub prefix: usize,
 }
 
+impl Block {
+    /// Whether a matrix kernel would waste most of its registers.
+    fn is_thin(&self) -> bool {
+        self.cols.len() <= THIN || self.prefix <= THIN
+    }
+}
+
 /// Shapes and place of a dense layer in the flat parameter vector.
 ///
 /// Weights are stored column-major, n_in x n_out, from `offset` on, followed by the n_out biases. Output column j sees the
@@ -127,7 +134,7 @@ impl Dense {
         let x = x.subcols(0, block.prefix);
         let width = block.cols.len();
         let mut out = out.subcols_mut(block.cols.start, width);
-        let thin = width <= THIN || block.prefix <= THIN;
+        let thin = block.is_thin();
         if !thin {
             let w = w.submatrix(0, block.cols.start, block.prefix, width);
             matmul(out.rb_mut(), Accum::Replace, x, w, 1.0, Par::Seq);
@@ -135,45 +142,32 @@ impl Dense {
         for (j, c) in block.cols.clone().enumerate() {
             let column = col_mut(out.rb_mut(), j);
             if thin {
-                column.fill(b[c]);
-                thin::accumulate(column, x, |k| w[(k, c)]);
-                if let Some(a) = activation {
-                    a.apply(column, 0.0);
-                }
-            } else if let Some(a) = activation {
-                a.apply(column, b[c]);
-            } else {
-                for v in column {
-                    *v += b[c];
-                }
+                thin::affine(column, b[c], x, |k| w[(k, c)]);
+            }
+            let bias = if thin { 0.0 } else { b[c] };
+            match activation {
+                Some(a) => a.apply(column, bias),
+                None if thin => {}
+                None => column.iter_mut().for_each(|v| *v += bias),
             }
         }
     }
 
-    /// Backward pass. `dout` holds the gradient of the output on entry, that of `x W + b` on return; the
-    /// gradients of weights and biases are added to `param_grad`; `dx`, if given, is overwritten.
-    #[allow(clippy::too_many_arguments)]
+    /// Backward pass from `dout`, the gradient of `x W + b`: adds the gradients of weights and biases to `param_grad`, and writes
+    /// that of x to `dx`, if given. With `input`, x is the output of that activation and `dx` the gradient of its argument: the two
+    /// steps share one pass through the cache.
     pub fn backward(
         &self,
         params: &[f64],
         param_grad: &mut [f64],
         x: MatRef<'_, f64>,
-        out: MatRef<'_, f64>,
-        mut dout: MatMut<'_, f64>,
+        dout: MatRef<'_, f64>,
         dx: Option<MatMut<'_, f64>>,
-        activation: Option<Activation>,
+        input: Option<Activation>,
     ) {
         let own = &mut param_grad[self.offset..self.offset + self.num_params()];
         let (dw, db) = own.split_at_mut(self.n_in * self.n_out);
         let mut dw = MatMut::from_column_major_slice_mut(dw, self.n_in, self.n_out);
-        for (j, db) in db.iter_mut().enumerate() {
-            let d = col_mut(dout.rb_mut(), j);
-            if let Some(a) = activation {
-                a.backward(d, col(out, j));
-            }
-            *db += math::sum(d);
-        }
-        let dout = dout.into_const();
         for block in &self.blocks {
             let width = block.cols.len();
             let d = dout.subcols(block.cols.start, width);
@@ -181,13 +175,17 @@ impl Dense {
             let mut dw = dw
                 .rb_mut()
                 .submatrix_mut(0, block.cols.start, block.prefix, width);
-            if width <= THIN || block.prefix <= THIN {
-                thin::accumulate_inner(dw.rb_mut(), x, d);
-            } else {
+            let thin = block.is_thin();
+            if !thin {
                 matmul(dw.rb_mut(), Accum::Add, x.transpose(), d, 1.0, Par::Seq);
             }
-            for (j, &p) in self.prefixes[block.cols.clone()].iter().enumerate() {
-                col_mut(dw.rb_mut(), j)[p..].fill(0.0);
+            for (j, c) in block.cols.clone().enumerate() {
+                let column = col(d, j);
+                db[c] += math::sum(column);
+                if thin {
+                    thin::accumulate_inner(dw.rb_mut().subcols_mut(j, 1), x, column);
+                }
+                col_mut(dw.rb_mut(), j)[self.prefixes[c]..].fill(0.0);
             }
         }
         let Some(mut dx) = dx else { return };
@@ -199,24 +197,41 @@ impl Dense {
             col_mut(dx.rb_mut(), k).fill(0.0);
         }
         let others = (0..self.blocks.len()).filter(|&i| Some(i) != widest);
-        for i in widest.into_iter().chain(others) {
+        let last = self.blocks.len().saturating_sub(1);
+        for (done, i) in widest.into_iter().chain(others).enumerate() {
             let block = &self.blocks[i];
-            let first = Some(i) == widest;
             let width = block.cols.len();
             let d = dout.subcols(block.cols.start, width);
-            let mut dx = dx.rb_mut().subcols_mut(0, block.prefix);
-            if width <= THIN || block.prefix <= THIN {
+            // What no later block adds to is complete.
+            let finish = input.filter(|_| done == last);
+            if block.is_thin() {
                 for k in 0..block.prefix {
                     let column = col_mut(dx.rb_mut(), k);
-                    if first {
-                        column.fill(0.0);
+                    let weight = |j: usize| w[(k, block.cols.start + j)];
+                    if done == 0 {
+                        thin::affine(column, 0.0, d, weight);
+                    } else {
+                        thin::accumulate(column, d, weight);
                     }
-                    thin::accumulate(column, d, |j| w[(k, block.cols.start + j)]);
+                    if let Some(a) = finish {
+                        a.backward(column, col(x, k));
+                    }
                 }
             } else {
                 let w = w.submatrix(0, block.cols.start, block.prefix, width);
-                let accum = if first { Accum::Replace } else { Accum::Add };
+                let accum = if done == 0 {
+                    Accum::Replace
+                } else {
+                    Accum::Add
+                };
+                let dx = dx.rb_mut().subcols_mut(0, block.prefix);
                 matmul(dx, accum, d, w.transpose(), 1.0, Par::Seq);
+            }
+            if let Some(a) = finish {
+                let from = if block.is_thin() { block.prefix } else { 0 };
+                for k in from..reach {
+                    a.backward(col_mut(dx.rb_mut(), k), col(x, k));
+                }
             }
         }
     }
@@ -294,14 +309,18 @@ mod tests {
         let mut dx = Mat::from_fn(n, n_in, |_, _| f64::NAN);
         let x = MatRef::from_column_major_slice(&params[x_at..], n, n_in);
         let mut dout = c.clone();
+        if let Some(a) = activation {
+            for j in 0..dout.ncols() {
+                a.backward(col_mut(dout.as_mut(), j), col(out.as_ref(), j));
+            }
+        }
         layer.backward(
             &params,
             &mut grad,
             x,
-            out.as_ref(),
-            dout.as_mut(),
+            dout.as_ref(),
             Some(dx.as_mut()),
-            activation,
+            None,
         );
         for j in 0..n_in {
             for i in 0..n {

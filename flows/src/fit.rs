@@ -99,14 +99,14 @@ pub struct FitConfig {
     #[serde(default)]
     pub adam: AdamConfig,
     /// The largest Euclidean norm of a gradient; larger ones are scaled down to it.
-    #[serde(deserialize_with = "autodiff::checked::positive_or_none")]
+    #[serde(default, deserialize_with = "autodiff::checked::positive_or_none")]
     pub clip_norm: Option<f64>,
     /// Steps between evaluations of the held-out likelihood.
     #[serde(deserialize_with = "autodiff::checked::at_least_one")]
     pub evaluate_every: usize,
     /// Evaluations without improvement after which the fit stops and restores the best parameters; `None` never stops and keeps the last
     /// parameters.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one_or_none")]
+    #[serde(default, deserialize_with = "autodiff::checked::at_least_one_or_none")]
     pub patience: Option<usize>,
 }
 

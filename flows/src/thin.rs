@@ -3,7 +3,7 @@
 //! Their order of summation is fixed here; the matrix-vector kernels of a library change it with the layout.
 
 use autodiff::math;
-use autodiff::matrix::col;
+use autodiff::matrix::{col, col_mut};
 use faer::prelude::*;
 
 /// `out += sum_k w(k) m_k` over the columns k of `m`, four columns at a time.
@@ -34,12 +34,33 @@ pub(crate) fn accumulate(out: &mut [f64], m: MatRef<'_, f64>, w: impl Fn(usize) 
     }
 }
 
-/// `g += a^T b` for matrices of the same number of rows, by inner products.
-pub(crate) fn accumulate_inner(mut g: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
-    for j in 0..b.ncols() {
-        for k in 0..a.ncols() {
-            g[(k, j)] += math::dot(col(a, k), col(b, j));
+/// `out = bias + sum_k w(k) m_k` over the columns k of `m`.
+#[inline]
+pub(crate) fn affine(out: &mut [f64], bias: f64, m: MatRef<'_, f64>, w: impl Fn(usize) -> f64) {
+    let n = out.len();
+    match m.ncols() {
+        0 => out.fill(bias),
+        1 => {
+            let (a, wa) = (&col(m, 0)[..n], w(0));
+            for (o, a) in out.iter_mut().zip(a) {
+                *o = bias + wa * a;
+            }
         }
+        _ => {
+            let (a, b) = (&col(m, 0)[..n], &col(m, 1)[..n]);
+            let (wa, wb) = (w(0), w(1));
+            for (i, o) in out.iter_mut().enumerate() {
+                *o = bias + (wa * a[i] + wb * b[i]);
+            }
+            accumulate(out, m.subcols(2, m.ncols() - 2), |k| w(k + 2));
+        }
+    }
+}
+
+/// `g_k += a_k . b` for the columns k of `a`; `g` is one column.
+pub(crate) fn accumulate_inner(g: MatMut<'_, f64>, a: MatRef<'_, f64>, b: &[f64]) {
+    for (k, g) in col_mut(g, 0).iter_mut().enumerate() {
+        *g += math::dot(col(a, k), b);
     }
 }
 
@@ -58,8 +79,14 @@ mod tests {
                 let exact: f64 = 1.0 + (0..k).map(|j| w[j] * m[(i, j)]).sum::<f64>();
                 assert!((out[i] - exact).abs() < 1e-12);
             }
+            let mut fresh = vec![f64::NAN; n];
+            affine(&mut fresh, 1.0, m.as_ref(), |j| w[j]);
+            assert!(fresh.iter().zip(&out).all(|(a, b)| (a - b).abs() < 1e-12));
             let mut g = Mat::<f64>::zeros(k, k);
-            accumulate_inner(g.as_mut(), m.as_ref(), m.as_ref());
+            for j in 0..k {
+                let column = g.as_mut().subcols_mut(j, 1);
+                accumulate_inner(column, m.as_ref(), col(m.as_ref(), j));
+            }
             let exact = m.transpose() * &m;
             assert!((&g - &exact).norm_max() < 1e-9);
         }

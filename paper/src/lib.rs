@@ -16,3 +16,8 @@ pub mod run;
 pub mod summary;
 pub mod table;
 pub mod tables;
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

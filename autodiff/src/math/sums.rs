@@ -1,24 +1,29 @@
-//! Sums in a fixed order, vectorised over eight partial sums.
+//! Sums in a fixed order, vectorised over partial sums.
 
 use super::elementary::{exp, ln, ln_1p};
 
-const LANES: usize = 8;
+/// Sixteen interleaved partial sums, as four vectors of four: independent chains of additions that fill the pipeline.
+const LANES: usize = 16;
+type Lanes = [[f64; 4]; 4];
 
 #[inline(always)]
-fn reduce(lanes: [f64; LANES]) -> f64 {
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (b + f)) + ((c + g) + (d + h))
+fn reduce(l: Lanes) -> f64 {
+    let quad = |a: [f64; 4], b: [f64; 4]| [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]];
+    let [a, b, c, d] = quad(quad(l[0], l[1]), quad(l[2], l[3]));
+    (a + c) + (b + d)
 }
 
-/// Sum of a slice: eight interleaved partial sums, added in a fixed order.
+/// Sum of a slice: sixteen interleaved partial sums, added in a fixed order.
 #[inline]
 #[must_use]
 pub fn sum(x: &[f64]) -> f64 {
     let (chunks, rest) = x.as_chunks::<LANES>();
-    let mut lanes = [0.0; LANES];
+    let mut lanes = Lanes::default();
     for c in chunks {
-        for (l, v) in lanes.iter_mut().zip(c) {
-            *l += v;
+        for q in 0..4 {
+            for i in 0..4 {
+                lanes[q][i] += c[4 * q + i];
+            }
         }
     }
     reduce(lanes) + rest.iter().sum::<f64>()
@@ -34,10 +39,12 @@ pub fn dot(x: &[f64], y: &[f64]) -> f64 {
     assert_eq!(x.len(), y.len(), "dot: lengths differ");
     let (xc, xr) = x.as_chunks::<LANES>();
     let (yc, yr) = y.as_chunks::<LANES>();
-    let mut lanes = [0.0; LANES];
+    let mut lanes = Lanes::default();
     for (a, b) in xc.iter().zip(yc) {
-        for i in 0..LANES {
-            lanes[i] += a[i] * b[i];
+        for q in 0..4 {
+            for i in 0..4 {
+                lanes[q][i] += a[4 * q + i] * b[4 * q + i];
+            }
         }
     }
     reduce(lanes) + xr.iter().zip(yr).map(|(a, b)| a * b).sum::<f64>()

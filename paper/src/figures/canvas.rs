@@ -22,6 +22,12 @@ pub fn font(size: i32) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&INK)
 }
 
+/// A tick label: as few decimals as it needs.
+pub fn tick(v: &f64) -> String {
+    let rounded = (v * 100.0).round() / 100.0;
+    format!("{}", if rounded == 0.0 { 0.0 } else { rounded })
+}
+
 /// Draws a PNG of the given size.
 pub fn png(
     path: &Path,

@@ -45,6 +45,7 @@ fn draw_panel(area: &canvas::Area<'_>, g: &Group<'_>) -> Result<()> {
     let (lo, hi) = (h - 0.5, h + ABOVE);
     let mut chart = ChartBuilder::on(area)
         .margin(12)
+        .margin_right(32)
         .caption(g.family.title(), font(LARGE))
         .x_label_area_size(50)
         .y_label_area_size(75)

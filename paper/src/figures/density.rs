@@ -37,8 +37,8 @@ pub fn draw(path: &Path, record: &Record, data: &FigureData) -> Result<()> {
                 .disable_mesh()
                 .x_labels(7)
                 .y_labels(7)
-                .x_label_formatter(&|v| format!("{v:.0}"))
-                .y_label_formatter(&|v| format!("{v:.0}"))
+                .x_label_formatter(&canvas::tick)
+                .y_label_formatter(&canvas::tick)
                 .label_style(font(SMALL))
                 .draw()?;
             chart.draw_series(values.iter().enumerate().map(|(k, v)| {

@@ -1,0 +1,75 @@
+//! The committed results: complete, consistent with the configs, and rendered as the tables say.
+
+use paper::config;
+use paper::metrics_csv;
+use paper::record::{self, Record};
+use paper::tables;
+use std::path::{Path, PathBuf};
+
+fn home() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn committed() -> Vec<Record> {
+    record::read_all(&home().join("results")).unwrap()
+}
+
+#[test]
+fn every_run_of_the_configs_has_its_record() {
+    let records = committed();
+    let runs: Vec<_> = config::read_all(&home().join("configs")).unwrap().iter().flat_map(config::Protocol::runs).collect();
+    assert_eq!(records.len(), runs.len());
+    for run in &runs {
+        let hash = run.hash();
+        let found = records.iter().find(|r| r.hash == hash);
+        assert!(found.is_some_and(|r| &r.run == run), "no record of {}: run ./reproduce.sh --update", run.stem());
+    }
+}
+
+#[test]
+fn metrics_csv_holds_the_records_and_nothing_else() {
+    let rows = metrics_csv::read(&home().join("results/metrics.csv")).unwrap();
+    assert_eq!(rows, metrics_csv::rows(&committed()));
+    assert!(rows.iter().all(|r| r.value.is_finite()));
+}
+
+#[test]
+fn rendered_tables_are_locked() {
+    for table in tables::all(&committed()) {
+        // Times differ from machine to machine, and with them a claim about them.
+        if table.stem != "times" && table.stem != "claims" {
+            insta::assert_snapshot!(table.stem.clone(), table.markdown());
+        }
+        let file = home().join("results/tables").join(format!("{}.md", table.stem));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), table.markdown(), "{} is stale", file.display());
+    }
+}
+
+#[test]
+fn every_file_that_the_report_shows_exists() {
+    let results = home().join("results");
+    let report = std::fs::read_to_string(results.join("REPORT.md")).unwrap();
+    let links: Vec<PathBuf> = report
+        .split("](")
+        .skip(1)
+        .filter_map(|s| s.split(')').next())
+        .map(|s| results.join(s))
+        .collect();
+    assert!(links.len() > 20, "{} figures", links.len());
+    for link in links {
+        assert!(link.exists(), "{} is missing", link.display());
+    }
+}
+
+#[test]
+fn every_run_beats_the_published_mixture_when_held_out() {
+    // The band: the mean over seeds plus two standard errors.
+    let published = [("banana", 0.35), ("x_shape", 0.30), ("bimodal", 0.22), ("two_moons", 0.25), ("rings", 0.41)];
+    let records = committed();
+    let groups = paper::summary::groups(&records);
+    for (family, bar) in published {
+        let g = groups.iter().find(|g| g.protocol == "held_out" && g.family.name() == family).unwrap();
+        let gap = g.gap("mixture").unwrap();
+        assert!(gap.value + 2.0 * gap.error.unwrap() < bar, "{family}: {gap:?}");
+    }
+}
