@@ -26,6 +26,9 @@ pub trait Bijection: Debug + Send + Sync {
     /// Multiply-adds of the network for one row, forward.
     fn multiply_adds(&self) -> usize;
 
+    /// Rows that are best worked on together.
+    fn chunk_rows(&self) -> usize;
+
     /// Draws initial parameters into its part of `params`.
     fn initialise(&self, params: &mut [f64], rng: &mut Pcg64);
 

@@ -2,6 +2,7 @@
 
 use crate::bijection::Workspace;
 use crate::dense::Dense;
+use crate::scalar::ScalarNet;
 use autodiff::math;
 use autodiff::matrix::{col, col_mut};
 use autodiff::random::Pcg64;
@@ -64,6 +65,8 @@ pub struct Conditioner {
     pub(crate) layers: Vec<Dense>,
     activation: Activation,
     output_gain: f64,
+    /// The same network in its cheap form, where it has one.
+    pub(crate) scalar: Option<ScalarNet>,
 }
 
 impl Conditioner {
@@ -102,6 +105,7 @@ impl Conditioner {
             layers.push(layer);
         }
         Self {
+            scalar: ScalarNet::recognise(&layers, activation),
             inputs,
             layers,
             activation,
@@ -119,6 +123,15 @@ impl Conditioner {
     #[must_use]
     pub fn multiply_adds(&self) -> usize {
         self.layers.iter().map(Dense::multiply_adds).sum()
+    }
+
+    /// Rows that are best worked on together: more where the cost of an evaluation hardly depends on them.
+    pub(crate) fn chunk_rows(&self) -> usize {
+        if self.scalar.is_some() {
+            2 * crate::CHUNK_ROWS
+        } else {
+            crate::CHUNK_ROWS
+        }
     }
 
     /// Number of output columns.
@@ -145,6 +158,31 @@ impl Conditioner {
         (layer + 1 < self.layers.len()).then_some(self.activation)
     }
 
+    fn backward_scalar(&self, net: &ScalarNet, b: &mut Backward<'_>) {
+        let (params, segments, column) = (b.params, b.saved, self.inputs[0]);
+        let x = col(b.input(0), column);
+        let split = b.split(0);
+        if split.scratch.len() < x.len() {
+            split.scratch.resize(x.len(), 0.0);
+        }
+        let wanted = split.grad.is_some();
+        let dx = &mut split.scratch[..x.len()];
+        let dout = split.out_grad.into_const();
+        net.backward(
+            params,
+            split.param_grad,
+            x,
+            segments,
+            dout,
+            wanted.then_some(&mut *dx),
+        );
+        if let Some(grad) = split.grad {
+            for (g, d) in col_mut(grad, column).iter_mut().zip(dx) {
+                *g += *d;
+            }
+        }
+    }
+
     /// Copies the input columns of `state` side by side.
     pub(crate) fn gather(&self, state: MatRef<'_, f64>, mut into: MatMut<'_, f64>) {
         for (k, &c) in self.inputs.iter().enumerate() {
@@ -160,6 +198,9 @@ impl Conditioner {
         out: MatMut<'_, f64>,
         ws: &mut Workspace,
     ) {
+        if let Some(net) = &self.scalar {
+            return net.forward(params, col(state, self.inputs[0]), out, None);
+        }
         let n = state.nrows();
         let [a, b] = &mut ws.activations;
         let (mut from, mut to) = (a, b);
@@ -192,6 +233,16 @@ pub(crate) fn shaped(buffer: &mut Vec<f64>, n: usize, m: usize) -> MatMut<'_, f6
 impl Op for Conditioner {
     fn forward(&self, f: &mut Forward<'_>) {
         let state = f.input(0);
+        if let Some(net) = &self.scalar {
+            // Kept for the backward pass: the segment of each input.
+            f.saved.resize(state.nrows(), 0.0);
+            return net.forward(
+                f.params,
+                col(state, self.inputs[0]),
+                f.out.rb_mut(),
+                Some(f.saved),
+            );
+        }
         let n = state.nrows();
         // Kept for the backward pass: the input and the hidden activations, one behind the other.
         let total: usize = self.layers.iter().map(|l| n * l.n_in()).sum();
@@ -215,6 +266,9 @@ impl Op for Conditioner {
     }
 
     fn backward(&self, b: &mut Backward<'_>) {
+        if let Some(net) = &self.scalar {
+            return self.backward_scalar(net, b);
+        }
         let (out, params, saved) = (b.out, b.params, b.saved);
         let n = out.nrows();
         let split = b.split(0);

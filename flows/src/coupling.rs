@@ -125,6 +125,10 @@ impl Bijection for Coupling {
         self.nets.iter().map(|n| n.multiply_adds()).sum()
     }
 
+    fn chunk_rows(&self) -> usize {
+        self.nets[0].chunk_rows()
+    }
+
     fn initialise(&self, params: &mut [f64], rng: &mut Pcg64) {
         for net in &self.nets {
             net.initialise(params, rng);

@@ -66,6 +66,21 @@ impl Dense {
         (self.n_in + 1) * self.n_out
     }
 
+    /// How many inputs each output sees.
+    pub fn prefixes(&self) -> &[usize] {
+        &self.prefixes
+    }
+
+    /// Place of the first weight.
+    pub fn weight_offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Place of the first bias.
+    pub fn bias_offset(&self) -> usize {
+        self.offset + self.n_in * self.n_out
+    }
+
     /// Multiply-adds for each row that the masks leave.
     pub fn multiply_adds(&self) -> usize {
         self.prefixes.iter().sum()

@@ -240,7 +240,7 @@ struct Lane {
 
 /// Lanes for a batch of n points: enough to spread a large batch, few enough that adding their gradients is cheap.
 fn lanes_for(n: usize) -> usize {
-    (chunks(n).count() / 2).clamp(1, 8)
+    (n / 500).clamp(1, 8)
 }
 
 impl Flow {
@@ -418,7 +418,10 @@ impl<'a> Fit<'a> {
         let work = |(l, lane): (usize, &mut Lane)| {
             lane.grad.fill(0.0);
             lane.loss = 0.0;
-            for rows in chunks(batch.len()).skip(l).step_by(count) {
+            for rows in chunks(batch.len(), self.flow.chunk_rows())
+                .skip(l)
+                .step_by(count)
+            {
                 self.chunk(params, batch, rows, lane);
             }
         };

@@ -160,6 +160,15 @@ impl Flow {
         self.layers.iter().map(|l| l.multiply_adds()).sum()
     }
 
+    /// Rows that are best worked on together.
+    pub(crate) fn chunk_rows(&self) -> usize {
+        self.layers
+            .iter()
+            .map(|l| l.chunk_rows())
+            .min()
+            .unwrap_or(CHUNK_ROWS)
+    }
+
     /// Indices of the parameters that training changes (all but masked weights).
     #[must_use]
     pub fn trainable(&self) -> Vec<usize> {
@@ -247,12 +256,13 @@ impl Flow {
     ) -> (Mat<f64>, Vec<f64>) {
         assert_eq!(x.ncols(), self.dim, "points of another dimension");
         let n = x.nrows();
-        let ranges: Vec<_> = chunks(n).filter(|r| !r.is_empty()).collect();
+        let ranges: Vec<_> = chunks(n, self.chunk_rows())
+            .filter(|r| !r.is_empty())
+            .collect();
         let results: Vec<(Vec<f64>, Vec<f64>)> = ranges
             .par_iter()
             .map_init(Workspace::default, |ws, range| {
                 let rows = range.len();
-                debug_assert!(rows <= CHUNK_ROWS);
                 let mut points = Vec::with_capacity(rows * self.dim);
                 for j in 0..self.dim {
                     points.extend(x.col(j).subrows(range.start, rows).iter());

@@ -23,6 +23,7 @@ mod fit;
 mod flow;
 mod made;
 mod save;
+mod scalar;
 mod standardise;
 mod thin;
 
@@ -40,8 +41,11 @@ pub use standardise::Standardise;
 /// Rows that are worked on together: with a hidden width of 128, their activations stay in the second-level cache.
 pub(crate) const CHUNK_ROWS: usize = 256;
 
-/// Splits `n` rows into the fewest chunks of at most [`CHUNK_ROWS`], all of nearly the same size.
-pub(crate) fn chunks(n: usize) -> impl Iterator<Item = std::ops::Range<usize>> + Clone {
-    let count = n.div_ceil(CHUNK_ROWS).max(1);
+/// Splits `n` rows into the fewest chunks of at most `most`, all of nearly the same size.
+pub(crate) fn chunks(
+    n: usize,
+    most: usize,
+) -> impl Iterator<Item = std::ops::Range<usize>> + Clone {
+    let count = n.div_ceil(most).max(1);
     (0..count).map(move |c| (c * n / count)..((c + 1) * n / count))
 }

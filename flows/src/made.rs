@@ -82,6 +82,33 @@ impl Made {
     }
 }
 
+impl Made {
+    /// The inverse in two dimensions, where one cheap pass of the network replaces the search for what has become known: the first
+    /// coordinate's outputs are constants, and the second's depend on the first coordinate alone.
+    fn inverse_of_two(
+        &self,
+        params: &[f64],
+        mut z: MatMut<'_, f64>,
+        log_det: &mut [f64],
+        ws: &mut Workspace,
+    ) {
+        let n = z.nrows();
+        let mut outputs = std::mem::take(&mut ws.outputs);
+        for (k, &c) in self.affine.cols.iter().enumerate() {
+            self.net
+                .evaluate(params, z.rb(), shaped(&mut outputs[0], n, 4), ws);
+            let out = MatRef::from_column_major_slice(&outputs[0][..4 * n], n, 4);
+            self.affine.inverse(
+                col_mut(z.rb_mut(), c),
+                log_det,
+                col(out, k),
+                col(out, 2 + k),
+            );
+        }
+        ws.outputs = outputs;
+    }
+}
+
 impl Bijection for Made {
     fn dim(&self) -> usize {
         self.dim
@@ -93,6 +120,10 @@ impl Bijection for Made {
 
     fn multiply_adds(&self) -> usize {
         self.net.multiply_adds()
+    }
+
+    fn chunk_rows(&self) -> usize {
+        self.net.chunk_rows()
     }
 
     fn initialise(&self, params: &mut [f64], rng: &mut Pcg64) {
@@ -130,6 +161,9 @@ impl Bijection for Made {
         ws: &mut Workspace,
     ) {
         let (n, d) = (z.nrows(), self.dim);
+        if self.net.scalar.is_some() {
+            return self.inverse_of_two(params, z, log_det, ws);
+        }
         let layers = &self.net.layers;
         // hidden[0] holds the inputs in order, hidden[l] the activations of hidden layer l.
         ws.hidden
