@@ -1,6 +1,24 @@
 //! The linear assignment problem.
+//!
+//! An auction (Bertsekas 1979) finds nearly optimal prices, shortest augmenting paths (Jonker and Volgenant 1987) make them optimal:
+//!
+//! - In the auction each free row takes its best column and raises what the column costs until its second best is better by
+//!   epsilon; the row that had the column bids again. A few rounds with falling epsilon.
+//! - Then the assignment is dropped, the prices are kept, rows bid with epsilon = 0, and each row that is left is assigned by Dijkstra's
+//!   search. From here on the prices prove each assigned pair to be its row's best: the auction decides only how long it takes (and
+//!   which assignment of several that cost the same).
+//!
+//! Whole rows of the matrix are rarely read. Each row has a short list of the columns with the lowest `c_ij - v_j`, and a bound that
+//! no other column falls below. Prices v only ever fall, so the bound stays true; bids and searches read the list,
+//! and make a new one only when they come to reduced costs beyond the bound.
+//!
+//! For two samples of 2,000 points in the plane this takes 0.09 to 0.14 s on one core, 1.5 s where one has the tails of a Cauchy law. The
+//! `lapjv` crate (0.3.0) takes 2.5 to 9 s for the same, and 7.5 s; shortest augmenting paths on whole rows 0.3 to 2.5 s.
 
 use super::MetricError;
+use autodiff::math::sum;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// An optimal assignment of rows to columns, and the proof that it is one.
 #[derive(Debug, Clone)]
@@ -18,219 +36,326 @@ pub struct Assignment {
 /// Solves `min over permutations s of sum_i c[i][s(i)]` for the `n x n` matrix `cost`, one row after the other.
 ///
 /// # Errors
-/// A cost that is not finite.
+/// A cost that is not finite, or beyond 1e290 in magnitude.
 ///
 /// # Panics
 /// If `cost` has not `n * n` entries.
 pub fn assign(cost: &[f64], n: usize) -> Result<Assignment, MetricError> {
     assert_eq!(cost.len(), n * n, "assign: the matrix is not n x n");
-    if !cost.iter().all(|c| c.is_finite()) {
-        return Err(MetricError::Overflow);
+    if cost.iter().all(|c| c.abs() <= 1e290) {
+        Ok(solve(cost, n))
+    } else {
+        Err(MetricError::Overflow)
     }
-    let mut solver = Solver::new(cost, n);
-    solver.warm_start();
-    for row in 0..n {
-        if solver.column_of_row[row] == FREE {
-            solver.augment(row);
-        }
-    }
-    Ok(solver.finish())
 }
 
+/// The auction's first epsilon, as a share of the median of `c_ij - min_k c_kj`; each round has a quarter of the one before.
+const FIRST_EPSILON: f64 = 0.25;
+const ROUNDS: usize = 5;
+/// Bids in a round for each row, before the rows still free are left for later.
+const BIDS: usize = 60;
+/// A list takes the columns up to the LISTED-th least of the minima of GROUPS groups: a few more than LISTED.
+const LISTED: usize = 16;
+const GROUPS: usize = 64;
+
 const FREE: usize = usize::MAX;
+
+fn solve(cost: &[f64], n: usize) -> Assignment {
+    let mut solver = Solver::new(cost, n);
+    let mut epsilon = FIRST_EPSILON * solver.typical_reduced_cost();
+    for _ in 0..ROUNDS {
+        solver.bid((0..n).collect(), epsilon);
+        solver.column_of_row.fill(FREE);
+        solver.row_of_column.fill(FREE);
+        epsilon *= 0.25;
+    }
+    let mut free = (0..n).collect();
+    for _ in 0..2 {
+        free = solver.bid(free, 0.0);
+    }
+    let mut search = Search::new(n);
+    for row in free {
+        solver.augment(row, &mut search);
+    }
+    solver.finish()
+}
+
+/// Columns of a row and their costs. All others have `c_ij - v_j >= bound`.
+#[derive(Clone)]
+struct List {
+    columns: Vec<(u32, f64)>,
+    bound: f64,
+}
 
 struct Solver<'a> {
     cost: &'a [f64],
     n: usize,
+    /// Prices of the columns; they never rise. An assigned row i has column j with the least `c_ij - v_j`.
     v: Vec<f64>,
     column_of_row: Vec<usize>,
     row_of_column: Vec<usize>,
-    open_price: Vec<f64>,
+    lists: Vec<List>,
+    /// Workspace: `c_ij - v_j` of one row.
+    reduced: Vec<f64>,
+}
+
+/// State of Dijkstra's search, kept to save its memory.
+struct Search {
     distance: Vec<f64>,
-    parent: Vec<u64>,
+    parent: Vec<u32>,
+    done: Vec<bool>,
+    /// Columns with a distance.
+    touched: Vec<usize>,
+    /// Distances (the bits of non-negative numbers order like the numbers) with what waits there: column j, or as n + i the
+    /// columns of row i that are not on its list.
+    queue: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Least distance of a free column: what lies beyond is of no use.
+    nearest_free: f64,
+}
+
+impl Search {
+    fn new(n: usize) -> Self {
+        Self {
+            distance: vec![f64::INFINITY; n],
+            parent: vec![0; n],
+            done: vec![false; n],
+            touched: Vec::new(),
+            queue: BinaryHeap::new(),
+            nearest_free: f64::INFINITY,
+        }
+    }
 }
 
 impl<'a> Solver<'a> {
     fn new(cost: &'a [f64], n: usize) -> Self {
-        Self {
-            cost,
-            n,
-            v: vec![0.0; n],
-            column_of_row: vec![FREE; n],
-            row_of_column: vec![FREE; n],
-            open_price: vec![0.0; n],
-            distance: vec![0.0; n],
-            parent: vec![0; n],
-        }
-    }
-
-    fn row(&self, i: usize) -> &'a [f64] {
-        &self.cost[i * self.n..(i + 1) * self.n]
-    }
-
-    fn warm_start(&mut self) {
-        self.v.fill(f64::INFINITY);
-        for i in 0..self.n {
-            let row = self.row(i);
-            for (v, c) in self.v.iter_mut().zip(row) {
+        let mut v = vec![f64::INFINITY; n];
+        for row in cost.chunks_exact(n.max(1)) {
+            for (v, c) in v.iter_mut().zip(row) {
                 *v = if c < v { *c } else { *v };
             }
         }
-        let mut free: Vec<usize> = (0..self.n).collect();
-        let passes = 2;
-        for _ in 0..passes {
-            let mut budget = 4 * free.len();
-            let mut stack: Vec<usize> = std::mem::take(&mut free);
-            stack.reverse();
-            while let Some(i) = stack.pop() {
-                let (j1, m1, m2) = best_two(self.row(i), &self.v);
-                let before = self.v[j1];
-                self.v[j1] -= m2 - m1;
-                let lowered = self.v[j1] < before;
-                let old = self.row_of_column[j1];
-                if old != FREE && !lowered {
-                    free.push(i);
-                    continue;
-                }
-                self.row_of_column[j1] = i;
-                self.column_of_row[i] = j1;
-                if old != FREE {
-                    self.column_of_row[old] = FREE;
-                    if budget > 0 {
-                        budget -= 1;
-                        stack.push(old);
-                    } else {
-                        free.push(old);
+        let empty = List {
+            columns: Vec::new(),
+            bound: f64::NEG_INFINITY,
+        };
+        let mut solver = Self {
+            cost,
+            n,
+            v,
+            column_of_row: vec![FREE; n],
+            row_of_column: vec![FREE; n],
+            lists: vec![empty; n],
+            reduced: vec![0.0; n],
+        };
+        for row in 0..n {
+            solver.renew_list(row);
+        }
+        solver
+    }
+
+    /// Median of `c_ij - v_j` over two columns of each row: the scale of the problem, whatever its outliers.
+    fn typical_reduced_cost(&self) -> f64 {
+        let mut sample: Vec<f64> = (0..2 * self.n)
+            .map(|k| {
+                let j = k * 7919 % self.n;
+                self.cost[k / 2 * self.n + j] - self.v[j]
+            })
+            .collect();
+        if sample.is_empty() {
+            return 0.0;
+        }
+        *sample.select_nth_unstable_by(self.n, f64::total_cmp).1
+    }
+
+    /// Makes the list of row i from the current prices, long enough that its bound rises.
+    fn renew_list(&mut self, i: usize) {
+        let old = self.lists[i].bound;
+        let mut rank = LISTED;
+        while rank < GROUPS && self.n > GROUPS {
+            self.list_to_rank(i, rank);
+            if self.lists[i].bound > old {
+                return;
+            }
+            rank *= 2;
+        }
+        let row = &self.cost[i * self.n..(i + 1) * self.n];
+        let list = &mut self.lists[i];
+        list.columns.clear();
+        list.columns.extend((0..).zip(row.iter().copied()));
+        list.bound = f64::INFINITY;
+    }
+
+    fn list_to_rank(&mut self, i: usize, rank: usize) {
+        let row = &self.cost[i * self.n..(i + 1) * self.n];
+        let list = &mut self.lists[i];
+        list.columns.clear();
+        let mut minima = [f64::INFINITY; GROUPS];
+        let blocks = self.reduced.chunks_mut(GROUPS);
+        for ((r, c), v) in blocks.zip(row.chunks(GROUPS)).zip(self.v.chunks(GROUPS)) {
+            for (((r, c), v), m) in r.iter_mut().zip(c).zip(v).zip(&mut minima) {
+                *r = c - v;
+                *m = if *r < *m { *r } else { *m };
+            }
+        }
+        list.bound = *minima.select_nth_unstable_by(rank, f64::total_cmp).1;
+        const BLOCK: usize = 16;
+        for (b, block) in self.reduced.chunks(BLOCK).enumerate() {
+            if block.iter().fold(false, |any, &r| any | (r <= list.bound)) {
+                for (k, &r) in block.iter().enumerate() {
+                    if r <= list.bound {
+                        let j = b * BLOCK + k;
+                        list.columns.push((j as u32, row[j]));
                     }
                 }
             }
-            free.sort_unstable();
         }
     }
 
-    fn augment(&mut self, start: usize) {
-        let n = self.n;
-        self.open_price.copy_from_slice(&self.v);
-        self.distance.fill(f64::INFINITY);
-        let mut scanned: Vec<(usize, f64)> = Vec::new();
-        let mut i = start;
-        let mut h = 0.0;
-        let (end, mu) = loop {
-            let mut best = [f64::INFINITY; 8];
-            let row = self.row(i);
-            let tag = i as u64;
-            let (dc, dr) = self.distance.as_chunks_mut::<8>();
-            let (pc, pr) = self.parent.as_chunks_mut::<8>();
-            let (cc, cr) = row.as_chunks::<8>();
-            let (vc, vr) = self.open_price.as_chunks::<8>();
-            for (((d, p), c), v) in dc.iter_mut().zip(pc).zip(cc).zip(vc) {
-                for k in 0..8 {
-                    let t = c[k] - v[k] - h;
-                    let closer = t < d[k];
-                    d[k] = if closer { t } else { d[k] };
-                    p[k] = if closer { tag } else { p[k] };
-                    best[k] = if d[k] < best[k] { d[k] } else { best[k] };
-                }
+    /// The column with the least `c_ij - v_j`, that value, and the second least.
+    fn best_two(&self, i: usize) -> (usize, f64, f64) {
+        let (mut j, mut least, mut second) = (0, f64::INFINITY, f64::INFINITY);
+        for &(k, c) in &self.lists[i].columns {
+            let t = c - self.v[k as usize];
+            if t < least {
+                second = least;
+                least = t;
+                j = k as usize;
+            } else if t < second {
+                second = t;
             }
-            for (((d, p), c), v) in dr.iter_mut().zip(pr).zip(cr).zip(vr) {
-                let t = c - v - h;
-                if t < *d {
-                    *d = t;
-                    *p = tag;
-                }
-                best[0] = if *d < best[0] { *d } else { best[0] };
-            }
-            let mu = best.iter().copied().fold(f64::INFINITY, f64::min);
-            let j = position(&self.distance, mu);
-            let next = self.row_of_column[j];
-            if next == FREE {
-                break (j, mu);
-            }
-            scanned.push((j, mu));
-            self.distance[j] = f64::INFINITY;
-            self.open_price[j] = f64::NEG_INFINITY;
-            i = next;
-            h = self.cost[i * n + j] - self.v[j] - mu;
-        };
-        for (j, d) in scanned {
-            self.v[j] += d - mu;
         }
+        (j, least, second)
+    }
+
+    /// Each free row takes its best column and lowers that column's price until the second best is as good; a row that loses its
+    /// column tries again. Returns the rows that are left.
+    fn bid(&mut self, mut free: Vec<usize>, epsilon: f64) -> Vec<usize> {
+        let mut tries = BIDS * free.len();
+        let mut left = Vec::new();
+        free.reverse();
+        while let Some(i) = free.pop() {
+            let (mut j, mut least, mut second) = self.best_two(i);
+            if second > self.lists[i].bound {
+                self.renew_list(i);
+                (j, least, second) = self.best_two(i);
+            }
+            let old = self.row_of_column[j];
+            let price = if second < f64::INFINITY {
+                self.v[j] - (second - least) - epsilon
+            } else {
+                self.v[j]
+            };
+            if old != FREE && (tries == 0 || price >= self.v[j]) {
+                left.push(i);
+                continue;
+            }
+            self.v[j] = price;
+            self.row_of_column[j] = i;
+            self.column_of_row[i] = j;
+            if old != FREE {
+                tries -= 1;
+                self.column_of_row[old] = FREE;
+                free.push(old);
+            }
+        }
+        left.sort_unstable();
+        left
+    }
+
+    /// Assigns a free row along a shortest path to a free column.
+    fn augment(&mut self, start: usize, search: &mut Search) {
+        let least = self.best_two(start).1.min(self.lists[start].bound);
+        // Where the search enters row i: its distance and its least reduced cost.
+        let (mut i, mut entry, mut base) = (start, 0.0, least);
+        let (end, total) = loop {
+            self.scan(i, entry, base, search);
+            // The nearest column that is not yet done; lists are renewed on the way.
+            let (j, distance) = loop {
+                let Reverse((bits, what)) = search.queue.pop().expect("a free column is left");
+                if what >= self.n {
+                    let row = what - self.n;
+                    self.renew_list(row);
+                    let (entry, base) = match self.column_of_row[row] {
+                        FREE => (0.0, least),
+                        j => (search.distance[j], self.cost[row * self.n + j] - self.v[j]),
+                    };
+                    self.scan(row, entry, base, search);
+                } else if !search.done[what] {
+                    break (what, f64::from_bits(bits));
+                }
+            };
+            search.done[j] = true;
+            if self.row_of_column[j] == FREE {
+                break (j, distance);
+            }
+            i = self.row_of_column[j];
+            entry = distance;
+            base = self.cost[i * self.n + j] - self.v[j];
+        };
+        for j in search.touched.drain(..) {
+            if search.done[j] {
+                self.v[j] -= total - search.distance[j];
+            }
+            search.done[j] = false;
+            search.distance[j] = f64::INFINITY;
+        }
+        search.queue.clear();
+        search.nearest_free = f64::INFINITY;
+        // Every row on the path moves on to the next column.
         let mut j = end;
         loop {
-            let i = self.parent[j] as usize;
+            let i = search.parent[j] as usize;
             self.row_of_column[j] = i;
-            let next = std::mem::replace(&mut self.column_of_row[i], j);
+            let previous = std::mem::replace(&mut self.column_of_row[i], j);
             if i == start {
-                break;
+                return;
             }
-            j = next;
+            j = previous;
+        }
+    }
+
+    /// Offers the columns on the list of row i, at their distances, and the rest at the least that it can be.
+    fn scan(&self, i: usize, entry: f64, base: f64, search: &mut Search) {
+        let list = &self.lists[i];
+        // Rounding can make a difference negative (even -0, whose bits are large).
+        let at = |reduced: f64| {
+            let step = reduced - base;
+            if step > 0.0 { entry + step } else { entry }
+        };
+        for &(column, c) in &list.columns {
+            let j = column as usize;
+            let distance = at(c - self.v[j]);
+            if distance < search.distance[j] && distance < search.nearest_free {
+                if self.row_of_column[j] == FREE {
+                    search.nearest_free = distance;
+                }
+                if search.distance[j] == f64::INFINITY {
+                    search.touched.push(j);
+                }
+                search.distance[j] = distance;
+                search.parent[j] = i as u32;
+                search.queue.push(Reverse((distance.to_bits(), j)));
+            }
+        }
+        let rest = at(list.bound);
+        if rest < search.nearest_free {
+            search.queue.push(Reverse((rest.to_bits(), self.n + i)));
         }
     }
 
     fn finish(self) -> Assignment {
-        let duals_and_costs = self.column_of_row.iter().enumerate().map(|(i, &j)| {
-            let c = self.cost[i * self.n + j];
-            (c - self.v[j], c)
-        });
-        let (row_duals, costs): (Vec<f64>, Vec<f64>) = duals_and_costs.unzip();
+        let assigned = self.column_of_row.iter().enumerate();
+        let (costs, row_duals): (Vec<f64>, Vec<f64>) = assigned
+            .map(|(i, &j)| {
+                let c = self.cost[i * self.n + j];
+                (c, c - self.v[j])
+            })
+            .unzip();
         Assignment {
-            cost: autodiff::math::sum(&costs),
+            cost: sum(&costs),
             column_of_row: self.column_of_row,
             row_duals,
             column_duals: self.v,
         }
     }
-}
-
-/// First index at which `x` is `value`.
-fn position(x: &[f64], value: f64) -> usize {
-    const BLOCK: usize = 32;
-    for (b, block) in x.chunks(BLOCK).enumerate() {
-        if block.iter().fold(false, |hit, &v| hit | (v == value)) {
-            let k = block.iter().position(|&v| v == value);
-            return b * BLOCK + k.expect("the block holds the value");
-        }
-    }
-    unreachable!("the value is in the slice")
-}
-
-/// Index of the least `c - v`, that value, and the second least.
-fn best_two(c: &[f64], v: &[f64]) -> (usize, f64, f64) {
-    const LANES: usize = 8;
-    let mut first = [f64::INFINITY; LANES];
-    let mut second = [f64::INFINITY; LANES];
-    let mut at = [0u64; LANES];
-    let (cc, cr) = c.as_chunks::<LANES>();
-    let (vc, vr) = v.as_chunks::<LANES>();
-    for (b, (c, v)) in cc.iter().zip(vc).enumerate() {
-        for k in 0..LANES {
-            let t = c[k] - v[k];
-            let better = t < first[k];
-            let loser = if better { first[k] } else { t };
-            second[k] = if loser < second[k] { loser } else { second[k] };
-            first[k] = if better { t } else { first[k] };
-            at[k] = if better { b as u64 } else { at[k] };
-        }
-    }
-    let mut best = (0, f64::INFINITY, f64::INFINITY);
-    let mut take = |j: usize, t: f64| {
-        if t < best.1 {
-            best = (j, t, best.1);
-        } else if t < best.2 {
-            best.2 = t;
-        }
-    };
-    for k in 0..LANES {
-        take(at[k] as usize * LANES + k, first[k]);
-    }
-    let tail = cc.len() * LANES;
-    for (k, (c, v)) in cr.iter().zip(vr).enumerate() {
-        take(tail + k, c - v);
-    }
-    for s in second {
-        if s < best.2 {
-            best.2 = s;
-        }
-    }
-    best
 }

@@ -98,7 +98,7 @@ pub enum MetricError {
         column: usize,
     },
     /// Squared distances between the points overflow.
-    #[error("the points are too far apart: a squared distance is not finite")]
+    #[error("the points are too far apart: their squared distances overflow")]
     Overflow,
     /// The points lie on a line, so that their covariance has no inverse.
     #[error("the covariance of the {set} sample is singular")]
