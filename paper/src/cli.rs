@@ -135,6 +135,7 @@ impl Reproduce {
             threads: self.threads.map_or(cores, usize::from),
             force: self.force,
             update: self.update,
+            metrics_only: self.smoke,
         }
     }
 }

@@ -147,8 +147,8 @@ impl Protocol {
                 one_line(&e.code.to_string())
             )
         })?;
-        this.check().map_err(|(field, reason)| {
-            let (line, col) = place(&text, &field);
+        this.check().map_err(|(hint, reason)| {
+            let (line, col) = place(&text, &hint, &reason);
             anyhow!("{name}:{line}:{col}: {reason}")
         })?;
         Ok(this)
@@ -319,14 +319,17 @@ fn one_line(s: &str) -> String {
     s.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Line and column of the first `field:` in a text (1:1 if there is none).
-fn place(text: &str, field: &str) -> (usize, usize) {
-    let wanted = format!("{field}:");
-    for (i, line) in text.lines().enumerate() {
-        let code = line.split("//").next().unwrap_or_default();
-        if let Some(at) = code.find(&wanted) {
-            return (i + 1, at + 1);
-        }
-    }
-    (1, 1)
+/// Line and column of what an error is about: the first field that the reason names, from the named expert on where `hint` is one, else
+/// the field `hint`, else the beginning.
+fn place(text: &str, hint: &str, reason: &str) -> (usize, usize) {
+    let start = text.find(&format!("\"{hint}\"")).unwrap_or(0);
+    let words = reason.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let fields = words.filter(|w| w.len() > 2).chain([hint]);
+    let found = fields
+        .into_iter()
+        .find_map(|f| Some(start + text[start..].find(&format!(" {f}:"))? + 1));
+    let at = found.unwrap_or(start);
+    let line = text[..at].matches('\n').count() + 1;
+    let col = at - text[..at].rfind('\n').map_or(0, |n| n + 1) + 1;
+    (line, col)
 }

@@ -31,6 +31,8 @@ pub struct Options {
     pub force: bool,
     /// Put the new results in the place of the committed ones.
     pub update: bool,
+    /// Of the committed results there is `metrics.csv` alone (the small-scale runs).
+    pub metrics_only: bool,
 }
 
 /// How it ended.
@@ -69,7 +71,11 @@ pub fn reproduce(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
         return Ok(Outcome {
             verdict: format!("{} now holds these results", options.committed.display()),
             reproduced: true,
-            report: options.committed.join("REPORT.md"),
+            report: if options.metrics_only {
+                report
+            } else {
+                options.committed.join("REPORT.md")
+            },
         });
     }
     let path = options.committed.join("metrics.csv");
@@ -217,6 +223,12 @@ fn compute_one(
 
 /// Copies the new records over the committed ones and renders those afresh.
 fn update(records: &[Record], options: &Options) -> Result<()> {
+    if options.metrics_only {
+        return metrics_csv::write(
+            &options.committed.join("metrics.csv"),
+            &metrics_csv::rows(records),
+        );
+    }
     for r in records {
         for path in [Record::path, FigureData::path]
             .map(|p| (p(&options.out, &r.run), p(&options.committed, &r.run)))

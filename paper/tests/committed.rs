@@ -17,12 +17,20 @@ fn committed() -> Vec<Record> {
 #[test]
 fn every_run_of_the_configs_has_its_record() {
     let records = committed();
-    let runs: Vec<_> = config::read_all(&home().join("configs")).unwrap().iter().flat_map(config::Protocol::runs).collect();
+    let runs: Vec<_> = config::read_all(&home().join("configs"))
+        .unwrap()
+        .iter()
+        .flat_map(config::Protocol::runs)
+        .collect();
     assert_eq!(records.len(), runs.len());
     for run in &runs {
         let hash = run.hash();
         let found = records.iter().find(|r| r.hash == hash);
-        assert!(found.is_some_and(|r| &r.run == run), "no record of {}: run ./reproduce.sh --update", run.stem());
+        assert!(
+            found.is_some_and(|r| &r.run == run),
+            "no record of {}: run ./reproduce.sh --update",
+            run.stem()
+        );
     }
 }
 
@@ -40,8 +48,15 @@ fn rendered_tables_are_locked() {
         if table.stem != "times" && table.stem != "claims" {
             insta::assert_snapshot!(table.stem.clone(), table.markdown());
         }
-        let file = home().join("results/tables").join(format!("{}.md", table.stem));
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), table.markdown(), "{} is stale", file.display());
+        let file = home()
+            .join("results/tables")
+            .join(format!("{}.md", table.stem));
+        assert_eq!(
+            std::fs::read_to_string(&file).unwrap(),
+            table.markdown(),
+            "{} is stale",
+            file.display()
+        );
     }
 }
 
@@ -64,12 +79,24 @@ fn every_file_that_the_report_shows_exists() {
 #[test]
 fn every_run_beats_the_published_mixture_when_held_out() {
     // The band: the mean over seeds plus two standard errors.
-    let published = [("banana", 0.35), ("x_shape", 0.30), ("bimodal", 0.22), ("two_moons", 0.25), ("rings", 0.41)];
+    let published = [
+        ("banana", 0.35),
+        ("x_shape", 0.30),
+        ("bimodal", 0.22),
+        ("two_moons", 0.25),
+        ("rings", 0.41),
+    ];
     let records = committed();
     let groups = paper::summary::groups(&records);
     for (family, bar) in published {
-        let g = groups.iter().find(|g| g.protocol == "held_out" && g.family.name() == family).unwrap();
+        let g = groups
+            .iter()
+            .find(|g| g.protocol == "held_out" && g.family.name() == family)
+            .unwrap();
         let gap = g.gap("mixture").unwrap();
-        assert!(gap.value + 2.0 * gap.error.unwrap() < bar, "{family}: {gap:?}");
+        assert!(
+            gap.value + 2.0 * gap.error.unwrap() < bar,
+            "{family}: {gap:?}"
+        );
     }
 }

@@ -24,6 +24,7 @@ fn options(out: PathBuf, threads: usize) -> Options {
         threads,
         force: false,
         update: false,
+        metrics_only: true,
     }
 }
 
@@ -33,7 +34,11 @@ struct NumbersWithin(f64);
 
 impl NumbersWithin {
     fn equal(&self, a: &str, b: &str) -> bool {
-        let words = |s: &str| s.split([',', '\n', ' ']).map(str::to_owned).collect::<Vec<_>>();
+        let words = |s: &str| {
+            s.split([',', '\n', ' '])
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
         let (a, b) = (words(a.trim()), words(b.trim()));
         let close = |(a, b): (&String, &String)| match (a.parse::<f64>(), b.parse::<f64>()) {
             (Ok(x), Ok(y)) => (x - y).abs() <= self.0 * x.abs().max(y.abs()),
@@ -46,7 +51,9 @@ impl NumbersWithin {
 impl insta::Comparator for NumbersWithin {
     fn matches(&self, reference: &Snapshot, test: &Snapshot) -> bool {
         match (reference.contents(), test.contents()) {
-            (SnapshotContents::Text(a), SnapshotContents::Text(b)) => self.equal(&a.to_string(), &b.to_string()),
+            (SnapshotContents::Text(a), SnapshotContents::Text(b)) => {
+                self.equal(&a.to_string(), &b.to_string())
+            }
             _ => false,
         }
     }
@@ -68,7 +75,15 @@ fn the_comparator_tells_near_from_far() {
 fn table(rows: &[Row]) -> String {
     let mut text = String::new();
     for r in rows {
-        let Row { protocol, family, n, model, seed, metric, value } = r;
+        let Row {
+            protocol,
+            family,
+            n,
+            model,
+            seed,
+            metric,
+            value,
+        } = r;
         text += &format!("{protocol},{family},{n},{model},{seed},{metric},{value}\n");
     }
     text
@@ -88,7 +103,12 @@ fn smoke_runs_give_the_locked_numbers_with_any_number_of_threads() {
     settings.bind(|| insta::assert_snapshot!("smoke_metrics", table(&rows)));
 
     // Everything that a run should write is there.
-    for file in ["REPORT.md", "tables/claims.md", "tables/metrics_held_out.tex", "figures/gap_held_out.png"] {
+    for file in [
+        "REPORT.md",
+        "tables/claims.md",
+        "tables/metrics_held_out.tex",
+        "figures/gap_held_out.png",
+    ] {
         let size = std::fs::metadata(first.join(file)).unwrap().len();
         assert!(size > 100, "{file} has {size} bytes");
     }
@@ -113,18 +133,37 @@ fn smoke_runs_give_the_locked_numbers_with_any_number_of_threads() {
     let path = record::Record::path(&second, &records[0].run);
     let before = std::fs::metadata(&path).unwrap().modified().unwrap();
     reproduce(&one, &stop).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), before);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().modified().unwrap(),
+        before
+    );
     // With --force it is; and a record of another config is not taken for this one.
-    reproduce(&Options { force: true, ..one.clone() }, &stop).unwrap();
-    assert_ne!(std::fs::metadata(&path).unwrap().modified().unwrap(), before);
+    reproduce(
+        &Options {
+            force: true,
+            ..one.clone()
+        },
+        &stop,
+    )
+    .unwrap();
+    assert_ne!(
+        std::fs::metadata(&path).unwrap().modified().unwrap(),
+        before
+    );
     let mut other = records[0].clone();
     other.hash = "0".into();
     other.metrics[0].value = -1.0;
     record::write(&path, &other).unwrap();
     reproduce(&one, &stop).unwrap();
-    assert_eq!(metrics_csv::read(&second.join("metrics.csv")).unwrap(), again);
+    assert_eq!(
+        metrics_csv::read(&second.join("metrics.csv")).unwrap(),
+        again
+    );
     // Nothing half-written is left.
-    let stray: Vec<_> = walk(&second).into_iter().filter(|p| p.to_string_lossy().contains("partial")).collect();
+    let stray: Vec<_> = walk(&second)
+        .into_iter()
+        .filter(|p| p.to_string_lossy().contains("partial"))
+        .collect();
     assert!(stray.is_empty(), "{stray:?}");
 }
 
@@ -132,7 +171,11 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { files.extend(walk(&path)) } else { files.push(path) }
+        if path.is_dir() {
+            files.extend(walk(&path))
+        } else {
+            files.push(path)
+        }
     }
     files
 }
