@@ -7,10 +7,12 @@
 //! [`Mixture`] scores and samples the result; [`metrics`] judges it. Log-densities are in nats; points are n x d.
 
 pub mod experts;
+mod kde;
 pub mod metrics;
 mod mixture;
 mod weights;
 
 pub use experts::{Expert, ExpertConfig, ExpertError, ExpertReport, Fitted, Progress};
+pub use kde::Kde;
 pub use mixture::{Mixture, log_prob_table, mixture_log_prob};
 pub use weights::{LearnedWeights, Source, WeightError, WeightRule, n_eff};

@@ -1,24 +1,28 @@
 //! Base distributions.
 
+use crate::gaussian_mixture::{GaussianMixture, row_ln_sum_exp};
 use autodiff::math::LN_2PI;
 use autodiff::matrix::{col, col_mut};
 use autodiff::random::{Pcg64, fill_standard_normal};
-use autodiff::{Backward, Forward, Graph, Op, Var};
+use autodiff::{Backward, Forward, Op};
 use faer::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// The distribution that data are mapped to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Base {
     /// `N(0, I)`.
     StandardNormal,
+    /// A Gaussian mixture: a flow that starts as the identity on top of it begins with the mixture's density, and its modes need no bridges
+    /// (arXiv:2512.04954).
+    GaussianMixture(GaussianMixture),
 }
 
 impl Base {
     /// Adds `ln b(z)` to `out` for n x d points.
-    pub(crate) fn add_log_prob(self, z: MatRef<'_, f64>, out: &mut [f64]) {
+    pub(crate) fn add_log_prob(&self, z: MatRef<'_, f64>, out: &mut [f64]) {
         match self {
             Self::StandardNormal => {
                 for j in 0..z.ncols() {
@@ -27,28 +31,73 @@ impl Base {
                     }
                 }
             }
+            Self::GaussianMixture(m) => {
+                for (o, l) in out.iter_mut().zip(m.log_prob(z)) {
+                    *o += l;
+                }
+            }
         }
     }
 
     /// n draws, n x d.
-    pub(crate) fn sample(self, n: usize, d: usize, rng: &mut Pcg64) -> Mat<f64> {
-        let mut z = Mat::zeros(n, d);
+    pub(crate) fn sample(&self, n: usize, d: usize, rng: &mut Pcg64) -> Mat<f64> {
         match self {
             Self::StandardNormal => {
+                let mut z = Mat::zeros(n, d);
                 for j in 0..d {
                     fill_standard_normal(rng, col_mut(z.as_mut(), j));
                 }
+                z
             }
+            Self::GaussianMixture(m) => m.sample(n, rng),
         }
-        z
     }
 
-    /// Records `ln b(z) + log_det` (n x 1) for an n x (d + 1) state.
-    pub(crate) fn record(self, graph: &mut Graph<'_>, state: Var) -> Var {
-        static NORMAL: LazyLock<Arc<dyn Op>> = LazyLock::new(|| Arc::new(NormalLogProb));
-        let n = graph.shape(state).0;
+    /// Whether it is a distribution on R^d.
+    pub(crate) fn is_sound(&self, d: usize) -> bool {
         match self {
-            Self::StandardNormal => graph.apply(&NORMAL, &[state], n, 1, false),
+            Self::StandardNormal => true,
+            Self::GaussianMixture(m) => m.dim() == d && m.is_sound(),
+        }
+    }
+
+    /// The operation that gives `ln b(z) + log_det` (n x 1) for an n x (d + 1) state.
+    pub(crate) fn op(&self) -> Arc<dyn Op> {
+        match self {
+            Self::StandardNormal => Arc::new(NormalLogProb),
+            Self::GaussianMixture(m) => Arc::new(MixtureLogProb(m.clone())),
+        }
+    }
+}
+
+/// `ln sum_k w_k N(z; m_k, C_k) + log_det` for each row of a state; the mixture itself is not trained.
+#[derive(Debug)]
+struct MixtureLogProb(GaussianMixture);
+
+impl Op for MixtureLogProb {
+    fn forward(&self, f: &mut Forward<'_>) {
+        let state = f.input(0);
+        let d = state.ncols() - 1;
+        let out = col_mut(f.out.rb_mut(), 0);
+        out.copy_from_slice(col(state, d));
+        for (o, l) in out.iter_mut().zip(self.0.log_prob(state.subcols(0, d))) {
+            *o += l;
+        }
+    }
+
+    fn backward(&self, b: &mut Backward<'_>) {
+        let state = b.input(0);
+        let d = state.ncols() - 1;
+        let split = b.split(0);
+        let up = col(split.out_grad.into_const(), 0);
+        let Some(mut grad) = split.grad else { return };
+        let z = state.subcols(0, d);
+        let joint = self.0.joint_log_prob(z);
+        let total = row_ln_sum_exp(joint.as_ref());
+        let own = grad.rb_mut().subcols_mut(0, d);
+        self.0.add_gradient(z, joint.as_ref(), &total, up, own);
+        for (g, u) in col_mut(grad, d).iter_mut().zip(up) {
+            *g += u;
         }
     }
 }
@@ -80,6 +129,49 @@ impl Op for NormalLogProb {
         }
         for (g, u) in col_mut(grad.rb_mut(), d).iter_mut().zip(up) {
             *g += u;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Data, EmConfig};
+    use autodiff::random::{standard_normal, stream};
+    use autodiff::{Graph, Tape, check};
+
+    #[test]
+    fn gradients_of_both_bases_agree_with_differences() {
+        let mut rng = stream(1, "base");
+        for d in [1, 2, 3] {
+            let x = Mat::from_fn(80, d, |i, j| {
+                let centre = if i % 2 == 0 { 2.0 } else { -1.0 - j as f64 };
+                centre + 0.6 * standard_normal(&mut rng)
+            });
+            let data = Data::new(x.as_ref());
+            let mixture = GaussianMixture::fit(data, 3, &EmConfig::default(), &mut rng).unwrap();
+            for base in [Base::StandardNormal, Base::GaussianMixture(mixture)] {
+                let n = 6;
+                let params: Vec<f64> = (0..n * (d + 1))
+                    .map(|_| standard_normal(&mut rng))
+                    .collect();
+                let run = |p: &[f64], grad: Option<&mut [f64]>| {
+                    let mut tape = Tape::new();
+                    let mut g = Graph::new(&mut tape, p);
+                    let state = g.param(0, n, d + 1);
+                    let log_prob = g.apply(&base.op(), &[state], n, 1, false);
+                    let w = g.constant(n, 1, &[1.0, 0.5, -0.3, 2.0, 0.1, 1.3]);
+                    let loss = g.weighted_sum(log_prob, w);
+                    if let Some(grad) = grad {
+                        tape.backward(loss, p, grad);
+                    }
+                    tape.scalar(loss)
+                };
+                let mut grad = vec![0.0; params.len()];
+                run(&params, Some(&mut grad));
+                let worst = check::gradient(&params, &grad, 1e-3, |p| run(p, None)).unwrap();
+                assert!(worst.error < 1e-7, "d = {d}, {base:?}: {worst:?}");
+            }
         }
     }
 }

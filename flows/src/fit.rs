@@ -30,7 +30,13 @@ impl<'a> Data<'a> {
         }
     }
 
-    fn check(&self, dim: usize, name: &'static str) -> Result<(), FitError> {
+    /// Weighted mean of `-ln q`, given `ln q` of each point, nats.
+    #[must_use]
+    pub fn mean_nll(&self, log_q: &[f64]) -> f64 {
+        -math::dot(log_q, &self.shares())
+    }
+
+    pub(crate) fn check(&self, dim: usize, name: &'static str) -> Result<(), FitError> {
         let bad = |reason: String| Err(FitError::Data { name, reason });
         let (n, d) = (self.points.nrows(), self.points.ncols());
         if d != dim {
@@ -56,6 +62,12 @@ impl<'a> Data<'a> {
             return bad(format!("weights that sum to {total}"));
         }
         Ok(())
+    }
+
+    /// Weights of sum one.
+    pub(crate) fn shares(&self) -> Vec<f64> {
+        let n = self.points.nrows() as f64;
+        self.unit_weights().into_iter().map(|w| w / n).collect()
     }
 
     /// Weights of mean one.

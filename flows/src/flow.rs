@@ -7,9 +7,10 @@ use crate::standardise::Standardise;
 use crate::{CHUNK_ROWS, chunks};
 use autodiff::matrix::{col, col_mut};
 use autodiff::random::Pcg64;
-use autodiff::{Graph, Var};
+use autodiff::{Graph, Op, Var};
 use faer::prelude::*;
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// What can be wrong with a flow's description.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,7 @@ pub struct Flow {
     pub(crate) specs: Vec<LayerSpec>,
     pub(crate) layers: Vec<Box<dyn Bijection>>,
     pub(crate) base: Base,
+    base_op: Arc<dyn Op>,
     pub(crate) params: Vec<f64>,
 }
 
@@ -58,7 +60,7 @@ impl Clone for Flow {
             self.dim,
             self.standardise.clone(),
             self.specs.clone(),
-            self.base,
+            self.base.clone(),
             self.params.clone(),
         )
         .expect("a flow that exists can be rebuilt")
@@ -75,10 +77,23 @@ impl Flow {
         standardise: Standardise,
         rng: &mut Pcg64,
     ) -> Result<Self, FlowError> {
+        Self::on_base(architecture, standardise, Base::StandardNormal, rng)
+    }
+
+    /// A flow of the given architecture with freshly drawn parameters, on a base that lives in the standardised space.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] when a setting makes no sense or the base has another dimension.
+    pub fn on_base(
+        architecture: &Architecture,
+        standardise: Standardise,
+        base: Base,
+        rng: &mut Pcg64,
+    ) -> Result<Self, FlowError> {
         architecture.check().map_err(FlowError::Invalid)?;
         let dim = standardise.parts().0.len();
         let specs = architecture.layers(dim, rng);
-        let mut flow = Self::from_layers(standardise, specs, Base::StandardNormal)?;
+        let mut flow = Self::from_layers(standardise, specs, base)?;
         for layer in &flow.layers {
             layer.initialise(&mut flow.params, rng);
         }
@@ -112,6 +127,11 @@ impl Flow {
                 "a flow needs at least one column".into(),
             ));
         }
+        if !base.is_sound(dim) {
+            return Err(FlowError::Invalid(format!(
+                "the base is no distribution on {dim} coordinates"
+            )));
+        }
         let mut offset = 0;
         let mut layers = Vec::with_capacity(specs.len());
         for (i, spec) in specs.iter().enumerate() {
@@ -126,6 +146,7 @@ impl Flow {
             standardise,
             specs,
             layers,
+            base_op: base.op(),
             base,
             params,
         })
@@ -245,7 +266,8 @@ impl Flow {
             .layers
             .iter()
             .fold(state, |s, layer| layer.record(graph, s));
-        self.base.record(graph, state)
+        let n = graph.shape(state).0;
+        graph.apply(&self.base_op, &[state], n, 1, false)
     }
 
     /// Applies `f` to chunks of rows in parallel; each chunk's result depends on its rows alone.

@@ -21,6 +21,7 @@ mod coupling;
 mod dense;
 mod fit;
 mod flow;
+mod gaussian_mixture;
 mod made;
 mod save;
 mod scalar;
@@ -35,6 +36,7 @@ pub use conditioner::{Activation, Conditioner};
 pub use coupling::Coupling;
 pub use fit::{Batch, Data, Evaluation, FitConfig, FitError, FitReport, Termination};
 pub use flow::{Flow, FlowError};
+pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture};
 pub use made::Made;
 pub use standardise::Standardise;
 

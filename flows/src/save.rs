@@ -31,7 +31,7 @@ impl Flow {
         let manifest = Manifest {
             format: FORMAT,
             dim: self.dim(),
-            base: self.base,
+            base: self.base.clone(),
             layers: self.specs.clone(),
         };
         let text = ron::to_string(&manifest).expect("a description is serialisable");

@@ -4,8 +4,8 @@ use autodiff::random::{self, standard_normal};
 use autodiff::{AdamConfig, Schedule, math};
 use faer::prelude::*;
 use flows::{
-    Activation, Architecture, Batch, Data, FitConfig, FitError, Flow, LogScale, Nets, Ordering,
-    Standardise, Termination,
+    Activation, Architecture, Base, Batch, Data, EmConfig, FitConfig, FitError, Flow,
+    GaussianMixture, LogScale, Nets, Ordering, Standardise, Termination,
 };
 use std::ops::ControlFlow;
 
@@ -304,6 +304,47 @@ fn a_diverging_fit_is_an_error_that_names_the_step() {
         "{error}"
     );
     assert!(mean_nll(&flow, &x).is_finite());
+}
+
+#[test]
+fn a_flow_on_a_mixture_base_starts_as_the_mixture_and_improves_on_it() {
+    let x = correlated(400, "base");
+    // A banana: one normal component is far from it.
+    let bent = Mat::from_fn(400, 2, |i, j| {
+        x[(i, j)] + if j == 1 { x[(i, 0)] * x[(i, 0)] } else { 0.0 }
+    });
+    let standardise = Standardise::fit(bent.as_ref(), None).unwrap();
+    let mut points = bent.clone();
+    standardise.transform(points.as_mut());
+    let em = EmConfig::default();
+    let mixture = GaussianMixture::fit(
+        Data::new(points.as_ref()),
+        2,
+        &em,
+        &mut random::stream(1, "em"),
+    )
+    .unwrap();
+    let alone = -math::sum(&mixture.log_prob(points.as_ref())) / 400.0 - standardise.log_det();
+    let base = Base::GaussianMixture(mixture);
+    let mut flow = Flow::on_base(
+        &realnvp(),
+        standardise,
+        base,
+        &mut random::stream(1, "init"),
+    )
+    .unwrap();
+    assert!((mean_nll(&flow, &bent) - alone).abs() < 1e-12);
+    flow.fit(
+        Data::new(bent.as_ref()),
+        None,
+        &config(200),
+        &mut random::stream(1, "fit"),
+        &mut go,
+    )
+    .unwrap();
+    assert!(mean_nll(&flow, &bent) < alone - 0.02);
+    let loaded = Flow::from_bytes(&flow.to_bytes()).unwrap();
+    assert_eq!(loaded.log_prob(bent.as_ref()), flow.log_prob(bent.as_ref()));
 }
 
 #[test]

@@ -246,6 +246,7 @@ impl Protocol {
 fn needs_validation(kind: &ExpertConfig) -> bool {
     match kind {
         ExpertConfig::Flow(f) => f.fit.patience.is_some(),
+        ExpertConfig::GaussianMixture(_) => false,
         ExpertConfig::Rbig(r) => matches!(r.model.layers, rbig::LayerRule::HeldOut { .. }),
     }
 }

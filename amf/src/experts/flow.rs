@@ -1,8 +1,8 @@
 //! MAF and RealNVP experts.
 
-use super::{ExpertError, ExpertReport, Fitted, Progress};
+use super::{ExpertError, ExpertReport, Fitted, GaussianMixtureExpert, Progress};
 use autodiff::random::Pcg64;
-use flows::{Architecture, Data, FitConfig, Flow, Standardise};
+use flows::{Architecture, Base, Data, FitConfig, Flow, Standardise};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
@@ -14,13 +14,36 @@ pub struct FlowExpert {
     pub architecture: Architecture,
     /// Whether the model begins by standardising each column.
     pub standardise: bool,
+    /// The distribution that data are mapped to.
+    #[serde(default, skip_serializing_if = "BaseConfig::is_standard_normal")]
+    pub base: BaseConfig,
     /// Maximum-likelihood fit.
     pub fit: FitConfig,
+}
+
+/// The base distribution of a flow expert.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub enum BaseConfig {
+    /// `N(0, I)`.
+    #[default]
+    StandardNormal,
+    /// A Gaussian mixture fitted to the (standardised) training points first; the flow on it should start near the identity
+    /// (`output_gain: 0`).
+    GaussianMixture(GaussianMixtureExpert),
+}
+
+impl BaseConfig {
+    fn is_standard_normal(&self) -> bool {
+        *self == Self::StandardNormal
+    }
 }
 
 impl FlowExpert {
     pub(super) fn check(&self) -> Result<(), String> {
         self.architecture.check()?;
+        if let BaseConfig::GaussianMixture(m) = &self.base {
+            m.check()?;
+        }
         self.fit.check()
     }
 
@@ -37,7 +60,19 @@ impl FlowExpert {
         } else {
             Standardise::identity(train.points.ncols())
         };
-        let mut flow = Flow::new(&self.architecture, standardise, &mut rng("init"))?;
+        let base = match &self.base {
+            BaseConfig::StandardNormal => Base::StandardNormal,
+            BaseConfig::GaussianMixture(m) => {
+                let mut points = train.points.to_owned();
+                standardise.transform(points.as_mut());
+                let data = Data {
+                    points: points.as_ref(),
+                    ..train
+                };
+                Base::GaussianMixture(m.mixture(data, &mut rng("base"))?)
+            }
+        };
+        let mut flow = Flow::on_base(&self.architecture, standardise, base, &mut rng("init"))?;
         let mut held_out_nll = None;
         let report = flow.fit(
             train,

@@ -3,9 +3,11 @@
 //! A new kind takes one file beside this one (its settings, `check` and `fit`) and one variant of [`ExpertConfig`].
 
 mod flow;
+mod gaussian_mixture;
 mod rbig;
 
-pub use self::flow::FlowExpert;
+pub use self::flow::{BaseConfig, FlowExpert};
+pub use self::gaussian_mixture::GaussianMixtureExpert;
 pub use self::rbig::RbigExpert;
 
 use autodiff::random::Pcg64;
@@ -53,6 +55,20 @@ impl Expert for ::rbig::Rbig {
     }
 }
 
+impl Expert for flows::GaussianMixture {
+    fn dim(&self) -> usize {
+        flows::GaussianMixture::dim(self)
+    }
+
+    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
+        flows::GaussianMixture::log_prob(self, x)
+    }
+
+    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        flows::GaussianMixture::sample(self, n, rng)
+    }
+}
+
 /// A kind of expert with all its hyper-parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +77,8 @@ pub enum ExpertConfig {
     Flow(FlowExpert),
     /// Rotation-based iterative Gaussianisation, layer by layer.
     Rbig(RbigExpert),
+    /// A Gaussian mixture by expectation-maximisation.
+    GaussianMixture(GaussianMixtureExpert),
 }
 
 /// One step of a fit, for progress bars.
@@ -114,6 +132,9 @@ pub enum ExpertError {
     /// The flow could not be built.
     #[error(transparent)]
     Flow(#[from] flows::FlowError),
+    /// The Gaussian mixture could not be fitted.
+    #[error(transparent)]
+    Mixture(#[from] flows::EmError),
     /// The Gaussianisation failed.
     #[error(transparent)]
     Rbig(#[from] ::rbig::Error),
@@ -128,6 +149,7 @@ impl ExpertConfig {
         match self {
             Self::Flow(c) => c.check(),
             Self::Rbig(c) => c.check(),
+            Self::GaussianMixture(c) => c.check(),
         }
     }
 
@@ -149,6 +171,7 @@ impl ExpertConfig {
         match self {
             Self::Flow(c) => c.fit(train, validation, rng, observe),
             Self::Rbig(c) => c.fit(train, validation, rng, observe),
+            Self::GaussianMixture(c) => c.fit(train, validation, rng, observe),
         }
     }
 }

@@ -1,0 +1,126 @@
+//! Gaussian-mixture experts, also the base of flow experts.
+
+use super::{ExpertError, ExpertReport, Fitted, Progress};
+use autodiff::random::Pcg64;
+use flows::{Data, EmConfig, EmError, Evaluation, GaussianMixture, Termination};
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+
+/// Settings of a Gaussian mixture whose number of components is chosen by BIC.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GaussianMixtureExpert {
+    /// The most components tried.
+    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    pub max_components: usize,
+    /// Numbers of components in a row without a smaller BIC after which the search ends.
+    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    pub patience: usize,
+    /// Expectation-maximisation.
+    #[serde(default)]
+    pub em: EmConfig,
+}
+
+impl GaussianMixtureExpert {
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (name, v) in [
+            ("max_components", self.max_components),
+            ("patience", self.patience),
+            ("restarts", self.em.restarts),
+            ("iterations", self.em.iterations),
+        ] {
+            if v == 0 {
+                return Err(format!("{name} must be at least 1, not 0"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The mixture with the smallest BIC.
+    pub(super) fn mixture(
+        &self,
+        train: Data<'_>,
+        rng: &mut Pcg64,
+    ) -> Result<GaussianMixture, EmError> {
+        let most = self.max_components.min(train.points.nrows());
+        GaussianMixture::fit_by_bic(train, most, self.patience, &self.em, rng)
+    }
+
+    pub(super) fn fit(
+        &self,
+        train: Data<'_>,
+        validation: Option<Data<'_>>,
+        rng: &dyn Fn(&str) -> Pcg64,
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Fitted, ExpertError> {
+        let mixture = self.mixture(train, &mut rng("mixture"))?;
+        let nll = |data: Data<'_>| data.mean_nll(&mixture.log_prob(data.points));
+        let steps = mixture.len();
+        let evaluation = Evaluation {
+            step: steps,
+            train_nll: nll(train),
+            held_out_nll: validation.map(nll),
+        };
+        // The fit takes moments and cannot be ended halfway: progress is reported once.
+        let _ = observe(Progress {
+            step: steps,
+            total: steps,
+            held_out_nll: evaluation.held_out_nll,
+        });
+        Ok(Fitted {
+            expert: Box::new(mixture),
+            report: ExpertReport {
+                termination: Termination::StepLimit,
+                steps,
+                best_step: steps,
+                history: vec![evaluation],
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Expert, ExpertConfig};
+    use autodiff::random::stream;
+    use datasets::Family;
+
+    #[test]
+    fn a_flow_that_starts_on_a_mixture_is_never_worse_on_the_validation_set() {
+        let draws = Family::TwoMoons.sample(500, &mut stream(1, "draws"));
+        let (train, valid) = (draws.subrows(0, 350), draws.subrows(350, 150));
+        let rng = |purpose: &str| stream(2, purpose);
+        let mut go_on = |_: Progress| ControlFlow::Continue(());
+        let base = GaussianMixtureExpert {
+            max_components: 12,
+            patience: 3,
+            em: EmConfig::default(),
+        };
+        let fit = |config: &ExpertConfig, observe: &mut dyn FnMut(Progress) -> ControlFlow<()>| {
+            config
+                .fit(Data::new(train), Some(Data::new(valid)), &rng, observe)
+                .unwrap()
+        };
+        let alone = fit(&ExpertConfig::GaussianMixture(base), &mut go_on);
+        let text = "(architecture: RealNvp(couplings: 4, hidden: [16, 16], activation: Tanh, nets: Shared, \
+                    log_scale: (bound: 2.0, knee: 2.0), output_gain: 0.0), standardise: true, \
+                    base: GaussianMixture((max_components: 12, patience: 3)), \
+                    fit: (steps: 200, batch: Size(100), learning_rate: 1e-3, schedule: Constant, evaluate_every: 10, patience: Some(5)))";
+        let flow = fit(
+            &ExpertConfig::Flow(ron::from_str(text).unwrap()),
+            &mut go_on,
+        );
+        let nll = |e: &dyn Expert| Data::new(valid).mean_nll(&e.log_prob(valid));
+        let (a, b) = (nll(&*alone.expert), nll(&*flow.expert));
+        assert!(b < a + 0.02, "mixture {a}, flow on it {b}");
+        // Draws of the flow have the density that it says.
+        let draws = flow.expert.sample(4000, &mut stream(3, "samples"));
+        assert!(
+            flow.expert
+                .log_prob(draws.as_ref())
+                .iter()
+                .all(|l| l.is_finite())
+        );
+    }
+}
