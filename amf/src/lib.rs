@@ -6,12 +6,14 @@
 //!
 //! [`Mixture`] scores and samples the result; [`metrics`] judges it. Log-densities are in nats; points are n x d.
 
+mod cross_fit;
 pub mod experts;
 mod kde;
 pub mod metrics;
 mod mixture;
 mod weights;
 
+pub use cross_fit::{CrossFit, CrossFitError, CrossFitted};
 pub use experts::{Expert, ExpertConfig, ExpertError, ExpertReport, Fitted, Progress};
 pub use kde::Kde;
 pub use mixture::{Mixture, log_prob_table, mixture_log_prob};

@@ -67,6 +67,16 @@ impl Mixture {
         Self { experts, weights }
     }
 
+    /// The average of some densities on the same space: equal weights.
+    ///
+    /// # Panics
+    /// If there is none, or the dimensions differ.
+    #[must_use]
+    pub fn average(experts: Vec<Box<dyn Expert>>) -> Self {
+        let weights = vec![1.0; experts.len()];
+        Self::new(experts, weights)
+    }
+
     /// The experts.
     #[must_use]
     pub fn experts(&self) -> Vec<&dyn Expert> {

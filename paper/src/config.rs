@@ -197,7 +197,7 @@ impl Protocol {
                     .to_owned();
                 return Err((field, format!("expert \"{}\": {reason}", e.name)));
             }
-            if self.draws.validation == 0 && needs_validation(&e.kind) {
+            if self.draws.validation == 0 && e.kind.needs_validation() {
                 let reason = format!(
                     "expert \"{}\" stops on a validation set: draws.validation must be above 0",
                     e.name
@@ -240,14 +240,6 @@ impl Protocol {
             evaluation: self.evaluation,
         })
         .collect()
-    }
-}
-
-fn needs_validation(kind: &ExpertConfig) -> bool {
-    match kind {
-        ExpertConfig::Flow(f) => f.fit.patience.is_some(),
-        ExpertConfig::GaussianMixture(_) => false,
-        ExpertConfig::Rbig(r) => matches!(r.model.layers, rbig::LayerRule::HeldOut { .. }),
     }
 }
 

@@ -138,7 +138,7 @@ fn cost(run: &Run) -> usize {
                 };
                 f.fit.steps * batch
             }
-            amf::ExpertConfig::Rbig(_) | amf::ExpertConfig::GaussianMixture(_) => run.draws.train,
+            _ => run.draws.train,
         })
         .sum()
 }

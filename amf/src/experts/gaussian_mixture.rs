@@ -1,31 +1,57 @@
 //! Gaussian-mixture experts, also the base of flow experts.
 
-use super::{ExpertError, ExpertReport, Fitted, Progress};
+use super::{Expert, ExpertError, ExpertReport, Fitted, Progress};
+use crate::Mixture;
 use autodiff::random::Pcg64;
 use flows::{Data, EmConfig, EmError, Evaluation, GaussianMixture, Termination};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
-/// Settings of a Gaussian mixture whose number of components is chosen by BIC.
+/// Settings of a Gaussian mixture.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GaussianMixtureExpert {
-    /// The most components tried.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
-    pub max_components: usize,
-    /// Numbers of components in a row without a smaller BIC after which the search ends.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
-    pub patience: usize,
+    /// How many components it has.
+    pub components: Components,
+    /// So many mixtures from different starts, averaged with equal weights: what one start has by chance the others do not share.
+    #[serde(default = "one", deserialize_with = "autodiff::checked::at_least_one")]
+    pub average: usize,
     /// Expectation-maximisation.
     #[serde(default)]
     pub em: EmConfig,
 }
 
+fn one() -> usize {
+    1
+}
+
+/// The number of components.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Components {
+    /// The number with the smallest BIC.
+    Bic {
+        /// The most that are tried.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        most: usize,
+        /// Numbers in a row without a smaller BIC after which the search ends.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        patience: usize,
+    },
+    /// This number (or that of the points, if it is smaller).
+    Fixed(usize),
+}
+
 impl GaussianMixtureExpert {
     pub(super) fn check(&self) -> Result<(), String> {
+        let (most, patience) = match self.components {
+            Components::Bic { most, patience } => (most, patience),
+            Components::Fixed(n) => (n, 1),
+        };
         for (name, v) in [
-            ("max_components", self.max_components),
-            ("patience", self.patience),
+            ("components", most),
+            ("patience", patience),
+            ("average", self.average),
             ("restarts", self.em.restarts),
             ("iterations", self.em.iterations),
         ] {
@@ -36,14 +62,19 @@ impl GaussianMixtureExpert {
         Ok(())
     }
 
-    /// The mixture with the smallest BIC.
+    /// One mixture.
     pub(super) fn mixture(
         &self,
         train: Data<'_>,
         rng: &mut Pcg64,
     ) -> Result<GaussianMixture, EmError> {
-        let most = self.max_components.min(train.points.nrows());
-        GaussianMixture::fit_by_bic(train, most, self.patience, &self.em, rng)
+        let n = train.points.nrows();
+        match self.components {
+            Components::Bic { most, patience } => {
+                GaussianMixture::fit_by_bic(train, most.min(n), patience, &self.em, rng)
+            }
+            Components::Fixed(k) => GaussianMixture::fit(train, k.min(n), &self.em, rng),
+        }
     }
 
     pub(super) fn fit(
@@ -53,9 +84,18 @@ impl GaussianMixtureExpert {
         rng: &dyn Fn(&str) -> Pcg64,
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Fitted, ExpertError> {
-        let mixture = self.mixture(train, &mut rng("mixture"))?;
+        let mut rng = rng("mixture");
+        let mixtures: Vec<GaussianMixture> = (0..self.average)
+            .map(|_| self.mixture(train, &mut rng))
+            .collect::<Result<_, _>>()?;
+        let steps = mixtures.iter().map(GaussianMixture::len).max().unwrap_or(0);
+        let mixture = Mixture::average(
+            mixtures
+                .into_iter()
+                .map(|m| Box::new(m) as Box<dyn Expert>)
+                .collect(),
+        );
         let nll = |data: Data<'_>| data.mean_nll(&mixture.log_prob(data.points));
-        let steps = mixture.len();
         let evaluation = Evaluation {
             step: steps,
             train_nll: nll(train),
@@ -82,7 +122,7 @@ impl GaussianMixtureExpert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Expert, ExpertConfig};
+    use crate::ExpertConfig;
     use autodiff::random::stream;
     use datasets::Family;
 
@@ -93,8 +133,11 @@ mod tests {
         let rng = |purpose: &str| stream(2, purpose);
         let mut go_on = |_: Progress| ControlFlow::Continue(());
         let base = GaussianMixtureExpert {
-            max_components: 12,
-            patience: 3,
+            components: Components::Bic {
+                most: 12,
+                patience: 3,
+            },
+            average: 1,
             em: EmConfig::default(),
         };
         let fit = |config: &ExpertConfig, observe: &mut dyn FnMut(Progress) -> ControlFlow<()>| {
@@ -105,7 +148,7 @@ mod tests {
         let alone = fit(&ExpertConfig::GaussianMixture(base), &mut go_on);
         let text = "(architecture: RealNvp(couplings: 4, hidden: [16, 16], activation: Tanh, nets: Shared, \
                     log_scale: (bound: 2.0, knee: 2.0), output_gain: 0.0), standardise: true, \
-                    base: GaussianMixture((max_components: 12, patience: 3)), \
+                    base: GaussianMixture((components: Bic(most: 12, patience: 3))), \
                     fit: (steps: 200, batch: Size(100), learning_rate: 1e-3, schedule: Constant, evaluate_every: 10, patience: Some(5)))";
         let flow = fit(
             &ExpertConfig::Flow(ron::from_str(text).unwrap()),

@@ -4,10 +4,12 @@
 
 mod flow;
 mod gaussian_mixture;
+mod kde;
 mod rbig;
 
 pub use self::flow::{BaseConfig, FlowExpert};
-pub use self::gaussian_mixture::GaussianMixtureExpert;
+pub use self::gaussian_mixture::{Components, GaussianMixtureExpert};
+pub use self::kde::KdeExpert;
 pub use self::rbig::RbigExpert;
 
 use autodiff::random::Pcg64;
@@ -79,6 +81,8 @@ pub enum ExpertConfig {
     Rbig(RbigExpert),
     /// A Gaussian mixture by expectation-maximisation.
     GaussianMixture(GaussianMixtureExpert),
+    /// A kernel density estimate with a cross-validated bandwidth.
+    Kde(KdeExpert),
 }
 
 /// One step of a fit, for progress bars.
@@ -150,6 +154,17 @@ impl ExpertConfig {
             Self::Flow(c) => c.check(),
             Self::Rbig(c) => c.check(),
             Self::GaussianMixture(c) => c.check(),
+            Self::Kde(_) => Ok(()),
+        }
+    }
+
+    /// Whether the fit chooses something by a validation set (when to stop, how many layers) and cannot do without.
+    #[must_use]
+    pub fn needs_validation(&self) -> bool {
+        match self {
+            Self::Flow(c) => c.fit.patience.is_some(),
+            Self::Rbig(c) => matches!(c.model.layers, ::rbig::LayerRule::HeldOut { .. }),
+            Self::GaussianMixture(_) | Self::Kde(_) => false,
         }
     }
 
@@ -172,6 +187,7 @@ impl ExpertConfig {
             Self::Flow(c) => c.fit(train, validation, rng, observe),
             Self::Rbig(c) => c.fit(train, validation, rng, observe),
             Self::GaussianMixture(c) => c.fit(train, validation, rng, observe),
+            Self::Kde(c) => c.fit(train, validation, rng, observe),
         }
     }
 }

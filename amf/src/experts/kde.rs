@@ -1,0 +1,45 @@
+//! Kernel density estimates as experts.
+
+use super::{ExpertError, ExpertReport, Fitted, Progress};
+use crate::Kde;
+use autodiff::random::Pcg64;
+use flows::{Data, Evaluation, Termination};
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+
+/// Settings of a kernel density estimate: none, its bandwidth is cross-validated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KdeExpert {}
+
+impl KdeExpert {
+    pub(super) fn fit(
+        self,
+        train: Data<'_>,
+        validation: Option<Data<'_>>,
+        rng: &dyn Fn(&str) -> Pcg64,
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Fitted, ExpertError> {
+        let kde = Kde::fit(train, &mut rng("kde"))?;
+        let nll = |data: Data<'_>| data.mean_nll(&crate::Expert::log_prob(&kde, data.points));
+        let evaluation = Evaluation {
+            step: 1,
+            train_nll: nll(train),
+            held_out_nll: validation.map(nll),
+        };
+        let _ = observe(Progress {
+            step: 1,
+            total: 1,
+            held_out_nll: evaluation.held_out_nll,
+        });
+        Ok(Fitted {
+            expert: Box::new(kde),
+            report: ExpertReport {
+                termination: Termination::StepLimit,
+                steps: 1,
+                best_step: 1,
+                history: vec![evaluation],
+            },
+        })
+    }
+}
