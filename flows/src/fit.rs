@@ -4,7 +4,7 @@ use crate::chunks;
 use crate::flow::Flow;
 use autodiff::matrix::{col, col_mut};
 use autodiff::optim::clip_factor;
-use autodiff::random::{Pcg64, permutation};
+use autodiff::random::{Pcg64, shuffle};
 use autodiff::{Adam, AdamConfig, Graph, Schedule, Tape, math};
 use faer::prelude::*;
 use rayon::prelude::*;
@@ -358,7 +358,9 @@ impl<'a> Fit<'a> {
         let mut losses = (0.0, 0);
         for step in 1..=config.steps {
             if size < n && next + size > n {
-                order = permutation(rng, n);
+                // A fresh permutation in the old one's place.
+                order.iter_mut().enumerate().for_each(|(i, o)| *o = i);
+                shuffle(rng, &mut order);
                 next = 0;
             } else if size == n {
                 next = 0;

@@ -188,29 +188,48 @@ fn mini_batches_see_every_point_once_an_epoch_and_reach_the_optimum() {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let train = correlated(2500, "threads");
-    let fit = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
-        pool.install(|| {
-            let mut flow = start(&maf(), &train);
-            flow.fit(
-                Data::new(train.as_ref()),
-                None,
-                &config(20),
-                &mut random::stream(1, "fit"),
-                &mut go,
-            )
-            .unwrap();
-            let scores = flow.log_prob(train.as_ref());
-            (flow.params().to_vec(), scores)
-        })
+    // Smooth units in the plane, and rectified ones in six dimensions: matrix products; rectified ones in the plane: segments.
+    let mut rng = random::stream(3, "threads");
+    let wide = Mat::from_fn(2500, 6, |_, _| standard_normal(&mut rng));
+    let plane = correlated(2500, "threads");
+    let relu = |mut architecture: Architecture| {
+        match &mut architecture {
+            Architecture::Maf { activation, .. } | Architecture::RealNvp { activation, .. } => {
+                *activation = Activation::Relu;
+            }
+        }
+        architecture
     };
-    let one = fit(1);
-    assert_eq!(one, fit(2));
-    assert_eq!(one, fit(3));
+    for (architecture, train) in [
+        (maf(), &plane),
+        (relu(maf()), &plane),
+        (relu(realnvp()), &plane),
+        (relu(maf()), &wide),
+        (relu(realnvp()), &wide),
+    ] {
+        let fit = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                let mut flow = start(&architecture, train);
+                flow.fit(
+                    Data::new(train.as_ref()),
+                    None,
+                    &config(20),
+                    &mut random::stream(1, "fit"),
+                    &mut go,
+                )
+                .unwrap();
+                let scores = flow.log_prob(train.as_ref());
+                (flow.params().to_vec(), scores)
+            })
+        };
+        let one = fit(1);
+        assert_eq!(one, fit(2));
+        assert_eq!(one, fit(3));
+    }
 }
 
 #[test]

@@ -1,0 +1,111 @@
+//! A training step in the steady state allocates nothing: a fit of 12 steps allocates exactly as often as one of 4.
+
+use allocation_counter::{AllocationInfo, measure};
+use autodiff::random::{standard_normal, stream};
+use autodiff::{AdamConfig, Schedule};
+use faer::Mat;
+use flows::{
+    Activation, Architecture, Batch, Data, FitConfig, Flow, LogScale, Nets, Ordering, Standardise,
+};
+use std::ops::ControlFlow;
+
+fn realnvp(activation: Activation, nets: Nets) -> Architecture {
+    Architecture::RealNvp {
+        couplings: 8,
+        hidden: vec![128, 128],
+        activation,
+        nets,
+        log_scale: LogScale {
+            bound: 0.5,
+            knee: 1.0,
+        },
+        output_gain: 0.0,
+    }
+}
+
+fn maf(activation: Activation) -> Architecture {
+    Architecture::Maf {
+        layers: 8,
+        hidden: vec![64, 64],
+        activation,
+        ordering: Ordering::Reversed,
+        log_scale: LogScale {
+            bound: 5.0,
+            knee: 5.0,
+        },
+        output_gain: 1.0,
+    }
+}
+
+/// What a fit of so many steps allocates, on a thread that has done such work before.
+fn allocations(
+    architecture: &Architecture,
+    x: &Mat<f64>,
+    batch: Batch,
+    steps: usize,
+) -> AllocationInfo {
+    let config = FitConfig {
+        steps,
+        batch,
+        learning_rate: 1e-3,
+        schedule: Schedule::Cosine { floor: 0.1 },
+        adam: AdamConfig::default(),
+        clip_norm: Some(5.0),
+        // One evaluation, at the end.
+        evaluate_every: 1000,
+        patience: None,
+    };
+    let fit = || {
+        let d = x.ncols();
+        let rng = &mut stream(1, "init");
+        let mut flow = Flow::new(architecture, Standardise::identity(d), rng).unwrap();
+        let data = Data::new(x.as_ref());
+        let go_on = &mut |_, _: Option<&flows::Evaluation>| ControlFlow::Continue(());
+        flow.fit(data, None, &config, &mut stream(1, "fit"), go_on)
+            .unwrap();
+    };
+    // Counting is by thread: all lanes of a batch run on the one thread of this pool.
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    pool.install(|| {
+        fit();
+        measure(fit)
+    })
+}
+
+#[test]
+fn a_training_step_allocates_nothing() {
+    let cases = [
+        ("realnvp", realnvp(Activation::Relu, Nets::Separate), 2),
+        ("maf", maf(Activation::Relu), 2),
+        ("smooth maf", maf(Activation::Tanh), 2),
+        (
+            "realnvp, dense",
+            realnvp(Activation::Relu, Nets::Separate),
+            6,
+        ),
+        (
+            "realnvp, shared and smooth",
+            realnvp(Activation::Tanh, Nets::Shared),
+            6,
+        ),
+        ("maf, dense", maf(Activation::Relu), 6),
+    ];
+    for (name, architecture, d) in cases {
+        let mut rng = stream(2, "points");
+        let x = Mat::from_fn(1000, d, |_, _| standard_normal(&mut rng));
+        for batch in [Batch::Full, Batch::Size(300)] {
+            let (few, many) = [4, 12]
+                .map(|s| allocations(&architecture, &x, batch, s))
+                .into();
+            assert!(few.count_total > 0, "the counter counts nothing");
+            assert_eq!(
+                (few.count_total, few.bytes_total),
+                (many.count_total, many.bytes_total),
+                "{name}, {batch:?}: allocations and bytes in 4 and in 12 steps"
+            );
+        }
+    }
+}
