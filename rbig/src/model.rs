@@ -8,6 +8,7 @@ use crate::rotation::{Rotation, RotationKind};
 use autodiff::math::{LN_2PI, dot, ln, sum};
 use autodiff::random::{Pcg64, fill_standard_normal};
 use faer::{Mat, MatRef};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Rows that pass through all layers together: with their buffers they fit into a core's cache.
@@ -240,6 +241,7 @@ impl Rbig {
         for layer in 0..max_layers {
             let part = train.x.every(skip);
             let each: Vec<f64> = (0..dim)
+                .into_par_iter()
                 .map(|j| negentropy.estimate(part.column(j)))
                 .collect();
             let fall = sum(&each);
@@ -377,14 +379,14 @@ impl Rbig {
     pub(crate) fn log_prob_of_first(&self, layers: usize, x: MatRef<'_, f64>) -> Vec<f64> {
         assert_eq!(x.ncols(), self.dim(), "columns of x");
         let mut out = vec![0.0; x.nrows()];
-        let mut spare = Vec::new();
-        for first in (0..x.nrows()).step_by(CHUNK) {
-            let count = CHUNK.min(x.nrows() - first);
-            let mut block = Columns::from_rows(x, first, count);
-            let log_prob = &mut out[first..first + count];
-            self.forward(&mut block, &mut spare, log_prob, layers);
-            add_base(&block, log_prob);
-        }
+        out.par_chunks_mut(CHUNK).enumerate().for_each_init(
+            Vec::new,
+            |spare, (chunk, log_prob)| {
+                let mut block = Columns::from_rows(x, chunk * CHUNK, log_prob.len());
+                self.forward(&mut block, spare, log_prob, layers);
+                add_base(&block, log_prob);
+            },
+        );
         out
     }
 
@@ -421,17 +423,22 @@ impl Rbig {
     fn in_chunks(
         &self,
         x: MatRef<'_, f64>,
-        map: impl Fn(&mut Columns, &mut Vec<f64>, &mut [f64]),
+        map: impl Fn(&mut Columns, &mut Vec<f64>, &mut [f64]) + Sync,
     ) -> (Mat<f64>, Vec<f64>) {
         assert_eq!(x.ncols(), self.dim(), "columns of the input");
         let mut out = Mat::zeros(x.nrows(), x.ncols());
         let mut log_det = vec![0.0; x.nrows()];
-        let mut spare = Vec::new();
-        for first in (0..x.nrows()).step_by(CHUNK) {
-            let count = CHUNK.min(x.nrows() - first);
-            let mut block = Columns::from_rows(x, first, count);
-            map(&mut block, &mut spare, &mut log_det[first..first + count]);
-            block.write(&mut out, first);
+        let blocks: Vec<Columns> = log_det
+            .par_chunks_mut(CHUNK)
+            .enumerate()
+            .map_init(Vec::new, |spare, (chunk, log_det)| {
+                let mut block = Columns::from_rows(x, chunk * CHUNK, log_det.len());
+                map(&mut block, spare, log_det);
+                block
+            })
+            .collect();
+        for (chunk, block) in blocks.iter().enumerate() {
+            block.write(&mut out, chunk * CHUNK);
         }
         (out, log_det)
     }
@@ -509,7 +516,8 @@ impl Fitted {
 
     fn fit_marginals(&self, kind: &MarginalKind, layer: usize) -> Result<Vec<Marginal>, Error> {
         let weights = (!self.equal).then_some(self.shares.as_slice());
-        (0..self.x.dim())
+        let fitted: Vec<_> = (0..self.x.dim())
+            .into_par_iter()
             .map(|j| {
                 let column = self.x.column(j);
                 // A standardised column has unit variance, and so has any rotation of independent ones; a rotated
@@ -522,7 +530,9 @@ impl Fitted {
                     e => e.in_column(j),
                 })
             })
-            .collect()
+            .collect();
+        // The error of the first column, whichever came first.
+        fitted.into_iter().collect()
     }
 
     /// `share (x - mean)` of each row.

@@ -4,6 +4,7 @@ use crate::columns::Columns;
 use crate::negentropy::raw_negentropy;
 use autodiff::math::{dot, sum};
 use autodiff::random::{Pcg64, standard_normal};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// How the rotation that follows a marginal step is chosen.
@@ -52,16 +53,16 @@ impl Rotation {
             RotationKind::PcaThenRandom if layer == 0 => Self::principal(x, shares),
             RotationKind::PcaThenRandom => Self::random(x.dim(), rng),
             RotationKind::MostNonGaussian { candidates } => {
-                let mut best = Self::principal(x, shares);
-                let mut best_score = best.score(x, shares);
-                for _ in 1..candidates {
-                    let other = Self::random(x.dim(), rng);
-                    let score = other.score(x, shares);
-                    if score > best_score {
-                        (best, best_score) = (other, score);
+                let mut tried = vec![Self::principal(x, shares)];
+                tried.extend((1..candidates).map(|_| Self::random(x.dim(), rng)));
+                let scores: Vec<f64> = tried.par_iter().map(|r| r.score(x, shares)).collect();
+                let mut best = 0;
+                for (k, score) in scores.iter().enumerate() {
+                    if *score > scores[best] {
+                        best = k;
                     }
                 }
-                best
+                tried.swap_remove(best)
             }
         }
     }
