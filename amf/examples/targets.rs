@@ -31,7 +31,7 @@ fn main() {
     steps(&pools);
     scores(&pools);
     sampling(&pools[0]);
-    experts(&pools[0]);
+    experts(&pools);
     metrics();
 }
 
@@ -78,10 +78,11 @@ impl Shares {
 
 /// One step of training, from fits of many.
 fn steps(pools: &[ThreadPool; 2]) {
-    const STEPS: usize = 20;
+    const STEPS: usize = 60;
     let goals = [
         ("realnvp", 2, "75 %", "1.75"),
         ("maf", 2, "55 %", "1.75"),
+        ("realnvp shared", 2, "", ""),
         ("realnvp", 6, "", ""),
         ("maf", 6, "", ""),
     ];
@@ -98,7 +99,7 @@ fn steps(pools: &[ThreadPool; 2]) {
             };
             run(&mut flow, 1);
             let (mut one, mut ratios, mut two) = (Shares::new(), Vec::new(), Vec::new());
-            for _ in 0..15 {
+            for _ in 0..7 {
                 one.measure(&mut rate, items, || {
                     run(&mut flow, 1);
                 });
@@ -159,7 +160,8 @@ fn sampling(pool: &ThreadPool) {
     }
 }
 
-fn experts(pool: &ThreadPool) {
+fn experts(pools: &[ThreadPool; 2]) {
+    let pool = &pools[0];
     let cases = [
         ("published", RbigConfig::published()),
         ("smooth, 5 layers", smooth_rbig(5)),
@@ -180,6 +182,27 @@ fn experts(pool: &ThreadPool) {
             let time = (0..5).map(|_| seconds(|| pool.install(score)));
             row(&what("log_prob"), score_goal, median(time.collect()), "");
         }
+    }
+    let x = curved(110_000, 16);
+    let (fit, held_out) = (x.subrows(0, 100_000), x.subrows(100_000, 10_000));
+    for pool in pools {
+        let config = RbigConfig::smooth();
+        let mut layers = 0;
+        let time = seconds(|| {
+            pool.install(|| {
+                let rng = &mut stream(1, "rbig");
+                let model = Rbig::fit(fit, None, Some((held_out, None)), &config, rng).unwrap();
+                layers = model.history().len() - 1;
+            });
+        });
+        let what = "RBIG smooth, layers by held-out points: fit, 100000 x 16";
+        let threads = pool.current_num_threads();
+        row(
+            &format!("{what}, threads: {threads}"),
+            "10 s",
+            time,
+            &format!("{layers} layers tried"),
+        );
     }
     let table = log_density_table(100_000, 10);
     let source = Source::HeldOut {
