@@ -196,8 +196,14 @@ impl Architecture {
 }
 
 impl LayerSpec {
-    /// Builds the layer with its parameters from `offset` on, or says what is wrong with it.
-    pub(crate) fn build(&self, dim: usize, offset: usize) -> Result<Box<dyn Bijection>, String> {
+    /// Builds the layer of `dim` coordinates and `context` columns behind them, with its parameters from `offset` on, or says what is
+    /// wrong with it.
+    pub(crate) fn build(
+        &self,
+        dim: usize,
+        context: usize,
+        offset: usize,
+    ) -> Result<Box<dyn Bijection>, String> {
         match self {
             Self::Made {
                 order,
@@ -217,7 +223,7 @@ impl LayerSpec {
                     log_scale: *log_scale,
                     output_gain: *output_gain,
                 };
-                Ok(Box::new(Made::new(order, shape, offset)))
+                Ok(Box::new(Made::new(order, context, shape, offset)))
             }
             Self::Coupling {
                 swap,
@@ -233,7 +239,8 @@ impl LayerSpec {
                     log_scale: *log_scale,
                     output_gain: *output_gain,
                 };
-                Ok(Box::new(Coupling::new(dim, *swap, *nets, shape, offset)))
+                let dims = (dim, context);
+                Ok(Box::new(Coupling::new(dims, *swap, *nets, shape, offset)))
             }
         }
     }

@@ -4,9 +4,10 @@ use crate::gaussian_mixture::{GaussianMixture, row_ln_sum_exp};
 use autodiff::math::LN_2PI;
 use autodiff::matrix::{col, col_mut};
 use autodiff::random::{Pcg64, fill_standard_normal};
-use autodiff::{Backward, Forward, Op};
+use autodiff::{Backward, Forward, Graph, Op, Var};
 use faer::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The distribution that data are mapped to.
@@ -21,17 +22,52 @@ pub enum Base {
 }
 
 impl Base {
-    /// Adds `ln b(z)` to `out` for n x d points.
-    pub(crate) fn add_log_prob(&self, z: MatRef<'_, f64>, out: &mut [f64]) {
+    /// Whether it is a distribution on R^d.
+    pub(crate) fn is_sound(&self, d: usize) -> bool {
         match self {
-            Self::StandardNormal => {
-                for j in 0..z.ncols() {
-                    for (o, z) in out.iter_mut().zip(col(z, j)) {
-                        *o -= 0.5 * (z * z + LN_2PI);
-                    }
-                }
-            }
-            Self::GaussianMixture(m) => {
+            Self::StandardNormal => true,
+            Self::GaussianMixture(m) => m.dim() == d && m.is_sound(),
+        }
+    }
+}
+
+/// A base of d coordinates with its place in the parameter vector of a flow.
+#[derive(Debug)]
+pub(crate) struct PlacedBase {
+    spec: Base,
+    dim: usize,
+    op: Arc<dyn Op>,
+}
+
+impl PlacedBase {
+    /// The parameters, if there are any, begin at `offset`.
+    pub fn new(spec: Base, dim: usize, offset: usize) -> Self {
+        let op: Arc<dyn Op> = match &spec {
+            Base::StandardNormal => Arc::new(NormalLogProb { dim }),
+            Base::GaussianMixture(m) => Arc::new(MixtureLogProb(m.clone())),
+        };
+        let _ = offset;
+        Self { spec, dim, op }
+    }
+
+    pub fn spec(&self) -> &Base {
+        &self.spec
+    }
+
+    pub fn num_params(&self) -> usize {
+        0
+    }
+
+    /// Indices of its parameters: training changes all of them.
+    pub fn trainable(&self) -> Range<usize> {
+        0..0
+    }
+
+    /// Adds `ln b(z)` to `out` for n x d points.
+    pub fn add_log_prob(&self, _params: &[f64], z: MatRef<'_, f64>, out: &mut [f64]) {
+        match &self.spec {
+            Base::StandardNormal => add_normal_log_prob(z, out),
+            Base::GaussianMixture(m) => {
                 for (o, l) in out.iter_mut().zip(m.log_prob(z)) {
                     *o += l;
                 }
@@ -40,32 +76,31 @@ impl Base {
     }
 
     /// n draws, n x d.
-    pub(crate) fn sample(&self, n: usize, d: usize, rng: &mut Pcg64) -> Mat<f64> {
-        match self {
-            Self::StandardNormal => {
-                let mut z = Mat::zeros(n, d);
-                for j in 0..d {
+    pub fn sample(&self, _params: &[f64], n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        match &self.spec {
+            Base::StandardNormal => {
+                let mut z = Mat::zeros(n, self.dim);
+                for j in 0..self.dim {
                     fill_standard_normal(rng, col_mut(z.as_mut(), j));
                 }
                 z
             }
-            Self::GaussianMixture(m) => m.sample(n, rng),
+            Base::GaussianMixture(m) => m.sample(n, rng),
         }
     }
 
-    /// Whether it is a distribution on R^d.
-    pub(crate) fn is_sound(&self, d: usize) -> bool {
-        match self {
-            Self::StandardNormal => true,
-            Self::GaussianMixture(m) => m.dim() == d && m.is_sound(),
-        }
+    /// Records `ln b(z) + log_det` (n x 1) of a state: d coordinates first, the log-determinant last.
+    pub fn record(&self, graph: &mut Graph<'_>, state: Var) -> Var {
+        let n = graph.shape(state).0;
+        graph.apply(&self.op, &[state], n, 1, false)
     }
+}
 
-    /// The operation that gives `ln b(z) + log_det` (n x 1) for an n x (d + 1) state.
-    pub(crate) fn op(&self) -> Arc<dyn Op> {
-        match self {
-            Self::StandardNormal => Arc::new(NormalLogProb),
-            Self::GaussianMixture(m) => Arc::new(MixtureLogProb(m.clone())),
+/// Adds `- |z|^2 / 2 - d ln(2 pi) / 2` to `out` for n x d points.
+fn add_normal_log_prob(z: MatRef<'_, f64>, out: &mut [f64]) {
+    for j in 0..z.ncols() {
+        for (o, z) in out.iter_mut().zip(col(z, j)) {
+            *o -= 0.5 * (z * z + LN_2PI);
         }
     }
 }
@@ -77,17 +112,17 @@ struct MixtureLogProb(GaussianMixture);
 impl Op for MixtureLogProb {
     fn forward(&self, f: &mut Forward<'_>) {
         let state = f.input(0);
-        let d = state.ncols() - 1;
         let out = col_mut(f.out.rb_mut(), 0);
-        out.copy_from_slice(col(state, d));
-        for (o, l) in out.iter_mut().zip(self.0.log_prob(state.subcols(0, d))) {
+        out.copy_from_slice(col(state, state.ncols() - 1));
+        let z = state.subcols(0, self.0.dim());
+        for (o, l) in out.iter_mut().zip(self.0.log_prob(z)) {
             *o += l;
         }
     }
 
     fn backward(&self, b: &mut Backward<'_>) {
         let state = b.input(0);
-        let d = state.ncols() - 1;
+        let (d, last) = (self.0.dim(), state.ncols() - 1);
         let split = b.split(0);
         let up = col(split.out_grad.into_const(), 0);
         let Some(mut grad) = split.grad else { return };
@@ -96,7 +131,7 @@ impl Op for MixtureLogProb {
         let total = row_ln_sum_exp(joint.as_ref());
         let own = grad.rb_mut().subcols_mut(0, d);
         self.0.add_gradient(z, joint.as_ref(), &total, up, own);
-        for (g, u) in col_mut(grad, d).iter_mut().zip(up) {
+        for (g, u) in col_mut(grad, last).iter_mut().zip(up) {
             *g += u;
         }
     }
@@ -104,30 +139,31 @@ impl Op for MixtureLogProb {
 
 /// `- |z|^2 / 2 - d ln(2 pi) / 2 + log_det` for each row of a state.
 #[derive(Debug)]
-struct NormalLogProb;
+struct NormalLogProb {
+    dim: usize,
+}
 
 impl Op for NormalLogProb {
     fn forward(&self, f: &mut Forward<'_>) {
         let state = f.input(0);
-        let d = state.ncols() - 1;
         let out = col_mut(f.out.rb_mut(), 0);
-        out.copy_from_slice(col(state, d));
-        Base::StandardNormal.add_log_prob(state.subcols(0, d), out);
+        out.copy_from_slice(col(state, state.ncols() - 1));
+        add_normal_log_prob(state.subcols(0, self.dim), out);
     }
 
     fn backward(&self, b: &mut Backward<'_>) {
         let state = b.input(0);
-        let d = state.ncols() - 1;
+        let last = state.ncols() - 1;
         let split = b.split(0);
         let up = col(split.out_grad.into_const(), 0);
         let Some(mut grad) = split.grad else { return };
-        for j in 0..d {
+        for j in 0..self.dim {
             let z = col(state, j);
             for (i, g) in col_mut(grad.rb_mut(), j).iter_mut().enumerate() {
                 *g -= up[i] * z[i];
             }
         }
-        for (g, u) in col_mut(grad.rb_mut(), d).iter_mut().zip(up) {
+        for (g, u) in col_mut(grad.rb_mut(), last).iter_mut().zip(up) {
             *g += u;
         }
     }
@@ -159,7 +195,7 @@ mod tests {
                     let mut tape = Tape::new();
                     let mut g = Graph::new(&mut tape, p);
                     let state = g.param(0, n, d + 1);
-                    let log_prob = g.apply(&base.op(), &[state], n, 1, false);
+                    let log_prob = PlacedBase::new(base.clone(), d, 0).record(&mut g, state);
                     let w = g.constant(n, 1, &[1.0, 0.5, -0.3, 2.0, 0.1, 1.3]);
                     let loss = g.weighted_sum(log_prob, w);
                     if let Some(grad) = grad {

@@ -17,7 +17,8 @@ use std::sync::Arc;
 /// z_b = (x_b - t(x_a)) exp(-s(x_a)),   z_a = x_a,   ln |det dz/dx| = - sum s(x_a)
 /// ```
 ///
-/// In one dimension there is nothing to condition on: the map is affine with constant coefficients.
+/// In a conditional flow t and s are functions of the context too. In one dimension they depend on it alone; without a context the map is then
+/// affine with constant coefficients.
 #[derive(Debug)]
 pub struct Coupling {
     dim: usize,
@@ -37,9 +38,10 @@ pub(crate) struct NetShape<'a> {
 }
 
 impl Coupling {
-    /// `swap = false` transforms the second half of the coordinates given the first, `true` the other way round.
+    /// `swap = false` transforms the second half of the coordinates given the first, `true` the other way round; the networks read the
+    /// context columns (behind the coordinates) as well.
     pub(crate) fn new(
-        dim: usize,
+        (dim, context): (usize, usize),
         swap: bool,
         nets: Nets,
         shape: NetShape<'_>,
@@ -53,9 +55,10 @@ impl Coupling {
             (_, true) => (second, first),
         };
         let m = moved.len();
+        let inputs: Vec<usize> = (dim..dim + context).chain(kept).collect();
         let net = |outputs: usize, offset: usize| {
             Arc::new(Conditioner::dense(
-                kept.clone(),
+                inputs.clone(),
                 shape.hidden,
                 outputs,
                 shape.activation,

@@ -2,6 +2,7 @@
 
 use crate::chunks;
 use crate::flow::Flow;
+use crate::stack::Stack;
 use autodiff::matrix::{col, col_mut};
 use autodiff::optim::clip_factor;
 use autodiff::random::{Pcg64, shuffle};
@@ -71,7 +72,7 @@ impl<'a> Data<'a> {
     }
 
     /// Weights of mean one.
-    fn unit_weights(&self) -> Vec<f64> {
+    pub(crate) fn unit_weights(&self) -> Vec<f64> {
         let n = self.points.nrows();
         match self.weights {
             None => vec![1.0; n],
@@ -271,68 +272,78 @@ impl Flow {
         validation: Option<Data<'_>>,
         config: &FitConfig,
         rng: &mut Pcg64,
-        observe: &mut dyn FnMut(usize, Option<&Evaluation>) -> ControlFlow<()>,
+        observe: Observer<'_>,
     ) -> Result<FitReport, FitError> {
         config.check().map_err(FitError::Config)?;
         train.check(self.dim(), "training")?;
         if let Some(v) = &validation {
             v.check(self.dim(), "validation")?;
         }
-        if config.patience.is_some() && validation.is_none() {
-            return Err(FitError::Config("patience needs a validation set".into()));
-        }
-        let mut params = std::mem::take(&mut self.params);
-        let mut best = params.clone();
-        let result =
-            Fit::new(self, train, validation, config).run(&mut params, &mut best, rng, observe);
-        self.params = best;
-        result
+        let rows = |data: &Data<'_>| {
+            let mut points = data.points.to_owned();
+            self.standardise.transform(points.as_mut());
+            Rows {
+                points,
+                weights: data.unit_weights(),
+            }
+        };
+        let fit = Fit {
+            stack: &self.stack,
+            config,
+            train: rows(&train),
+            held_out: validation.as_ref().map(rows),
+            offset: -self.standardise.log_det(),
+        };
+        fit.run(&mut self.params, rng, observe)
     }
+}
+
+/// What a fit calls after every step, with the number of steps done and the evaluation, where there was one; it can end the fit.
+pub type Observer<'a> = &'a mut dyn FnMut(usize, Option<&Evaluation>) -> ControlFlow<()>;
+
+/// What is fitted to: standardised coordinates and, behind them, standardised contexts, with weights of mean one.
+pub(crate) struct Rows {
+    pub points: Mat<f64>,
+    pub weights: Vec<f64>,
 }
 
 /// The fixed parts of one fit.
-struct Fit<'a> {
-    flow: &'a Flow,
-    config: &'a FitConfig,
-    points: Mat<f64>,
-    weights: Vec<f64>,
-    held_out: Option<(Mat<f64>, Vec<f64>)>,
+pub(crate) struct Fit<'a> {
+    pub stack: &'a Stack,
+    pub config: &'a FitConfig,
+    pub train: Rows,
+    pub held_out: Option<Rows>,
     /// What standardisation adds to a negative log-likelihood.
-    offset: f64,
+    pub offset: f64,
 }
 
-impl<'a> Fit<'a> {
-    fn new(
-        flow: &'a Flow,
-        train: Data<'_>,
-        validation: Option<Data<'_>>,
-        config: &'a FitConfig,
-    ) -> Self {
-        let standardised = |data: &Data<'_>| {
-            let mut points = data.points.to_owned();
-            flow.standardise.transform(points.as_mut());
-            points
-        };
-        Self {
-            flow,
-            config,
-            points: standardised(&train),
-            weights: train.unit_weights(),
-            held_out: validation.map(|v| (standardised(&v), v.unit_weights())),
-            offset: -flow.standardise.log_det(),
+impl Fit<'_> {
+    /// Trains `params`; those of the best evaluation so far are left in it, whatever happens.
+    pub fn run(
+        &self,
+        params: &mut [f64],
+        rng: &mut Pcg64,
+        observe: Observer<'_>,
+    ) -> Result<FitReport, FitError> {
+        if self.config.patience.is_some() && self.held_out.is_none() {
+            return Err(FitError::Config("patience needs a validation set".into()));
         }
+        let mut best = params.to_vec();
+        let result = self.descend(params, &mut best, rng, observe);
+        params.copy_from_slice(&best);
+        result
     }
 
     /// Trains `params`; leaves in `best` the parameters to keep, whatever happens.
-    fn run(
+    fn descend(
         &self,
         params: &mut [f64],
         best: &mut [f64],
         rng: &mut Pcg64,
-        observe: &mut dyn FnMut(usize, Option<&Evaluation>) -> ControlFlow<()>,
+        observe: Observer<'_>,
     ) -> Result<FitReport, FitError> {
         let config = self.config;
-        let n = self.points.nrows();
+        let n = self.train.points.nrows();
         let size = match config.batch {
             Batch::Full => n,
             Batch::Size(size) => size.min(n),
@@ -421,8 +432,8 @@ impl<'a> Fit<'a> {
 
     /// Weighted mean negative log-likelihood of the validation set, in the units of the data.
     fn held_out_nll(&self, params: &[f64]) -> Option<f64> {
-        let (points, weights) = self.held_out.as_ref()?;
-        let log_prob = self.flow.log_prob_standardised(params, points.as_ref());
+        let Rows { points, weights } = self.held_out.as_ref()?;
+        let log_prob = self.stack.log_prob(params, points.as_ref());
         Some(self.offset - math::dot(&log_prob, weights) / weights.len() as f64)
     }
 
@@ -432,7 +443,7 @@ impl<'a> Fit<'a> {
         let work = |(l, lane): (usize, &mut Lane)| {
             lane.grad.fill(0.0);
             lane.loss = 0.0;
-            for rows in chunks(batch.len(), self.flow.chunk_rows())
+            for rows in chunks(batch.len(), self.stack.chunk_rows())
                 .skip(l)
                 .step_by(count)
             {
@@ -457,24 +468,24 @@ impl<'a> Fit<'a> {
     /// Adds the loss and the gradient of some rows of the batch to a lane.
     fn chunk(&self, params: &[f64], batch: &[usize], rows: Range<usize>, lane: &mut Lane) {
         let ids = &batch[rows];
-        let (n, d) = (ids.len(), self.points.ncols());
+        let (n, width) = (ids.len(), self.train.points.ncols());
         lane.tape.reset();
         let mut graph = Graph::new(&mut lane.tape, params);
-        let state = graph.constant_with(n, d + 1, |mut state| {
-            for j in 0..d {
-                let from = col(self.points.as_ref(), j);
+        let state = graph.constant_with(n, width + 1, |mut state| {
+            for j in 0..width {
+                let from = col(self.train.points.as_ref(), j);
                 for (to, &i) in col_mut(state.rb_mut(), j).iter_mut().zip(ids) {
                     *to = from[i];
                 }
             }
-            col_mut(state, d).fill(0.0);
+            col_mut(state, width).fill(0.0);
         });
         let weights = graph.constant_with(n, 1, |w| {
             for (to, &i) in col_mut(w, 0).iter_mut().zip(ids) {
-                *to = -self.weights[i] / batch.len() as f64;
+                *to = -self.train.weights[i] / batch.len() as f64;
             }
         });
-        let log_prob = self.flow.record_log_prob(&mut graph, state);
+        let log_prob = self.stack.record_log_prob(&mut graph, state);
         let loss = graph.weighted_sum(log_prob, weights);
         lane.tape.backward(loss, params, &mut lane.grad);
         lane.loss += lane.tape.scalar(loss);

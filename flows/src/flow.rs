@@ -2,15 +2,11 @@
 
 use crate::architecture::{Architecture, LayerSpec};
 use crate::base::Base;
-use crate::bijection::{Bijection, Workspace};
+use crate::bijection::Bijection;
+use crate::stack::Stack;
 use crate::standardise::Standardise;
-use crate::{CHUNK_ROWS, chunks};
-use autodiff::matrix::{col, col_mut};
 use autodiff::random::Pcg64;
-use autodiff::{Graph, Op, Var};
 use faer::prelude::*;
-use rayon::prelude::*;
-use std::sync::Arc;
 
 /// What can be wrong with a flow's description.
 #[derive(Debug, thiserror::Error)]
@@ -45,22 +41,17 @@ pub enum FlowError {
 /// `log_prob(x) = ln base(z) + sum of the log-determinants`, in nats.
 #[derive(Debug)]
 pub struct Flow {
-    dim: usize,
     pub(crate) standardise: Standardise,
-    pub(crate) specs: Vec<LayerSpec>,
-    pub(crate) layers: Vec<Box<dyn Bijection>>,
-    pub(crate) base: Base,
-    base_op: Arc<dyn Op>,
+    pub(crate) stack: Stack,
     pub(crate) params: Vec<f64>,
 }
 
 impl Clone for Flow {
     fn clone(&self) -> Self {
         Self::from_parts(
-            self.dim,
             self.standardise.clone(),
-            self.specs.clone(),
-            self.base.clone(),
+            self.stack.specs.clone(),
+            self.stack.base.spec().clone(),
             self.params.clone(),
         )
         .expect("a flow that exists can be rebuilt")
@@ -91,16 +82,14 @@ impl Flow {
         rng: &mut Pcg64,
     ) -> Result<Self, FlowError> {
         architecture.check().map_err(FlowError::Invalid)?;
-        let dim = standardise.parts().0.len();
-        let specs = architecture.layers(dim, rng);
+        let specs = architecture.layers(standardise.dim(), rng);
         let mut flow = Self::from_layers(standardise, specs, base)?;
-        for layer in &flow.layers {
-            layer.initialise(&mut flow.params, rng);
-        }
+        flow.params = flow.stack.initial_params(rng);
         Ok(flow)
     }
 
-    /// A flow of the given layers, in forward order, with all parameters zero (couplings and autoregressive layers are then the identity).
+    /// A flow of the given layers, in forward order, with all parameters zero (couplings and autoregressive layers are then the identity,
+    /// and a trained base is as it was given).
     ///
     /// # Errors
     /// [`FlowError::Invalid`] when a layer does not fit the dimension.
@@ -109,45 +98,20 @@ impl Flow {
         specs: Vec<LayerSpec>,
         base: Base,
     ) -> Result<Self, FlowError> {
-        let dim = standardise.parts().0.len();
-        let mut flow = Self::from_parts(dim, standardise, specs, base, Vec::new())?;
-        flow.params = vec![0.0; flow.layers.iter().map(|l| l.num_params()).sum()];
+        let mut flow = Self::from_parts(standardise, specs, base, Vec::new())?;
+        flow.params = vec![0.0; flow.stack.num_params()];
         Ok(flow)
     }
 
     pub(crate) fn from_parts(
-        dim: usize,
         standardise: Standardise,
         specs: Vec<LayerSpec>,
         base: Base,
         params: Vec<f64>,
     ) -> Result<Self, FlowError> {
-        if dim == 0 {
-            return Err(FlowError::Invalid(
-                "a flow needs at least one column".into(),
-            ));
-        }
-        if !base.is_sound(dim) {
-            return Err(FlowError::Invalid(format!(
-                "the base is no distribution on {dim} coordinates"
-            )));
-        }
-        let mut offset = 0;
-        let mut layers = Vec::with_capacity(specs.len());
-        for (i, spec) in specs.iter().enumerate() {
-            let layer = spec
-                .build(dim, offset)
-                .map_err(|e| FlowError::Invalid(format!("layer {i}: {e}")))?;
-            offset += layer.num_params();
-            layers.push(layer);
-        }
         Ok(Self {
-            dim,
+            stack: Stack::new(standardise.dim(), 0, specs, base)?,
             standardise,
-            specs,
-            layers,
-            base_op: base.op(),
-            base,
             params,
         })
     }
@@ -155,10 +119,10 @@ impl Flow {
     /// Number of coordinates d.
     #[must_use]
     pub fn dim(&self) -> usize {
-        self.dim
+        self.stack.dim
     }
 
-    /// The flat parameter vector.
+    /// The flat parameter vector: layer by layer, then the base's, if it is trained.
     #[must_use]
     pub fn params(&self) -> &[f64] {
         &self.params
@@ -172,50 +136,37 @@ impl Flow {
     /// The layers, in forward order.
     #[must_use]
     pub fn layers(&self) -> &[Box<dyn Bijection>] {
-        &self.layers
+        &self.stack.layers
     }
 
     /// Multiply-adds of one density evaluation, for each row.
     #[must_use]
     pub fn multiply_adds(&self) -> usize {
-        self.layers.iter().map(|l| l.multiply_adds()).sum()
-    }
-
-    /// Rows that are best worked on together.
-    pub(crate) fn chunk_rows(&self) -> usize {
-        self.layers
-            .iter()
-            .map(|l| l.chunk_rows())
-            .min()
-            .unwrap_or(CHUNK_ROWS)
+        self.stack.multiply_adds()
     }
 
     /// Indices of the parameters that training changes (all but masked weights).
     #[must_use]
     pub fn trainable(&self) -> Vec<usize> {
-        self.layers.iter().flat_map(|l| l.trainable()).collect()
+        self.stack.trainable()
     }
 
     /// Forward: data (n x d) -> base (n x d), with `ln |det dz/dx|` for each row.
     #[must_use]
     pub fn transform_and_log_det(&self, x: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
-        self.map(x, |mut rows, log_det, ws| {
+        self.stack.map(x, |mut rows, log_det, ws| {
             self.standardise.transform(rows.rb_mut());
             log_det.fill(self.standardise.log_det());
-            for layer in &self.layers {
-                layer.transform_and_log_det(&self.params, rows.rb_mut(), log_det, ws);
-            }
+            self.stack.transform(&self.params, rows, log_det, ws);
         })
     }
 
     /// Inverse: base (n x d) -> data (n x d), with `ln |det dx/dz|` for each row.
     #[must_use]
     pub fn inverse_and_log_det(&self, z: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
-        self.map(z, |mut rows, log_det, ws| {
+        self.stack.map(z, |mut rows, log_det, ws| {
             log_det.fill(-self.standardise.log_det());
-            for layer in self.layers.iter().rev() {
-                layer.inverse_and_log_det(&self.params, rows.rb_mut(), log_det, ws);
-            }
+            self.stack.inverse(&self.params, rows.rb_mut(), log_det, ws);
             self.standardise.inverse(rows);
         })
     }
@@ -227,83 +178,26 @@ impl Flow {
     #[must_use]
     pub fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
         let (z, mut out) = self.transform_and_log_det(x);
-        self.base.add_log_prob(z.as_ref(), &mut out);
+        let base = &self.stack.base;
+        base.add_log_prob(&self.params, z.as_ref(), &mut out);
         out
     }
 
     /// n draws, n x d.
     #[must_use]
     pub fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
-        let z = self.base.sample(n, self.dim, rng);
+        let z = self.stack.base.sample(&self.params, n, rng);
         self.inverse_and_log_det(z.as_ref()).0
     }
 
     /// n draws with their log-densities, from one pass.
     #[must_use]
     pub fn sample_with_log_prob(&self, n: usize, rng: &mut Pcg64) -> (Mat<f64>, Vec<f64>) {
-        let z = self.base.sample(n, self.dim, rng);
+        let base = &self.stack.base;
+        let z = base.sample(&self.params, n, rng);
         let (x, log_det) = self.inverse_and_log_det(z.as_ref());
         let mut out: Vec<f64> = log_det.iter().map(|l| -l).collect();
-        self.base.add_log_prob(z.as_ref(), &mut out);
+        base.add_log_prob(&self.params, z.as_ref(), &mut out);
         (x, out)
-    }
-
-    /// Log-densities of points that are standardised already, without the Jacobian of the standardisation, under `params`.
-    pub(crate) fn log_prob_standardised(&self, params: &[f64], x: MatRef<'_, f64>) -> Vec<f64> {
-        let (z, mut out) = self.map(x, |mut rows, log_det, ws| {
-            log_det.fill(0.0);
-            for layer in &self.layers {
-                layer.transform_and_log_det(params, rows.rb_mut(), log_det, ws);
-            }
-        });
-        self.base.add_log_prob(z.as_ref(), &mut out);
-        out
-    }
-
-    /// Records the log-densities (n x 1) of an n x (d + 1) state of standardised points on a tape.
-    pub(crate) fn record_log_prob(&self, graph: &mut Graph<'_>, state: Var) -> Var {
-        let state = self
-            .layers
-            .iter()
-            .fold(state, |s, layer| layer.record(graph, s));
-        let n = graph.shape(state).0;
-        graph.apply(&self.base_op, &[state], n, 1, false)
-    }
-
-    /// Applies `f` to chunks of rows in parallel; each chunk's result depends on its rows alone.
-    fn map(
-        &self,
-        x: MatRef<'_, f64>,
-        f: impl Fn(MatMut<'_, f64>, &mut [f64], &mut Workspace) + Sync,
-    ) -> (Mat<f64>, Vec<f64>) {
-        assert_eq!(x.ncols(), self.dim, "points of another dimension");
-        let n = x.nrows();
-        let ranges: Vec<_> = chunks(n, self.chunk_rows())
-            .filter(|r| !r.is_empty())
-            .collect();
-        let results: Vec<(Vec<f64>, Vec<f64>)> = ranges
-            .par_iter()
-            .map_init(Workspace::default, |ws, range| {
-                let rows = range.len();
-                let mut points = Vec::with_capacity(rows * self.dim);
-                for j in 0..self.dim {
-                    points.extend(x.col(j).subrows(range.start, rows).iter());
-                }
-                let mut log_det = vec![0.0; rows];
-                let view = MatMut::from_column_major_slice_mut(&mut points, rows, self.dim);
-                f(view, &mut log_det, ws);
-                (points, log_det)
-            })
-            .collect();
-        let mut out = Mat::zeros(n, self.dim);
-        let mut log_det = Vec::with_capacity(n);
-        for (range, (points, l)) in ranges.into_iter().zip(results) {
-            let points = MatRef::from_column_major_slice(&points, range.len(), self.dim);
-            for j in 0..self.dim {
-                col_mut(out.as_mut(), j)[range.clone()].copy_from_slice(col(points, j));
-            }
-            log_det.extend(l);
-        }
-        (out, log_det)
     }
 }

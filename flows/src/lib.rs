@@ -25,6 +25,7 @@ mod gaussian_mixture;
 mod made;
 mod save;
 mod scalar;
+mod stack;
 mod standardise;
 mod thin;
 
@@ -34,7 +35,7 @@ pub use base::Base;
 pub use bijection::{Bijection, Workspace};
 pub use conditioner::{Activation, Conditioner};
 pub use coupling::Coupling;
-pub use fit::{Batch, Data, Evaluation, FitConfig, FitError, FitReport, Termination};
+pub use fit::{Batch, Data, Evaluation, FitConfig, FitError, FitReport, Observer, Termination};
 pub use flow::{Flow, FlowError};
 pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture};
 pub use made::Made;

@@ -19,8 +19,11 @@ use std::sync::Arc;
 /// z_k = (x_k - t_k(x_{<k})) exp(-s_k(x_{<k})),   ln |det dz/dx| = - sum_k s_k
 /// ```
 ///
-/// Every hidden unit has a degree m in 1..d; it sees inputs (by place in the order, from 1) and hidden units of degree at most m, and output k
-/// sees hidden units of degree below k. Units are sorted by degree, so that what a unit sees is always a prefix: the weight
+/// In a conditional flow t and s are functions of the context too.
+///
+/// Every hidden unit has a degree m below d, from 1 or, where there is a context, from 0. It sees the context, inputs (by place in the order,
+/// from 1) and hidden units of degree at most m, and output k sees hidden units of degree below k. Units are sorted by degree,
+/// so that what a unit sees is always a prefix: the weight
 /// matrices are block-triangular and nothing that a mask removes is multiplied.
 ///
 /// The forward map takes one pass of the network. The inverse finds one coordinate after the other in d passes, each of which
@@ -28,6 +31,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Made {
     dim: usize,
+    context: usize,
     net: Arc<Conditioner>,
     affine: Arc<Affine>,
     net_op: Arc<dyn Op>,
@@ -37,14 +41,17 @@ pub struct Made {
 }
 
 impl Made {
-    pub(crate) fn new(order: &[usize], shape: NetShape<'_>, offset: usize) -> Self {
+    /// The network reads the `context` columns behind the coordinates as well.
+    pub(crate) fn new(order: &[usize], context: usize, shape: NetShape<'_>, offset: usize) -> Self {
         let d = order.len();
-        // In one dimension there is nothing to condition on.
-        let hidden = if d == 1 { &[] } else { shape.hidden };
-        // Degrees 1..=d-1, spread evenly and sorted.
+        // Degree 0 is for units that see the context alone: without one they would be constants.
+        let lowest = usize::from(context == 0);
+        // In one dimension and without a context there is nothing to condition on.
+        let hidden = if d == lowest { &[] } else { shape.hidden };
+        // Degrees up to d - 1, spread evenly and sorted.
         let degrees: Vec<Vec<usize>> = hidden
             .iter()
-            .map(|&h| (0..h).map(|i| 1 + i * (d - 1) / h).collect())
+            .map(|&h| (0..h).map(|i| lowest + i * (d - lowest) / h).collect())
             .collect();
         let known: Vec<Vec<usize>> = degrees
             .iter()
@@ -52,14 +59,17 @@ impl Made {
             .collect();
         let mut prefixes: Vec<Vec<usize>> = Vec::new();
         for (l, g) in degrees.iter().enumerate() {
-            let seen = |&m: &usize| if l == 0 { m } else { known[l - 1][m] };
+            let seen = |&m: &usize| match l {
+                0 => context + m,
+                _ => known[l - 1][m],
+            };
             prefixes.push(g.iter().map(seen).collect());
         }
         // Output k (from 0) sees the units of degree at most k: first all shifts, then all raw log-scales.
         let output = |k: usize| known.last().map_or(0, |known| known[k]);
         prefixes.push((0..d).chain(0..d).map(output).collect());
         let net = Arc::new(Conditioner::with_prefixes(
-            order.to_vec(),
+            (d..d + context).chain(order.iter().copied()).collect(),
             prefixes,
             shape.activation,
             shape.output_gain,
@@ -73,6 +83,7 @@ impl Made {
         });
         Self {
             dim: d,
+            context,
             net_op: net.clone(),
             affine_op: affine.clone(),
             net,
@@ -83,26 +94,26 @@ impl Made {
 }
 
 impl Made {
-    /// The inverse in two dimensions, where one cheap pass of the network replaces the search for what has become known: the first
-    /// coordinate's outputs are constants, and the second's depend on the first coordinate alone.
-    fn inverse_of_two(
+    /// The inverse where a network of one input has its cheap form: whole passes replace the search for what has become known. In two
+    /// dimensions the first coordinate's outputs are constants, and the second's depend on the first coordinate alone.
+    fn inverse_by_passes(
         &self,
         params: &[f64],
         mut z: MatMut<'_, f64>,
         log_det: &mut [f64],
         ws: &mut Workspace,
     ) {
-        let n = z.nrows();
+        let (n, d) = (z.nrows(), self.dim);
         let mut outputs = std::mem::take(&mut ws.outputs);
         for (k, &c) in self.affine.cols.iter().enumerate() {
             self.net
-                .evaluate(params, z.rb(), shaped(&mut outputs[0], n, 4), ws);
-            let out = MatRef::from_column_major_slice(&outputs[0][..4 * n], n, 4);
+                .evaluate(params, z.rb(), shaped(&mut outputs[0], n, 2 * d), ws);
+            let out = MatRef::from_column_major_slice(&outputs[0][..2 * n * d], n, 2 * d);
             self.affine.inverse(
                 col_mut(z.rb_mut(), c),
                 log_det,
                 col(out, k),
-                col(out, 2 + k),
+                col(out, d + k),
             );
         }
         ws.outputs = outputs;
@@ -162,7 +173,7 @@ impl Bijection for Made {
     ) {
         let (n, d) = (z.nrows(), self.dim);
         if self.net.scalar.is_some() {
-            return self.inverse_of_two(params, z, log_det, ws);
+            return self.inverse_by_passes(params, z, log_det, ws);
         }
         let layers = &self.net.layers;
         // hidden[0] holds the inputs in order, hidden[l] the activations of hidden layer l.
@@ -171,13 +182,20 @@ impl Bijection for Made {
         for (buffer, layer) in ws.hidden.iter_mut().zip(layers) {
             let _ = shaped(buffer, n, layer.n_in());
         }
+        for j in 0..self.context {
+            ws.hidden[0][j * n..(j + 1) * n].copy_from_slice(col(z.rb(), d + j));
+        }
         let last = layers.len() - 1;
         for k in 0..d {
+            let seen = self.context + k;
             for l in 0..last {
                 let before = if k == 0 { 0 } else { self.known[l][k - 1] };
                 let block = Block {
                     cols: before..self.known[l][k],
-                    prefix: if l == 0 { k } else { self.known[l - 1][k] },
+                    prefix: match l {
+                        0 => seen,
+                        _ => self.known[l - 1][k],
+                    },
                 };
                 let (from, to) = ws.hidden.split_at_mut(l + 1);
                 let x = MatRef::from_column_major_slice(
@@ -205,8 +223,8 @@ impl Bijection for Made {
             let coordinate = col_mut(z.rb_mut(), self.affine.cols[k]);
             self.affine
                 .inverse(coordinate, log_det, col(out, k), col(out, d + k));
-            if layers[0].n_in() > k {
-                ws.hidden[0][k * n..(k + 1) * n].copy_from_slice(coordinate);
+            if layers[0].n_in() > seen {
+                ws.hidden[0][seen * n..(seen + 1) * n].copy_from_slice(coordinate);
             }
         }
     }

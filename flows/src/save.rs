@@ -31,8 +31,8 @@ impl Flow {
         let manifest = Manifest {
             format: FORMAT,
             dim: self.dim(),
-            base: self.base.clone(),
-            layers: self.specs.clone(),
+            base: self.stack.base.spec().clone(),
+            layers: self.stack.specs.clone(),
         };
         let text = ron::to_string(&manifest).expect("a description is serialisable");
         let (shift, scale) = self.standardise.parts();
@@ -123,21 +123,15 @@ impl Flow {
             }
         };
         let standardise = Standardise::new(array("shift")?, array("scale")?)
-            .filter(|s| s.parts().0.len() == manifest.dim)
+            .filter(|s| s.dim() == manifest.dim)
             .ok_or("shift and scale do not fit the dimension")?;
         let params = array("params")?;
-        let mut flow = Self::from_parts(
-            manifest.dim,
-            standardise,
-            manifest.layers,
-            manifest.base,
-            Vec::new(),
-        )
-        .map_err(|e| e.to_string())?;
-        let expected: usize = flow.layers.iter().map(|l| l.num_params()).sum();
+        let mut flow = Self::from_parts(standardise, manifest.layers, manifest.base, Vec::new())
+            .map_err(|e| e.to_string())?;
+        let expected = flow.stack.num_params();
         if params.len() != expected {
             return Err(format!(
-                "{} parameters where the layers have {expected}",
+                "{} parameters where the flow has {expected}",
                 params.len()
             ));
         }

@@ -56,6 +56,12 @@ impl Standardise {
         Ok(this)
     }
 
+    /// Number of columns.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.shift.len()
+    }
+
     /// The shifts and scales.
     #[must_use]
     pub fn parts(&self) -> (&[f64], &[f64]) {
