@@ -1,6 +1,7 @@
 //! Base distributions.
 
 use crate::gaussian_mixture::{GaussianMixture, row_ln_sum_exp};
+use crate::trained_mixture::TrainedMixture;
 use autodiff::math::LN_2PI;
 use autodiff::matrix::{col, col_mut};
 use autodiff::random::{Pcg64, fill_standard_normal};
@@ -19,6 +20,16 @@ pub enum Base {
     /// A Gaussian mixture: a flow that starts as the identity on top of it begins with the mixture's density, and its modes need no bridges
     /// (arXiv:2512.04954).
     GaussianMixture(GaussianMixture),
+    /// A Gaussian mixture whose means are trained with the flow, by the same gradient steps; covariances stay as they are.
+    ///
+    /// `b(z) = sum_k w_k N(z; m_k + L_k a_k, L_k L_k^T)` with one displacement `a_k` (d numbers, from zero) for each component, in units of the
+    /// component's own spread.
+    TrainedGaussianMixture {
+        /// Where training begins: `w_k`, `m_k` and `L_k`.
+        start: GaussianMixture,
+        /// Whether the weights are trained as well: `w_k ~ w0_k e^{b_k}`, `b_k` from zero. A weight of zero stays zero.
+        train_weights: bool,
+    },
 }
 
 impl Base {
@@ -26,7 +37,9 @@ impl Base {
     pub(crate) fn is_sound(&self, d: usize) -> bool {
         match self {
             Self::StandardNormal => true,
-            Self::GaussianMixture(m) => m.dim() == d && m.is_sound(),
+            Self::GaussianMixture(m) | Self::TrainedGaussianMixture { start: m, .. } => {
+                m.dim() == d && m.is_sound()
+            }
         }
     }
 }
@@ -36,18 +49,32 @@ impl Base {
 pub(crate) struct PlacedBase {
     spec: Base,
     dim: usize,
+    trained: Option<Arc<TrainedMixture>>,
     op: Arc<dyn Op>,
 }
 
 impl PlacedBase {
     /// The parameters, if there are any, begin at `offset`.
     pub fn new(spec: Base, dim: usize, offset: usize) -> Self {
+        let mut trained = None;
         let op: Arc<dyn Op> = match &spec {
             Base::StandardNormal => Arc::new(NormalLogProb { dim }),
             Base::GaussianMixture(m) => Arc::new(MixtureLogProb(m.clone())),
+            Base::TrainedGaussianMixture {
+                start,
+                train_weights,
+            } => {
+                let mixture = Arc::new(TrainedMixture::new(start, *train_weights, offset));
+                trained = Some(mixture.clone());
+                mixture
+            }
         };
-        let _ = offset;
-        Self { spec, dim, op }
+        Self {
+            spec,
+            dim,
+            trained,
+            op,
+        }
     }
 
     pub fn spec(&self) -> &Base {
@@ -55,44 +82,58 @@ impl PlacedBase {
     }
 
     pub fn num_params(&self) -> usize {
-        0
+        self.trained.as_ref().map_or(0, |m| m.num_params())
     }
 
     /// Indices of its parameters: training changes all of them.
     pub fn trainable(&self) -> Range<usize> {
-        0..0
+        self.trained.as_ref().map_or(0..0, |m| m.places())
+    }
+
+    /// Weights (K) and means (K x d) of the mixture as it is now, if it is one.
+    pub fn mixture(&self, params: &[f64]) -> Option<(Vec<f64>, Mat<f64>)> {
+        if let Some(m) = &self.trained {
+            return Some((m.weights(params), m.means(params)));
+        }
+        let Base::GaussianMixture(m) = &self.spec else {
+            return None;
+        };
+        let means = Mat::from_fn(m.len(), m.dim(), |k, j| m.mean(k)[j]);
+        Some((m.weights().collect(), means))
     }
 
     /// Adds `ln b(z)` to `out` for n x d points.
-    pub fn add_log_prob(&self, _params: &[f64], z: MatRef<'_, f64>, out: &mut [f64]) {
-        match &self.spec {
-            Base::StandardNormal => add_normal_log_prob(z, out),
-            Base::GaussianMixture(m) => {
+    pub fn add_log_prob(&self, params: &[f64], z: MatRef<'_, f64>, out: &mut [f64]) {
+        match (&self.spec, &self.trained) {
+            (_, Some(m)) => m.add_log_prob(params, z, out),
+            (Base::GaussianMixture(m), _) => {
                 for (o, l) in out.iter_mut().zip(m.log_prob(z)) {
                     *o += l;
                 }
             }
+            _ => add_normal_log_prob(z, out),
         }
     }
 
     /// n draws, n x d.
-    pub fn sample(&self, _params: &[f64], n: usize, rng: &mut Pcg64) -> Mat<f64> {
-        match &self.spec {
-            Base::StandardNormal => {
+    pub fn sample(&self, params: &[f64], n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        match (&self.spec, &self.trained) {
+            (_, Some(m)) => m.sample(params, n, rng),
+            (Base::GaussianMixture(m), _) => m.sample(n, rng),
+            _ => {
                 let mut z = Mat::zeros(n, self.dim);
                 for j in 0..self.dim {
                     fill_standard_normal(rng, col_mut(z.as_mut(), j));
                 }
                 z
             }
-            Base::GaussianMixture(m) => m.sample(n, rng),
         }
     }
 
     /// Records `ln b(z) + log_det` (n x 1) of a state: d coordinates first, the log-determinant last.
     pub fn record(&self, graph: &mut Graph<'_>, state: Var) -> Var {
         let n = graph.shape(state).0;
-        graph.apply(&self.op, &[state], n, 1, false)
+        graph.apply(&self.op, &[state], n, 1, self.trained.is_some())
     }
 }
 
@@ -177,7 +218,7 @@ mod tests {
     use autodiff::{Graph, Tape, check};
 
     #[test]
-    fn gradients_of_both_bases_agree_with_differences() {
+    fn gradients_of_all_bases_agree_with_differences() {
         let mut rng = stream(1, "base");
         for d in [1, 2, 3] {
             let x = Mat::from_fn(80, d, |i, j| {
@@ -186,16 +227,27 @@ mod tests {
             });
             let data = Data::new(x.as_ref());
             let mixture = GaussianMixture::fit(data, 3, &EmConfig::default(), &mut rng).unwrap();
-            for base in [Base::StandardNormal, Base::GaussianMixture(mixture)] {
-                let n = 6;
-                let params: Vec<f64> = (0..n * (d + 1))
+            let trained = |train_weights| Base::TrainedGaussianMixture {
+                start: mixture.clone(),
+                train_weights,
+            };
+            for base in [
+                Base::StandardNormal,
+                Base::GaussianMixture(mixture.clone()),
+                trained(false),
+                trained(true),
+            ] {
+                // A state of d coordinates, two columns that the base must not see, and the log-determinant; then the base's parameters.
+                let (n, width) = (6, d + 3);
+                let base = PlacedBase::new(base, d, n * width);
+                let params: Vec<f64> = (0..n * width + base.num_params())
                     .map(|_| standard_normal(&mut rng))
                     .collect();
                 let run = |p: &[f64], grad: Option<&mut [f64]>| {
                     let mut tape = Tape::new();
                     let mut g = Graph::new(&mut tape, p);
-                    let state = g.param(0, n, d + 1);
-                    let log_prob = PlacedBase::new(base.clone(), d, 0).record(&mut g, state);
+                    let state = g.param(0, n, width);
+                    let log_prob = base.record(&mut g, state);
                     let w = g.constant(n, 1, &[1.0, 0.5, -0.3, 2.0, 0.1, 1.3]);
                     let loss = g.weighted_sum(log_prob, w);
                     if let Some(grad) = grad {
@@ -207,6 +259,8 @@ mod tests {
                 run(&params, Some(&mut grad));
                 let worst = check::gradient(&params, &grad, 1e-3, |p| run(p, None)).unwrap();
                 assert!(worst.error < 1e-7, "d = {d}, {base:?}: {worst:?}");
+                assert!(grad[n * width..].iter().all(|g| *g != 0.0));
+                assert!(grad[n * d..n * (d + 2)].iter().all(|g| *g == 0.0));
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::bijection::Bijection;
 use crate::stack::Stack;
 use crate::standardise::Standardise;
 use autodiff::random::Pcg64;
+use autodiff::{Graph, Var};
 use faer::prelude::*;
 
 /// What can be wrong with a flow's description.
@@ -139,6 +140,13 @@ impl Flow {
         &self.stack.layers
     }
 
+    /// Weights (K) and means (K x d, in the standardised space) of a Gaussian-mixture base, as trained where they are trained; `None` for a
+    /// standard normal base.
+    #[must_use]
+    pub fn base_mixture(&self) -> Option<(Vec<f64>, Mat<f64>)> {
+        self.stack.base.mixture(&self.params)
+    }
+
     /// Multiply-adds of one density evaluation, for each row.
     #[must_use]
     pub fn multiply_adds(&self) -> usize {
@@ -149,6 +157,12 @@ impl Flow {
     #[must_use]
     pub fn trainable(&self) -> Vec<usize> {
         self.stack.trainable()
+    }
+
+    /// Records `ln q` (n x 1) of an n x (d + 1) state on a tape: standardised points, then a column of zeros. The Jacobian of the
+    /// standardisation is not counted.
+    pub fn record_log_prob(&self, graph: &mut Graph<'_>, state: Var) -> Var {
+        self.stack.record_log_prob(graph, state)
     }
 
     /// Forward: data (n x d) -> base (n x d), with `ln |det dz/dx|` for each row.

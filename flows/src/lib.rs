@@ -28,6 +28,7 @@ mod scalar;
 mod stack;
 mod standardise;
 mod thin;
+mod trained_mixture;
 
 pub use affine::LogScale;
 pub use architecture::{Architecture, LayerSpec, Nets, Ordering};

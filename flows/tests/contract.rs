@@ -3,7 +3,10 @@
 use autodiff::random::{self, standard_normal};
 use autodiff::{Graph, Tape, check, math};
 use faer::prelude::*;
-use flows::{Activation, Architecture, Base, Flow, LogScale, Nets, Ordering, Standardise};
+use flows::{
+    Activation, Architecture, Base, Data, EmConfig, Flow, GaussianMixture, LogScale, Nets,
+    Ordering, Standardise,
+};
 
 const SCALE: LogScale = LogScale {
     bound: 2.0,
@@ -62,15 +65,47 @@ fn architectures() -> Vec<(&'static str, Architecture)> {
 }
 
 fn flow(architecture: &Architecture, d: usize) -> Flow {
+    on_base(architecture, d, Base::StandardNormal)
+}
+
+fn on_base(architecture: &Architecture, d: usize, base: Base) -> Flow {
     let shift = (0..d).map(|j| j as f64 - 0.7).collect();
     let scale = (0..d).map(|j| 0.5 + 0.3 * j as f64).collect();
     let standardise = Standardise::new(shift, scale).unwrap();
-    Flow::new(
-        architecture,
-        standardise,
-        &mut random::stream(11, "contract"),
-    )
-    .unwrap()
+    let rng = &mut random::stream(11, "contract");
+    Flow::on_base(architecture, standardise, base, rng).unwrap()
+}
+
+/// Two overlapping normals of different covariances.
+fn mixture(d: usize) -> GaussianMixture {
+    let mut x = points(80, d, "mixture");
+    for i in 0..40 {
+        for j in 0..d {
+            x[(i, j)] = 1.2 + 0.6 * x[(i, j)];
+        }
+    }
+    let em = EmConfig::default();
+    GaussianMixture::fit(Data::new(x.as_ref()), 2, &em, &mut random::stream(1, "em")).unwrap()
+}
+
+/// A MAF on a trained mixture that has left the place where it began, and a RealNVP on a fixed one.
+fn on_mixtures(d: usize) -> [(&'static str, Flow); 2] {
+    let architectures = architectures();
+    let trained = Base::TrainedGaussianMixture {
+        start: mixture(d),
+        train_weights: true,
+    };
+    let mut maf = on_base(&architectures[2].1, d, trained);
+    let at = maf.params().len() - 2 * (d + 1);
+    for (k, v) in maf.params_mut()[at..].iter_mut().enumerate() {
+        *v = 0.3 - 0.1 * k as f64;
+    }
+    let fixed = Base::GaussianMixture(mixture(d));
+    let realnvp = on_base(&architectures[6].1, d, fixed);
+    [
+        ("maf on a trained mixture", maf),
+        ("realnvp on a mixture", realnvp),
+    ]
 }
 
 fn points(n: usize, d: usize, label: &str) -> Mat<f64> {
@@ -82,6 +117,11 @@ fn for_each(dims: &[usize], mut test: impl FnMut(&str, &Flow, usize)) {
     for (name, architecture) in architectures() {
         for &d in dims {
             test(&format!("{name}, d = {d}"), &flow(&architecture, d), d);
+        }
+    }
+    for &d in dims {
+        for (name, flow) in on_mixtures(d) {
+            test(&format!("{name}, d = {d}"), &flow, d);
         }
     }
 }
@@ -214,7 +254,7 @@ fn gradients_agree_with_differences_and_reach_every_parameter() {
         let n = 40;
         let x = points(n, d, "gradient");
         let weights: Vec<f64> = (0..n).map(|i| 0.1 + 0.02 * i as f64).collect();
-        // The loss of standardised points, on the tape.
+        // The likelihood of standardised points, on the tape.
         let record = |params: &[f64], grad: Option<&mut [f64]>| {
             let mut tape = Tape::new();
             let mut graph = Graph::new(&mut tape, params);
@@ -225,12 +265,8 @@ fn gradients_agree_with_differences_and_reach_every_parameter() {
                 m.col_mut(d).fill(0.0);
             });
             let w = graph.constant(n, 1, &weights);
-            let state = flow
-                .layers()
-                .iter()
-                .fold(state, |s, l| l.record(&mut graph, s));
-            let squares = graph.square(state);
-            let loss = graph.weighted_sum(squares, w);
+            let log_prob = flow.record_log_prob(&mut graph, state);
+            let loss = graph.weighted_sum(log_prob, w);
             if let Some(grad) = grad {
                 tape.backward(loss, params, grad);
             }
@@ -350,6 +386,9 @@ fn samples_carry_their_log_density_and_have_the_right_law() {
         assert_eq!(x, again, "{name}");
         for (a, b) in flow.log_prob(x.as_ref()).iter().zip(&log_prob) {
             assert!((a - b).abs() < 1e-9, "{name}: {a} {b}");
+        }
+        if name.contains("mixture") {
+            return;
         }
         // Mapped back, samples are standard normal: the mean of |z|^2 is d +- sqrt(2 d / n).
         let z = flow.transform_and_log_det(x.as_ref()).0;

@@ -366,6 +366,100 @@ fn a_flow_on_a_mixture_base_starts_as_the_mixture_and_improves_on_it() {
     assert_eq!(loaded.log_prob(bent.as_ref()), flow.log_prob(bent.as_ref()));
 }
 
+/// Three narrow, equally heavy normals.
+fn three_modes(n: usize, label: &str) -> Mat<f64> {
+    let mut rng = random::stream(3, label);
+    let centres = [(-3.0, 0.0), (3.0, 1.0), (0.0, 4.0)];
+    let mut x = Mat::zeros(n, 2);
+    for i in 0..n {
+        let (a, b) = centres[i % 3];
+        x[(i, 0)] = a + 0.5 * standard_normal(&mut rng);
+        x[(i, 1)] = b + 0.5 * standard_normal(&mut rng);
+    }
+    x
+}
+
+#[test]
+fn trained_means_and_weights_find_the_modes_that_a_poor_start_misses() {
+    let (train, test) = (three_modes(1500, "train"), three_modes(6000, "test"));
+    let standardise = Standardise::fit(train.as_ref(), None).unwrap();
+    let mut points = train.clone();
+    standardise.transform(points.as_mut());
+    // The right covariances, each mode moved elsewhere, and no layers: nothing but the base can bring them back.
+    let moved = [[0.6, 0.3], [-0.5, 0.4], [0.3, -0.6]];
+    let shifted = Mat::from_fn(600, 2, |i, j| points[(i, j)] + moved[i % 3][j]);
+    let em = EmConfig::default();
+    let rng = &mut random::stream(1, "em");
+    let start = GaussianMixture::fit(Data::new(shifted.as_ref()), 3, &em, rng).unwrap();
+    let base = Base::TrainedGaussianMixture {
+        start: start.clone(),
+        train_weights: true,
+    };
+    let mut trained = Flow::from_layers(standardise, vec![], base).unwrap();
+    let settings = FitConfig {
+        schedule: Schedule::Cosine { floor: 0.0 },
+        learning_rate: 5e-2,
+        ..config(300)
+    };
+    let rng = &mut random::stream(1, "fit");
+    let data = Data::new(train.as_ref());
+    trained.fit(data, None, &settings, rng, &mut go).unwrap();
+    let means = trained.base_mixture().unwrap().1;
+    assert!((0..3).any(|k| (means[(k, 0)] - start.mean(k)[0]).abs() > 0.05));
+    // Entropy of the modes: ln 3 + ln(2 pi e) + 2 ln 0.5.
+    let entropy = math::ln(3.0) + math::LN_2PI + 1.0 + 2.0 * math::ln(0.5);
+    let gap = mean_nll(&trained, &test) - entropy;
+    assert!(gap < 0.03, "{gap}");
+    // What was fitted is what is saved, drawn from and evaluated.
+    let loaded = Flow::from_bytes(&trained.to_bytes()).unwrap();
+    assert_eq!(
+        loaded.log_prob(test.as_ref()),
+        trained.log_prob(test.as_ref())
+    );
+    let draws = |flow: &Flow| flow.sample(500, &mut random::stream(1, "s"));
+    assert_eq!(draws(&loaded), draws(&trained));
+    assert_eq!(draws(&trained.clone()), draws(&trained));
+    assert_eq!(loaded.base_mixture(), trained.base_mixture());
+}
+
+#[test]
+fn weights_that_are_not_trained_stay() {
+    let train = three_modes(300, "train");
+    let em = EmConfig::default();
+    let rng = &mut random::stream(1, "em");
+    let start = GaussianMixture::fit(Data::new(train.as_ref()), 2, &em, rng).unwrap();
+    let base = Base::TrainedGaussianMixture {
+        start: start.clone(),
+        train_weights: false,
+    };
+    let identity = Standardise::identity(2);
+    let mut flow = Flow::from_layers(identity, vec![], base).unwrap();
+    assert_eq!((flow.params().len(), flow.trainable().len()), (4, 4));
+    let data = Data::new(train.as_ref());
+    let rng = &mut random::stream(1, "fit");
+    let before = mean_nll(&flow, &train);
+    let moved = FitConfig {
+        learning_rate: 0.05,
+        ..config(200)
+    };
+    // Away from the optimum and back.
+    flow.params_mut().copy_from_slice(&[0.8, -0.5, 0.4, 0.9]);
+    let away = mean_nll(&flow, &train);
+    flow.fit(data, None, &moved, rng, &mut go).unwrap();
+    let after = mean_nll(&flow, &train);
+    assert!(
+        away > before + 0.1 && (after - before).abs() < 1e-3,
+        "{before} {away} {after}"
+    );
+    let (weights, means) = flow.base_mixture().unwrap();
+    assert_eq!(weights, start.weights().collect::<Vec<_>>());
+    for k in 0..2 {
+        for j in 0..2 {
+            assert!((means[(k, j)] - start.mean(k)[j]).abs() < 0.05);
+        }
+    }
+}
+
 #[test]
 fn saved_and_loaded_flows_give_the_same_bits() {
     let dir = tempfile::tempdir().unwrap();
