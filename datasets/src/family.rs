@@ -3,6 +3,7 @@
 use crate::banana::Banana;
 use crate::entropy::{self, Estimate};
 use crate::gaussian_mixture;
+use crate::names::{Named, known, nearest};
 use crate::rings::Rings;
 use crate::target::Target;
 use crate::two_moons::TwoMoons;
@@ -168,6 +169,14 @@ fn log_prob_of(target: &dyn Target, x: [f64; 2]) -> f64 {
     }
 }
 
+impl Named for Family {
+    const EVERY: &'static [Self] = &Self::ALL;
+
+    fn name_of(self) -> &'static str {
+        self.name()
+    }
+}
+
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -182,7 +191,10 @@ impl FromStr for Family {
         Self::ALL
             .into_iter()
             .find(|family| family.name() == given)
-            .ok_or_else(|| UnknownFamily::new(given))
+            .ok_or_else(|| UnknownFamily {
+                given: given.to_owned(),
+                nearest: nearest(given),
+            })
     }
 }
 
@@ -190,49 +202,13 @@ impl FromStr for Family {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown family {given:?}: did you mean {nearest}? Known families: {}",
-    known()
+    known::<Family>()
 )]
 pub struct UnknownFamily {
     /// What was asked for.
     pub given: String,
     /// The family whose name is nearest by edit distance; the first of equals.
     pub nearest: Family,
-}
-
-impl UnknownFamily {
-    fn new(given: &str) -> Self {
-        let mut nearest = (usize::MAX, Family::Banana);
-        for family in Family::ALL {
-            let distance = edit_distance(given, family.name());
-            if distance < nearest.0 {
-                nearest = (distance, family);
-            }
-        }
-        Self {
-            given: given.to_owned(),
-            nearest: nearest.1,
-        }
-    }
-}
-
-fn known() -> String {
-    Family::ALL.map(Family::name).join(", ")
-}
-
-/// Levenshtein's distance: the fewest insertions, deletions and substitutions, blind to ASCII case.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(!ca.eq_ignore_ascii_case(cb));
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -268,13 +244,5 @@ mod tests {
              two_moons, rings, bimodal_shared, three_mode"
         );
         assert!("".parse::<Family>().is_err());
-    }
-
-    #[test]
-    fn edit_distances() {
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
-        assert_eq!(edit_distance("", "abc"), 3);
-        assert_eq!(edit_distance("abc", ""), 3);
-        assert_eq!(edit_distance("abc", "ABC"), 0);
     }
 }

@@ -20,6 +20,7 @@ mod banana;
 mod entropy;
 mod family;
 mod gaussian_mixture;
+mod names;
 mod quadrature;
 mod rings;
 mod target;
