@@ -1,4 +1,5 @@
-//! Synthetic two-dimensional targets: seeded draws and exact log-densities.
+//! Synthetic targets: seeded draws and exact log-densities. Two-dimensional families, and in [`posterior`] multi-modal
+//! inverse problems whose posterior is known.
 //!
 //! The six [families](Family::PAPER) of arXiv:2510.02056, and two more. Each is known in closed form or up to a
 //! one-dimensional integral, so that [`Family::log_prob`] is exact, and [`Family::entropy`], the lowest
@@ -21,6 +22,7 @@ mod entropy;
 mod family;
 mod gaussian_mixture;
 mod names;
+pub mod posterior;
 mod quadrature;
 mod rings;
 mod target;

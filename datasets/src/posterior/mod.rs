@@ -1,0 +1,43 @@
+//! Multi-modal inverse problems with exact answers: benchmarks for likelihood-weighted flows (arXiv:2512.04954).
+//!
+//! Parameters `theta` have a standard normal prior `p(theta)`, data have been seen once, and the likelihood
+//! `L(theta) = p(y | theta)` can be evaluated. What is asked for is the posterior `p(theta | y) = p(theta) L(theta) / Z`. Here
+//! its evidence `Z`, its modes and their masses, and the regions of highest density are known, and it can be drawn from:
+//! whatever approximates it can be measured. The benchmarks are this project's own.
+//!
+//! ```
+//! use autodiff::random::stream;
+//! use datasets::posterior::{Benchmark, ExactPosterior, InverseProblem};
+//!
+//! let benchmark: Benchmark = "four_signs".parse()?;
+//! let problem = benchmark.problem();
+//!
+//! // What a method that learns the posterior is given: draws of the prior and their likelihoods.
+//! let theta = problem.sample_prior(1000, &mut stream(1, "prior"));
+//! let log_likelihood = problem.log_likelihood(theta.as_ref());
+//! assert_eq!(log_likelihood.len(), 1000);
+//!
+//! // What it is measured against.
+//! let exact = problem.sample_posterior(1000, &mut stream(1, "exact"));
+//! let entropy = -problem.log_posterior(exact.as_ref()).iter().sum::<f64>() / 1000.0;
+//! assert!((entropy + 0.29).abs() < 0.1);
+//! assert_eq!(problem.mode_masses(), [0.25; 4]);
+//! # Ok::<(), datasets::posterior::UnknownBenchmark>(())
+//! ```
+
+mod arc;
+mod benchmark;
+mod gaussian;
+mod line;
+mod parts;
+mod prior;
+mod problem;
+mod ring;
+mod sign;
+mod sign_coordinate;
+mod sign_posterior;
+
+pub use benchmark::{Benchmark, UnknownBenchmark};
+pub use problem::{ExactPosterior, InverseProblem};
+pub use sign::SignDegenerate;
+pub use sign_posterior::SignPosterior;
