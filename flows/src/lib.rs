@@ -11,11 +11,14 @@
 //! - [`Architecture`]: MAF and RealNVP as stacks of those.
 //! - [`Flow`]: standardisation, layers, base distribution and parameters; `log_prob`, `sample`, `save`, `load`.
 //! - [`Flow::fit`]: weighted maximum likelihood by Adam, mini-batches, early stopping.
+//! - [`ConditionalFlow`]: the same given a context, `q(theta | y)`, for amortised inference.
 
 mod affine;
 mod architecture;
+mod archive;
 mod base;
 mod bijection;
+mod conditional;
 mod conditioner;
 mod coupling;
 mod dense;
@@ -34,6 +37,7 @@ pub use affine::LogScale;
 pub use architecture::{Architecture, LayerSpec, Nets, Ordering};
 pub use base::Base;
 pub use bijection::{Bijection, Workspace};
+pub use conditional::{ConditionalData, ConditionalFlow};
 pub use conditioner::{Activation, Conditioner};
 pub use coupling::Coupling;
 pub use fit::{Batch, Data, Evaluation, FitConfig, FitError, FitReport, Observer, Termination};

@@ -1,0 +1,126 @@
+//! Files of a description and vectors: safetensors that any language reads, the description as RON in the metadata.
+
+use crate::flow::FlowError;
+use crate::standardise::Standardise;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The format of the descriptions.
+pub(crate) const FORMAT: u32 = 1;
+
+/// The bytes of a file: vectors of f64 by name, the description under the metadata key `key`.
+pub(crate) fn pack(key: &str, description: &impl Serialize, arrays: &[(&str, &[f64])]) -> Vec<u8> {
+    let text = ron::to_string(description).expect("a description is serialisable");
+    let bytes: Vec<Vec<u8>> = arrays
+        .iter()
+        .map(|(_, a)| a.iter().flat_map(|v| v.to_le_bytes()).collect())
+        .collect();
+    let views = arrays.iter().zip(&bytes).map(|((name, a), b)| {
+        let view =
+            TensorView::new(Dtype::F64, vec![a.len()], b).expect("eight bytes for each value");
+        (*name, view)
+    });
+    let metadata = HashMap::from([(key.to_owned(), text)]);
+    safetensors::serialize(views, Some(metadata)).expect("sound tensors are serialisable")
+}
+
+/// Writes a file beside `path` and renames it into place.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), FlowError> {
+    let io = |source| FlowError::Io {
+        path: path.display().to_string(),
+        source,
+    };
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".partial");
+    std::fs::write(&beside, bytes).map_err(io)?;
+    std::fs::rename(&beside, path).map_err(io)
+}
+
+/// Reads a file by means of `from_bytes`.
+pub(crate) fn read<T>(
+    path: &Path,
+    from_bytes: impl FnOnce(&[u8]) -> Result<T, String>,
+) -> Result<T, FlowError> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|source| FlowError::Io {
+        path: name.clone(),
+        source,
+    })?;
+    from_bytes(&bytes).map_err(|reason| FlowError::Format { path: name, reason })
+}
+
+/// What [`pack`] made, checked as it is taken out; errors are sentences that say what is wrong.
+pub(crate) struct Archive<'a> {
+    tensors: SafeTensors<'a>,
+}
+
+impl<'a> Archive<'a> {
+    /// The description under `key` and the vectors; `what` is what the file should hold, `format` picks the format out of the description.
+    pub fn open<D: DeserializeOwned>(
+        bytes: &'a [u8],
+        key: &str,
+        what: &str,
+        format: impl FnOnce(&D) -> u32,
+    ) -> Result<(D, Self), String> {
+        let (_, header) =
+            SafeTensors::read_metadata(bytes).map_err(|e| format!("not a saved {what} ({e})"))?;
+        let metadata = header.metadata().as_ref();
+        let text = metadata
+            .and_then(|m| m.get(key))
+            .ok_or_else(|| format!("not a saved {what} (no \"{key}\" in its metadata)"))?;
+        let description: D =
+            ron::from_str(text).map_err(|e| format!("damaged description ({e})"))?;
+        let format = format(&description);
+        if format != FORMAT {
+            return Err(format!(
+                "format {format} of a {what}, where this version reads format {FORMAT}"
+            ));
+        }
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| format!("damaged file ({e})"))?;
+        Ok((description, Self { tensors }))
+    }
+
+    /// A vector of finite numbers.
+    pub fn array(&self, name: &str) -> Result<Vec<f64>, String> {
+        let t = self
+            .tensors
+            .tensor(name)
+            .map_err(|_| format!("no array \"{name}\""))?;
+        if t.dtype() != Dtype::F64 || t.shape().len() != 1 {
+            return Err(format!("array \"{name}\" is not a vector of f64"));
+        }
+        let values: Vec<f64> = t
+            .data()
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|b| f64::from_le_bytes(*b))
+            .collect();
+        match values.iter().position(|v| !v.is_finite()) {
+            Some(i) => Err(format!("array \"{name}\" holds {} at {i}", values[i])),
+            None => Ok(values),
+        }
+    }
+
+    /// The parameters, of which there must be `expected`.
+    pub fn params(&self, expected: usize) -> Result<Vec<f64>, String> {
+        let params = self.array("params")?;
+        if params.len() != expected {
+            return Err(format!(
+                "{} parameters where the flow has {expected}",
+                params.len()
+            ));
+        }
+        Ok(params)
+    }
+
+    /// A standardisation of `dim` columns from two arrays.
+    pub fn standardise(&self, shift: &str, scale: &str, dim: usize) -> Result<Standardise, String> {
+        Standardise::new(self.array(shift)?, self.array(scale)?)
+            .filter(|s| s.dim() == dim)
+            .ok_or_else(|| format!("{shift} and {scale} do not fit the dimension"))
+    }
+}

@@ -1,0 +1,83 @@
+//! Conditional flows as safetensors files.
+
+use super::ConditionalFlow;
+use crate::architecture::LayerSpec;
+use crate::archive::{self, Archive, FORMAT};
+use crate::base::Base;
+use crate::flow::FlowError;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The metadata key of the description.
+const KEY: &str = "conditional_flow";
+
+/// The description of a conditional flow, in RON.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: u32,
+    dim: usize,
+    context_dim: usize,
+    base: Base,
+    layers: Vec<LayerSpec>,
+}
+
+impl ConditionalFlow {
+    /// The flow as the bytes of a safetensors file: `params`, `shift`, `scale`, `context_shift` and `context_scale` as f64 arrays, the
+    /// layers in the metadata.
+    ///
+    /// # Panics
+    /// Never: every flow has a description.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let manifest = Manifest {
+            format: FORMAT,
+            dim: self.dim(),
+            context_dim: self.context_dim(),
+            base: self.stack.base.spec().clone(),
+            layers: self.stack.specs.clone(),
+        };
+        let (shift, scale) = self.standardise.parts();
+        let (context_shift, context_scale) = self.contexts.parts();
+        let arrays = [
+            ("context_scale", context_scale),
+            ("context_shift", context_shift),
+            ("params", self.params()),
+            ("scale", scale),
+            ("shift", shift),
+        ];
+        archive::pack(KEY, &manifest, &arrays)
+    }
+
+    /// Writes the flow beside `path` and renames it into place.
+    ///
+    /// # Errors
+    /// [`FlowError::Io`].
+    pub fn save(&self, path: &Path) -> Result<(), FlowError> {
+        archive::write(path, &self.to_bytes())
+    }
+
+    /// Reads a flow and checks every part of it.
+    ///
+    /// # Errors
+    /// [`FlowError::Io`], or [`FlowError::Format`] saying what is wrong.
+    pub fn load(path: &Path) -> Result<Self, FlowError> {
+        archive::read(path, Self::from_bytes)
+    }
+
+    /// The inverse of [`ConditionalFlow::to_bytes`].
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let (manifest, archive) =
+            Archive::open(bytes, KEY, "conditional flow", |m: &Manifest| m.format)?;
+        let points = archive.standardise("shift", "scale", manifest.dim)?;
+        let contexts =
+            archive.standardise("context_shift", "context_scale", manifest.context_dim)?;
+        let mut flow = Self::without_params(points, contexts, manifest.layers, manifest.base)
+            .map_err(|e| e.to_string())?;
+        flow.params = archive.params(flow.stack.num_params())?;
+        Ok(flow)
+    }
+}
