@@ -5,7 +5,8 @@ use autodiff::random::{standard_normal, stream};
 use autodiff::{AdamConfig, Schedule};
 use faer::Mat;
 use flows::{
-    Activation, Architecture, Batch, Data, FitConfig, Flow, LogScale, Nets, Ordering, Standardise,
+    Activation, Architecture, Base, Batch, ConditionalData, ConditionalFlow, Data, EmConfig,
+    FitConfig, Flow, GaussianMixture, LogScale, Nets, Ordering, Standardise,
 };
 use std::ops::ControlFlow;
 
@@ -37,14 +38,8 @@ fn maf(activation: Activation) -> Architecture {
     }
 }
 
-/// What a fit of so many steps allocates, on a thread that has done such work before.
-fn allocations(
-    architecture: &Architecture,
-    x: &Mat<f64>,
-    batch: Batch,
-    steps: usize,
-) -> AllocationInfo {
-    let config = FitConfig {
+fn config(batch: Batch, steps: usize) -> FitConfig {
+    FitConfig {
         steps,
         batch,
         learning_rate: 1e-3,
@@ -54,8 +49,18 @@ fn allocations(
         // One evaluation, at the end.
         evaluate_every: 1000,
         patience: None,
-    };
-    let fit = || {
+    }
+}
+
+/// What a fit of so many steps allocates.
+fn allocations(
+    architecture: &Architecture,
+    x: &Mat<f64>,
+    batch: Batch,
+    steps: usize,
+) -> AllocationInfo {
+    let config = config(batch, steps);
+    count(|| {
         let d = x.ncols();
         let rng = &mut stream(1, "init");
         let mut flow = Flow::new(architecture, Standardise::identity(d), rng).unwrap();
@@ -63,7 +68,33 @@ fn allocations(
         let go_on = &mut |_, _: Option<&flows::Evaluation>| ControlFlow::Continue(());
         flow.fit(data, None, &config, &mut stream(1, "fit"), go_on)
             .unwrap();
-    };
+    })
+}
+
+/// The same for a conditional flow on a trained mixture.
+fn allocations_given(
+    architecture: &Architecture,
+    pairs: ConditionalData<'_>,
+    start: &GaussianMixture,
+    steps: usize,
+) -> AllocationInfo {
+    let config = config(Batch::Size(300), steps);
+    count(|| {
+        let (points, contexts) = pairs.standardise().unwrap();
+        let base = Base::TrainedGaussianMixture {
+            start: start.clone(),
+            train_weights: true,
+        };
+        let rng = &mut stream(1, "init");
+        let mut flow = ConditionalFlow::new(architecture, points, contexts, base, rng).unwrap();
+        let go_on = &mut |_, _: Option<&flows::Evaluation>| ControlFlow::Continue(());
+        flow.fit(pairs, None, &config, &mut stream(1, "fit"), go_on)
+            .unwrap();
+    })
+}
+
+/// What a fit allocates, on a thread that has done such work before.
+fn count(fit: impl Fn() + Sync) -> AllocationInfo {
     // Counting is by thread: all lanes of a batch run on the one thread of this pool.
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(1)
@@ -71,7 +102,7 @@ fn allocations(
         .unwrap();
     pool.install(|| {
         fit();
-        measure(fit)
+        measure(&fit)
     })
 }
 
@@ -107,5 +138,29 @@ fn a_training_step_allocates_nothing() {
                 "{name}, {batch:?}: allocations and bytes in 4 and in 12 steps"
             );
         }
+    }
+}
+
+#[test]
+fn a_training_step_of_a_conditional_flow_allocates_nothing() {
+    let mut rng = stream(2, "pairs");
+    let x = Mat::from_fn(1000, 3, |_, _| standard_normal(&mut rng));
+    let y = Mat::from_fn(1000, 2, |i, j| x[(i, j)] + standard_normal(&mut rng));
+    let data = Data::new(x.as_ref());
+    let start = GaussianMixture::fit(data, 2, &EmConfig::default(), &mut rng).unwrap();
+    let pairs = ConditionalData::new(x.as_ref(), y.as_ref());
+    for architecture in [
+        realnvp(Activation::Relu, Nets::Separate),
+        maf(Activation::Tanh),
+    ] {
+        let (few, many) = [4, 12]
+            .map(|s| allocations_given(&architecture, pairs, &start, s))
+            .into();
+        assert!(few.count_total > 0, "the counter counts nothing");
+        assert_eq!(
+            (few.count_total, few.bytes_total),
+            (many.count_total, many.bytes_total),
+            "{architecture:?}: allocations and bytes in 4 and in 12 steps"
+        );
     }
 }
