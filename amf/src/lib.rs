@@ -11,6 +11,7 @@ pub mod experts;
 mod kde;
 pub mod metrics;
 mod mixture;
+pub mod posterior;
 mod weights;
 
 pub use cross_fit::{CrossFit, CrossFitError, CrossFitted};

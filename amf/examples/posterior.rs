@@ -1,0 +1,245 @@
+//! Posteriors learnt from likelihood evaluations against exact ones.
+//!
+//! `cargo run --release -p amf --example posterior -- [seeds=101,102] [bench=four_signs,...] [mode=one_shot,refined] [base=normal,matched,bic]`
+//! prints a line for each expert of each fit: seconds of the fit, evaluations, effective sample size, components of the base, weight of the expert,
+//! both KL divergences (nats), worst error of a mode's mass, bridge mass, error of log Z and Pareto k.
+
+#![allow(missing_docs, reason = "a program: what it prints is described above")]
+
+use amf::Expert;
+use amf::experts::Components;
+use amf::posterior::{
+    Compare, Event, FirstDraws, FlowSettings, Means, PosteriorBase, PosteriorConfig, Proposal,
+    Refinement, log_evidence,
+};
+use autodiff::random::stream;
+use autodiff::{AdamConfig, Schedule};
+use datasets::posterior::Benchmark;
+use flows::{Batch, EmConfig, FitConfig};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+struct Args(BTreeMap<String, String>);
+
+impl Args {
+    fn get(&self, key: &str, default: &str) -> String {
+        self.0.get(key).cloned().unwrap_or_else(|| default.into())
+    }
+    fn list(&self, key: &str, default: &str) -> Vec<String> {
+        self.get(key, default)
+            .split(',')
+            .map(String::from)
+            .collect()
+    }
+    fn number<T: std::str::FromStr>(&self, key: &str, default: T) -> T {
+        self.0
+            .get(key)
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(default)
+    }
+}
+
+fn config(args: &Args, benchmark: Benchmark, mode: &str, base: &str) -> PosteriorConfig {
+    let d = benchmark.problem().dim();
+    let fit = |steps: usize| FitConfig {
+        steps,
+        batch: Batch::Size(args.number("batch", 500)),
+        learning_rate: args.number("lr", 2e-3),
+        schedule: Schedule::Cosine { floor: 0.0 },
+        adam: AdamConfig::default(),
+        clip_norm: Some(5.0),
+        evaluate_every: (steps / 20).max(1),
+        patience: Some(args.number("patience", 10)),
+    };
+    let steps = args.number("steps", 1000);
+    let width: usize = args.number("width", if d == 2 { 64 } else { 32 });
+    let layers = args.number("layers", 6);
+    let em = EmConfig {
+        restarts: args.number("restarts", 3),
+        ..EmConfig::default()
+    };
+    let bic = Components::Bic {
+        most: args.number("most", 24),
+        patience: 2,
+    };
+    let total = if d == 2 { 50_000 } else { 200_000 };
+    let proposal = match args.get("proposal", "model").as_str() {
+        "mixture" => Proposal::Mixture {
+            components: bic,
+            em,
+        },
+        _ => Proposal::Model {
+            steps: args.number("proposal_steps", 300),
+        },
+    };
+    PosteriorConfig {
+        first: if mode == "one_shot" {
+            FirstDraws::UntilEss {
+                ess: 3000.0,
+                most: 1_000_000,
+            }
+        } else {
+            FirstDraws::Count(total / 5)
+        },
+        refinement: (mode != "one_shot").then(|| Refinement {
+            rounds: vec![total / 5, total - 2 * (total / 5)],
+            prior_share: args.number("prior_share", 0.1),
+            proposal,
+        }),
+        base: match base {
+            "normal" => PosteriorBase::StandardNormal,
+            "bic" | "matched" => PosteriorBase::Mixture {
+                components: if base == "bic" {
+                    bic
+                } else {
+                    Components::Fixed(benchmark.matched_components())
+                },
+                means: match args.get("means", "fixed").as_str() {
+                    "trained" => Means::Trained,
+                    "weights" => Means::TrainedWithWeights,
+                    _ => Means::Fixed,
+                },
+                em,
+            },
+            other => panic!("no base {other}"),
+        },
+        experts: vec![
+            (
+                "maf".into(),
+                FlowSettings::maf(layers, &[width, width], fit(steps)),
+            ),
+            (
+                "realnvp".into(),
+                FlowSettings::realnvp(layers, &[width, width], fit(steps)),
+            ),
+        ],
+        base_as_expert: base != "normal",
+        folds: args.number("folds", 5),
+        models: args.number("models", 1),
+        points_for_each_effective: args.number("thin", 4.0),
+        most_points: args.number("points", 50_000),
+        ..PosteriorConfig::quick(1)
+    }
+}
+
+fn main() {
+    let args = Args(
+        std::env::args()
+            .skip(1)
+            .filter_map(|a| a.split_once('=').map(|(k, v)| (k.into(), v.into())))
+            .collect(),
+    );
+    println!(
+        "{:13} {:8} {:7} {:4} {:9} {:>6} {:>7} {:>6} {:>2} {:>6} {:>8} {:>7} {:>8} {:>7} {:>7} {:>8} {:>5}",
+        "benchmark",
+        "mode",
+        "base",
+        "seed",
+        "expert",
+        "sec",
+        "N",
+        "ESS",
+        "K",
+        "weight",
+        "KL",
+        "+-",
+        "reverse",
+        "mode",
+        "bridge",
+        "log Z",
+        "k"
+    );
+    let names: Vec<String> = Benchmark::ALL
+        .iter()
+        .map(|b| b.name().to_string())
+        .collect();
+    for bench in args.list("bench", &names.join(",")) {
+        let benchmark: Benchmark = bench.parse().unwrap();
+        for mode in args.list("mode", "refined") {
+            for base in args.list("base", "matched") {
+                for seed in args.list("seeds", "101") {
+                    let config = config(&args, benchmark, &mode, &base);
+                    run(
+                        &args,
+                        benchmark,
+                        &config,
+                        (&mode, &base),
+                        seed.parse().unwrap(),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn run(args: &Args, benchmark: Benchmark, config: &PosteriorConfig, what: (&str, &str), seed: u64) {
+    let problem = benchmark.problem();
+    let clock = Instant::now();
+    let verbose = args.number("verbose", 0) > 0;
+    let posterior = config
+        .fit(problem, seed, &|event: Event<'_>| {
+            match event {
+                Event::Drawn {
+                    round,
+                    reliability: r,
+                } if verbose => {
+                    eprintln!(
+                        "  {:.2}s round {round}: N {} ESS {:.0} k {:?}",
+                        clock.elapsed().as_secs_f64(),
+                        r.draws,
+                        r.ess,
+                        r.pareto_k
+                    );
+                }
+                Event::Fitted { round, report } if verbose => {
+                    eprintln!(
+                        "  {:.2}s fitted {round}: {} points, {:?} components, {:?}",
+                        clock.elapsed().as_secs_f64(),
+                        report.points,
+                        report.components,
+                        report
+                            .experts
+                            .iter()
+                            .map(|e| (e.name.as_str(), e.weight, e.held_out_nll, &e.steps))
+                            .collect::<Vec<_>>()
+                    );
+                }
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    let seconds = clock.elapsed().as_secs_f64();
+    let last = posterior.rounds().last().unwrap();
+    let compare = Compare {
+        draws: args.number("draws", 50_000),
+        w2_draws: 100,
+    };
+    let mut experts: Vec<(String, f64, &dyn Expert)> = vec![("mixture".into(), 1.0, posterior.q())];
+    if args.number("each", 1) > 0 {
+        for (summary, density) in last.experts.iter().zip(posterior.q().experts()) {
+            experts.push((summary.name.clone(), summary.weight, density));
+        }
+    }
+    for (name, weight, q) in experts {
+        let c = compare.run(problem, q, seed).unwrap();
+        let z = log_evidence(problem, q, 20_000, &mut stream(seed, "evidence")).unwrap();
+        println!(
+            "{:13} {:8} {:7} {seed:4} {name:9} {seconds:6.2} {:7} {:6.0} {:2} {weight:6.3} {:8.4} {:7.4} {:8.4} {:7.4} {:7.4} {:8.4} {:5.2}",
+            benchmark.name(),
+            what.0,
+            what.1,
+            last.evaluations,
+            last.reliability.ess,
+            last.components.unwrap_or(0),
+            c.kl.value,
+            c.kl.standard_error,
+            c.reverse_kl.value,
+            c.worst_mode,
+            c.bridge_mass.value,
+            z.log_evidence - problem.log_evidence(),
+            z.pareto_k.unwrap(),
+        );
+    }
+}

@@ -1,0 +1,433 @@
+//! One model of a posterior from weighted points: base, flows, weights of the experts.
+
+use super::evaluations::Evaluations;
+use super::fit::PosteriorError;
+use super::settings::{FlowSettings, Means, PosteriorBase, PosteriorConfig};
+use super::weights::{ImportanceWeights, Reliability};
+use crate::experts::{Components, Expert, ExpertError, Progress};
+use crate::mixture::{Mixture, mixture_log_prob};
+use crate::weights::Source;
+use autodiff::matrix::{col_mut, select_rows};
+use autodiff::random::{Pcg64, permutation, stream};
+use faer::prelude::*;
+use flows::{
+    Base, Data, EmConfig, EmError, Evaluation, Flow, GaussianMixture, Standardise, Termination,
+};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+
+/// What a fit to the evaluations so far found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundReport {
+    /// Likelihood evaluations so far, N.
+    pub evaluations: usize,
+    /// Those among them that were drawn from the prior.
+    pub from_prior: usize,
+    /// How far their weights can be trusted.
+    pub reliability: Reliability,
+    /// What is wrong with them and what to do about it, if anything.
+    pub warning: Option<String>,
+    /// Points that were trained on or stopped and weighed.
+    pub points: usize,
+    /// Components of the base or of the proposal, if it is a mixture.
+    pub components: Option<usize>,
+    /// The experts.
+    pub experts: Vec<ExpertSummary>,
+    /// Weighted held-out negative log-likelihood of the mixture of experts, nats.
+    pub held_out_nll: Option<f64>,
+}
+
+/// What became of one expert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpertSummary {
+    /// Its name.
+    pub name: String,
+    /// Its weight in the mixture.
+    pub weight: f64,
+    /// Weighted held-out negative log-likelihood of its models, each on its own fold, nats.
+    pub held_out_nll: f64,
+    /// The step that was kept, for each model.
+    pub steps: Vec<usize>,
+}
+
+/// Weighted points.
+pub(super) struct Weighted {
+    pub points: Mat<f64>,
+    pub weights: Vec<f64>,
+}
+
+impl Weighted {
+    pub fn data(&self) -> Data<'_> {
+        Data {
+            points: self.points.as_ref(),
+            weights: Some(&self.weights),
+        }
+    }
+
+    fn part(&self, rows: &[usize]) -> Self {
+        Self {
+            points: select_rows(self.points.as_ref(), rows),
+            weights: rows.iter().map(|&i| self.weights[i]).collect(),
+        }
+    }
+
+    /// At most about so many points that stand for all.
+    fn thinned(&self, most: usize, rng: &mut Pcg64) -> Self {
+        let logs: Vec<f64> = self
+            .weights
+            .iter()
+            .map(|&w| autodiff::math::ln(w))
+            .collect();
+        let weights = ImportanceWeights::new(&logs).expect("some weight is above zero");
+        let (rows, weights) = weights.thin(most, rng);
+        Self {
+            points: select_rows(self.points.as_ref(), &rows),
+            weights,
+        }
+    }
+}
+
+/// The points of evaluations that are worth training on.
+pub(super) fn points(
+    evaluations: &Evaluations,
+    weights: &ImportanceWeights,
+    config: &PosteriorConfig,
+    rng: &mut Pcg64,
+) -> Weighted {
+    let most = (weights.reliability().ess * config.points_for_each_effective).ceil() as usize;
+    let (rows, weights) = weights.thin(most.min(config.most_points), rng);
+    Weighted {
+        points: select_rows(evaluations.theta(), &rows),
+        weights,
+    }
+}
+
+/// A Gaussian mixture on weighted points. BIC looks at no more than `most` of them.
+pub(super) fn mixture(
+    data: &Weighted,
+    components: Components,
+    em: &EmConfig,
+    most: usize,
+    rng: &dyn Fn(&str) -> Pcg64,
+) -> Result<GaussianMixture, EmError> {
+    let k = number_of_components(data, components, em, most, rng)?;
+    GaussianMixture::fit(
+        data.data(),
+        k.min(data.weights.len()),
+        em,
+        &mut rng("mixture"),
+    )
+}
+
+fn number_of_components(
+    data: &Weighted,
+    components: Components,
+    em: &EmConfig,
+    most: usize,
+    rng: &dyn Fn(&str) -> Pcg64,
+) -> Result<usize, EmError> {
+    match components {
+        Components::Fixed(k) => Ok(k),
+        Components::Bic {
+            most: largest,
+            patience,
+        } => {
+            let few = data.thinned(most, &mut rng("bic/points"));
+            Ok(
+                GaussianMixture::fit_by_bic(few.data(), largest, patience, em, &mut rng("bic"))?
+                    .len(),
+            )
+        }
+    }
+}
+
+/// What every model of a fold starts from.
+struct Fold {
+    train: Weighted,
+    valid: Weighted,
+    /// A few of `valid`.
+    stop: Weighted,
+    standardise: Standardise,
+    mixture: Option<GaussianMixture>,
+}
+
+/// A model of one expert for one fold.
+struct FoldModel {
+    density: Box<dyn Expert>,
+    /// At the fold's points.
+    log_prob: Vec<f64>,
+    steps: usize,
+}
+
+/// A fit of all experts to the same points.
+pub(super) struct ModelFit<'a> {
+    pub config: &'a PosteriorConfig,
+    /// How many folds get models.
+    pub models: usize,
+    /// Steps instead of the experts' own.
+    pub steps: Option<usize>,
+    /// Gives the stream for a purpose.
+    pub rng: &'a (dyn Fn(&str) -> Pcg64 + Sync),
+    pub seed: u64,
+    /// Expert, fold, progress.
+    pub observe: &'a (dyn Fn(&str, usize, Progress) -> ControlFlow<()> + Sync),
+}
+
+/// The mixture of experts and what to report of it.
+pub(super) struct Model {
+    pub mixture: Mixture,
+    pub components: Option<usize>,
+    pub experts: Vec<ExpertSummary>,
+    pub held_out_nll: f64,
+}
+
+impl ModelFit<'_> {
+    pub fn run(&self, points: &Weighted) -> Result<Model, PosteriorError> {
+        let (config, rng) = (self.config, self.rng);
+        let n = points.weights.len();
+        if n < 10 * config.folds {
+            return Err(PosteriorError::TooFew {
+                points: n,
+                folds: config.folds,
+            });
+        }
+        let components = match config.base {
+            PosteriorBase::StandardNormal => None,
+            PosteriorBase::Mixture { components, em, .. } => {
+                let most = config.validation_points;
+                let k = number_of_components(points, components, &em, most, &rng)
+                    .map_err(PosteriorError::Base)?;
+                Some((k, em))
+            }
+        };
+        let order = permutation(&mut rng("folds"), n);
+        let folds: Vec<Fold> = (0..self.models)
+            .into_par_iter()
+            .map(|f| self.fold(points, &order, f, components))
+            .collect::<Result<_, _>>()?;
+        let jobs: Vec<(usize, usize)> = (0..config.experts.len())
+            .flat_map(|e| (0..self.models).map(move |f| (e, f)))
+            .collect();
+        let mut models: Vec<FoldModel> = jobs
+            .par_iter()
+            .map(|&(e, f)| self.flow(e, f, &folds[f]))
+            .collect::<Result<_, _>>()?;
+        let mut names: Vec<&str> = config
+            .experts
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if config.base_as_expert {
+            names.push("base");
+            models.extend(folds.iter().map(base_model));
+        }
+        self.combine(&folds, &names, models, components.map(|c| c.0))
+    }
+
+    fn fold(
+        &self,
+        points: &Weighted,
+        order: &[usize],
+        f: usize,
+        components: Option<(usize, EmConfig)>,
+    ) -> Result<Fold, PosteriorError> {
+        let rng = |purpose: &str| (self.rng)(&format!("{f}/{purpose}"));
+        let (own, others): (Vec<usize>, Vec<usize>) =
+            (0..order.len()).partition(|i| i % self.config.folds == f);
+        let rows =
+            |part: Vec<usize>| points.part(&part.into_iter().map(|i| order[i]).collect::<Vec<_>>());
+        let (train, valid) = (rows(others), rows(own));
+        let standardise = Standardise::fit(train.points.as_ref(), Some(&train.weights))
+            .map_err(|column| PosteriorError::NoSpread { column })?;
+        let mixture = match components {
+            None => None,
+            Some((k, em)) => {
+                let mut standard = train.points.clone();
+                standardise.transform(standard.as_mut());
+                let data = Data {
+                    points: standard.as_ref(),
+                    weights: Some(&train.weights),
+                };
+                let k = k.min(train.weights.len());
+                let mixture = GaussianMixture::fit(data, k, &em, &mut rng("base"))
+                    .map_err(PosteriorError::Base)?;
+                Some(mixture)
+            }
+        };
+        Ok(Fold {
+            stop: valid.thinned(self.config.validation_points, &mut rng("stop")),
+            train,
+            valid,
+            standardise,
+            mixture,
+        })
+    }
+
+    fn flow(&self, e: usize, f: usize, fold: &Fold) -> Result<FoldModel, PosteriorError> {
+        let (name, FlowSettings { architecture, fit }) = &self.config.experts[e];
+        let rng = |purpose: &str| (self.rng)(&format!("{name}/{f}/{purpose}"));
+        let failed = |source: ExpertError| PosteriorError::Expert {
+            expert: name.clone(),
+            fold: f,
+            source,
+        };
+        let base = match (&fold.mixture, self.config.base) {
+            (
+                Some(m),
+                PosteriorBase::Mixture {
+                    means: Means::Fixed,
+                    ..
+                },
+            ) => Base::GaussianMixture(m.clone()),
+            (Some(m), PosteriorBase::Mixture { means, .. }) => Base::TrainedGaussianMixture {
+                start: m.clone(),
+                train_weights: means == Means::TrainedWithWeights,
+            },
+            _ => Base::StandardNormal,
+        };
+        let mut flow = Flow::on_base(
+            architecture,
+            fold.standardise.clone(),
+            base,
+            &mut rng("init"),
+        )
+        .map_err(|e| failed(e.into()))?;
+        let mut fit = fit.clone();
+        if let Some(steps) = self.steps {
+            fit.evaluate_every = (fit.evaluate_every * steps).div_ceil(fit.steps).max(1);
+            fit.steps = steps;
+        }
+        let mut held_out_nll = None;
+        let report = flow
+            .fit(
+                fold.train.data(),
+                Some(fold.stop.data()),
+                &fit,
+                &mut rng("batches"),
+                &mut |step, evaluation: Option<&Evaluation>| {
+                    held_out_nll = evaluation.map_or(held_out_nll, |e| e.held_out_nll);
+                    let total = fit.steps;
+                    let progress = Progress {
+                        step,
+                        total,
+                        held_out_nll,
+                    };
+                    (self.observe)(name, f, progress)
+                },
+            )
+            .map_err(|e| failed(e.into()))?;
+        if report.termination == Termination::Interrupted {
+            return Err(PosteriorError::Interrupted);
+        }
+        Ok(FoldModel {
+            log_prob: flow.log_prob(fold.valid.points.as_ref()),
+            density: Box::new(flow),
+            steps: report.best_step,
+        })
+    }
+
+    /// Weighs the experts by their held-out densities and averages the models of each.
+    fn combine(
+        &self,
+        folds: &[Fold],
+        names: &[&str],
+        models: Vec<FoldModel>,
+        components: Option<usize>,
+    ) -> Result<Model, PosteriorError> {
+        let weights: Vec<f64> = folds
+            .iter()
+            .flat_map(|f| f.valid.weights.iter().copied())
+            .collect();
+        let mut table = Mat::zeros(weights.len(), names.len());
+        for (e, of_expert) in models.chunks_exact(self.models).enumerate() {
+            let column: Vec<f64> = of_expert
+                .iter()
+                .flat_map(|m| m.log_prob.iter().copied())
+                .collect();
+            col_mut(table.as_mut(), e).copy_from_slice(&column);
+        }
+        let source = Source::HeldOut {
+            table: table.as_ref(),
+            weights: Some(&weights),
+        };
+        let learned = self.config.rule.learn(&source, self.seed)?;
+        let total = autodiff::math::sum(&weights);
+        let nll = |log_q: &[f64]| -autodiff::math::dot(log_q, &weights) / total;
+        let mut experts: Vec<ExpertSummary> = names
+            .iter()
+            .enumerate()
+            .map(|(e, name)| ExpertSummary {
+                name: (*name).into(),
+                weight: learned.pi[e],
+                held_out_nll: nll(autodiff::matrix::col(table.as_ref(), e)),
+                steps: Vec::new(),
+            })
+            .collect();
+        let mut averages: Vec<Box<dyn Expert>> = Vec::with_capacity(names.len());
+        let mut models = models.into_iter();
+        for summary in &mut experts {
+            let own: Vec<FoldModel> = models.by_ref().take(self.models).collect();
+            summary.steps = own.iter().map(|m| m.steps).collect();
+            let mut own: Vec<Box<dyn Expert>> = own.into_iter().map(|m| m.density).collect();
+            averages.push(if own.len() == 1 {
+                own.remove(0)
+            } else {
+                Box::new(Mixture::average(own))
+            });
+        }
+        Ok(Model {
+            held_out_nll: nll(&mixture_log_prob(table.as_ref(), &learned.pi)),
+            mixture: Mixture::new(averages, learned.pi),
+            components,
+            experts,
+        })
+    }
+}
+
+/// The base of a fold as an expert.
+fn base_model(fold: &Fold) -> FoldModel {
+    let density = Standardised {
+        standardise: fold.standardise.clone(),
+        density: fold.mixture.clone().expect("settings are checked"),
+    };
+    FoldModel {
+        log_prob: density.log_prob(fold.valid.points.as_ref()),
+        density: Box::new(density),
+        steps: 0,
+    }
+}
+
+/// A Gaussian mixture of standardised coordinates.
+struct Standardised {
+    standardise: Standardise,
+    density: GaussianMixture,
+}
+
+impl Expert for Standardised {
+    fn dim(&self) -> usize {
+        self.density.dim()
+    }
+
+    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
+        let mut z = x.to_owned();
+        self.standardise.transform(z.as_mut());
+        let mut out = self.density.log_prob(z.as_ref());
+        out.iter_mut()
+            .for_each(|l| *l += self.standardise.log_det());
+        out
+    }
+
+    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        let mut z = self.density.sample(n, rng);
+        self.standardise.inverse(z.as_mut());
+        z
+    }
+}
+
+/// The stream for a purpose within a round.
+pub(super) fn purpose(seed: u64, round: &str, purpose: &str) -> Pcg64 {
+    stream(seed, &format!("posterior/{round}/{purpose}"))
+}
