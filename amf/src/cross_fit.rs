@@ -1,42 +1,57 @@
 //! Cross-fitting: every point trains, chooses and weighs, and none is scored by a model that saw it.
 
-use crate::experts::{Expert, ExpertConfig, ExpertError, Progress};
+use crate::experts::{Expert, ExpertError, ExpertReport, NamedExpert, Progress};
 use crate::mixture::{Mixture, mixture_log_prob};
+use crate::partition::{Part, Partition};
 use crate::weights::{LearnedWeights, Source, WeightError, WeightRule};
+use autodiff::math::{ln, ln_sum_exp};
 use autodiff::matrix::select_rows;
-use autodiff::random::{Pcg64, permutation, stream};
+use autodiff::random::{Pcg64, stream};
 use faer::prelude::*;
 use flows::{Data, Termination};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-/// Settings of cross-fitting.
+/// Settings of cross-fitting. [`CrossFit::default`] is the recipe for data of any kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CrossFit {
-    /// Number K of folds, at least 2.
-    pub folds: usize,
-    /// Share of each fold's complement that stops training early.
-    #[serde(deserialize_with = "autodiff::checked::share")]
-    pub validation: f64,
-    /// Kinds of experts, with their names.
-    pub experts: Vec<(String, ExpertConfig)>,
+    /// Which points are held out from which models.
+    pub partition: Partition,
+    /// The experts.
+    pub experts: Vec<NamedExpert>,
     /// How out-of-fold log-densities become weights.
     pub rule: WeightRule,
+    /// Rounds that refit the experts in view of each other, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixture_aware: Option<crate::MixtureAware>,
 }
 
 /// What cross-fitting found.
 pub struct CrossFitted {
-    /// Each expert is the average of its fold models; the mixture has the learned weights.
+    /// Each expert is the average of its models, one for each part; the mixture has the learned weights.
     pub mixture: Mixture,
-    /// `ln q_k(x_n)` of each point (n) under the fold model of each expert (K) that did not see it.
+    /// The single models: `models[k][p]` is of expert k and part p.
+    pub models: Vec<Vec<Arc<dyn Expert>>>,
+    /// How the fits went, like `models`.
+    pub reports: Vec<Vec<ExpertReport>>,
+    /// Seconds of the fits of each expert, summed over the parts.
+    pub seconds: Vec<f64>,
+    /// Seconds of stage 2.
+    pub weight_seconds: f64,
+    /// What was held out from which model.
+    pub parts: Vec<Part>,
+    /// Rows that some part holds out, in rising order: all of them, unless the data are so many that one split serves.
+    pub rows: Vec<usize>,
+    /// `ln q_k(x_n)` of these rows (N) under the experts (K). Each q_k is the average of the models that did not see the point.
     pub out_of_fold: Mat<f64>,
     /// The weights.
     pub weights: LearnedWeights,
     /// Mean out-of-fold negative log-likelihood of each expert, nats.
     pub expert_nll: Vec<f64>,
-    /// The same of the mixture. The weights were learned on these points: with a handful of experts that flatters it by less than K / n nats.
+    /// The same of the mixture. The weights were learned on these points: with a handful of experts that flatters it by less than K / N nats.
     pub mixture_nll: f64,
 }
 
@@ -46,12 +61,12 @@ pub enum CrossFitError {
     /// Settings that make no sense.
     #[error("{0}")]
     Config(String),
-    /// A fold could not be fitted.
+    /// A model could not be fitted.
     #[error("expert \"{expert}\", fold {fold}: {source}")]
     Expert {
         /// Name of the expert.
         expert: String,
-        /// Number of the fold.
+        /// Number of the part.
         fold: usize,
         /// What went wrong.
         source: ExpertError,
@@ -64,10 +79,14 @@ pub enum CrossFitError {
     Interrupted,
 }
 
-/// One fold model and its log-densities at the fold's points.
-struct FoldModel {
-    expert: Box<dyn Expert>,
-    log_prob: Vec<f64>,
+/// Gets the numbers of the expert and of the part, and how that fit goes on; can end it.
+pub type PartObserver<'a> = &'a (dyn Fn(usize, usize, Progress) -> ControlFlow<()> + Sync);
+
+/// One model, and how its fit went.
+pub(crate) struct PartModel {
+    pub(crate) model: Arc<dyn Expert>,
+    pub(crate) report: ExpertReport,
+    pub(crate) seconds: f64,
 }
 
 impl CrossFit {
@@ -76,24 +95,26 @@ impl CrossFit {
     /// # Errors
     /// A sentence that names the field.
     pub fn check(&self) -> Result<(), String> {
-        if self.folds < 2 {
-            return Err(format!("folds must be at least 2, not {}", self.folds));
-        }
+        self.partition.check()?;
         if self.experts.is_empty() {
             return Err("experts must not be empty".into());
         }
-        for (name, e) in &self.experts {
-            e.check()
-                .map_err(|reason| format!("expert \"{name}\": {reason}"))?;
+        for e in &self.experts {
+            e.kind
+                .check()
+                .map_err(|reason| format!("expert \"{}\": {reason}", e.name))?;
+        }
+        if let Some(m) = &self.mixture_aware {
+            m.check()?;
         }
         self.rule.check()
     }
 
-    /// Fits every expert on the complement of every fold, learns the weights from the out-of-fold log-densities, and averages each
-    /// expert's fold models.
+    /// Fits every expert on each part of the partition, learns the weights from the out-of-fold log-densities, averages each expert's
+    /// models, and does the mixture-aware rounds, if any are asked for.
     ///
-    /// Folds and expert fits run in parallel on the current thread pool; the result depends on the data, the settings and the seed alone.
-    /// `observe` gets the number of the expert, that of the fold, and the progress of that fit.
+    /// The fits run in parallel on the current thread pool; the result depends on the data, the settings and the seed alone.
+    /// `observe` gets the number of the expert, that of the part, and the progress of that fit.
     ///
     /// # Errors
     /// See [`CrossFitError`].
@@ -101,90 +122,143 @@ impl CrossFit {
         &self,
         data: Data<'_>,
         seed: u64,
-        observe: &(dyn Fn(usize, usize, Progress) -> ControlFlow<()> + Sync),
+        observe: PartObserver<'_>,
     ) -> Result<CrossFitted, CrossFitError> {
         self.check().map_err(CrossFitError::Config)?;
         let n = data.points.nrows();
-        if n < 4 * self.folds {
-            return Err(CrossFitError::Config(format!(
-                "{n} points are too few for {} folds",
-                self.folds
-            )));
-        }
-        let order = permutation(&mut stream(seed, "folds"), n);
+        let parts = self
+            .partition
+            .parts(n, seed)
+            .map_err(CrossFitError::Config)?;
         let jobs: Vec<(usize, usize)> = (0..self.experts.len())
-            .flat_map(|e| (0..self.folds).map(move |f| (e, f)))
+            .flat_map(|e| (0..parts.len()).map(move |p| (e, p)))
             .collect();
-        let models: Vec<FoldModel> = jobs
+        let models: Vec<PartModel> = jobs
             .par_iter()
-            .map(|&(e, f)| self.fit_fold(data, &order, seed, (e, f), observe))
+            .map(|&(e, p)| self.fit_part(data, &parts[p], None, seed, (e, p, ""), observe))
             .collect::<Result<_, _>>()?;
-
-        let mut table = Mat::zeros(n, self.experts.len());
-        for (&(e, f), model) in jobs.iter().zip(&models) {
-            for (&i, l) in self.fold(&order, f).iter().zip(&model.log_prob) {
-                table[(i, e)] = *l;
+        let mut models = models.into_iter();
+        let models = (0..self.experts.len())
+            .map(|_| models.by_ref().take(parts.len()).collect())
+            .collect();
+        let mut fitted = self.assemble(data, parts, models, seed)?;
+        if let Some(aware) = &self.mixture_aware {
+            for round in 0..aware.rounds {
+                fitted = self.refit(data, &fitted, aware, round, seed, observe)?;
             }
         }
-        let source = Source::HeldOut {
-            table: table.as_ref(),
-            weights: data.weights,
-        };
-        let weights = self.rule.learn(&source, seed)?;
-        let mut models = models.into_iter().map(|m| m.expert);
-        let averages = (0..self.experts.len())
-            .map(|_| {
-                Box::new(Mixture::average(models.by_ref().take(self.folds).collect()))
-                    as Box<dyn Expert>
+        Ok(fitted)
+    }
+
+    /// Stage 2 and the average, from the single models.
+    pub(crate) fn assemble(
+        &self,
+        data: Data<'_>,
+        parts: Vec<Part>,
+        models: Vec<Vec<PartModel>>,
+        seed: u64,
+    ) -> Result<CrossFitted, CrossFitError> {
+        let n = data.points.nrows();
+        let mut rows: Vec<usize> = parts.iter().flat_map(|p| p.held_out.clone()).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let columns: Vec<Vec<f64>> = models
+            .par_iter()
+            .map(|models| {
+                let mut all: Vec<Vec<f64>> = vec![Vec::new(); n];
+                for (part, m) in parts.iter().zip(models) {
+                    let held_out = select_rows(data.points, &part.held_out);
+                    for (&i, l) in part
+                        .held_out
+                        .iter()
+                        .zip(m.model.log_prob(held_out.as_ref()))
+                    {
+                        all[i].push(l);
+                    }
+                }
+                rows.iter()
+                    .map(|&i| ln_sum_exp(&all[i]) - ln(all[i].len() as f64))
+                    .collect()
             })
             .collect();
-        let column = |e: usize| autodiff::matrix::col(table.as_ref(), e);
+        let out_of_fold = Mat::from_fn(rows.len(), models.len(), |i, k| columns[k][i]);
+        let point_weights: Option<Vec<f64>> =
+            data.weights.map(|w| rows.iter().map(|&i| w[i]).collect());
+        let source = Source::HeldOut {
+            table: out_of_fold.as_ref(),
+            weights: point_weights.as_deref(),
+        };
+        let start = std::time::Instant::now();
+        let weights = self.rule.learn(&source, seed)?;
+        let weight_seconds = start.elapsed().as_secs_f64();
+        let points = select_rows(data.points, &rows);
+        let scored = Data {
+            points: points.as_ref(),
+            weights: point_weights.as_deref(),
+        };
+        let seconds = models
+            .iter()
+            .map(|m| m.iter().map(|m| m.seconds).sum())
+            .collect();
+        let (models, reports): (Vec<Vec<_>>, Vec<Vec<_>>) = models
+            .into_iter()
+            .map(|m| m.into_iter().map(|m| (m.model, m.report)).unzip())
+            .unzip();
+        let averages = models.iter().map(|m| {
+            let boxed = m.iter().map(|m| Box::new(Arc::clone(m)) as Box<dyn Expert>);
+            Box::new(Mixture::average(boxed.collect())) as Box<dyn Expert>
+        });
         Ok(CrossFitted {
-            expert_nll: (0..self.experts.len())
-                .map(|e| data.mean_nll(column(e)))
-                .collect(),
-            mixture_nll: data.mean_nll(&mixture_log_prob(table.as_ref(), &weights.pi)),
-            mixture: Mixture::new(averages, weights.pi.clone()),
-            out_of_fold: table,
+            mixture: Mixture::new(averages.collect(), weights.pi.clone()),
+            expert_nll: columns.iter().map(|c| scored.mean_nll(c)).collect(),
+            mixture_nll: scored.mean_nll(&mixture_log_prob(out_of_fold.as_ref(), &weights.pi)),
+            models,
+            reports,
+            seconds,
+            weight_seconds,
+            parts,
+            rows,
+            out_of_fold,
             weights,
         })
     }
 
-    /// Rows of fold f.
-    fn fold(&self, order: &[usize], f: usize) -> Vec<usize> {
-        order.iter().copied().skip(f).step_by(self.folds).collect()
-    }
-
-    fn fit_fold(
+    /// One expert on one part. `emphasis` multiplies the weights of the part's inside points, where given; `round` keeps the
+    /// random streams of rounds apart.
+    pub(crate) fn fit_part(
         &self,
         data: Data<'_>,
-        order: &[usize],
+        part: &Part,
+        emphasis: Option<&[f64]>,
         seed: u64,
-        (e, f): (usize, usize),
-        observe: &(dyn Fn(usize, usize, Progress) -> ControlFlow<()> + Sync),
-    ) -> Result<FoldModel, CrossFitError> {
-        let (name, config) = &self.experts[e];
-        let inside: Vec<usize> = (0..order.len())
-            .filter(|i| i % self.folds != f)
-            .map(|i| order[i])
-            .collect();
-        let held =
-            ((inside.len() as f64 * self.validation).ceil() as usize).clamp(1, inside.len() - 1);
-        let part = |rows: &[usize]| {
-            let weights = data
-                .weights
-                .map(|w| rows.iter().map(|&i| w[i]).collect::<Vec<f64>>());
+        (e, p, round): (usize, usize, &str),
+        observe: PartObserver<'_>,
+    ) -> Result<PartModel, CrossFitError> {
+        let start = std::time::Instant::now();
+        let NamedExpert { name, kind } = &self.experts[e];
+        let select = |range: std::ops::Range<usize>| {
+            let rows = &part.inside[range.clone()];
+            let mut weights: Option<Vec<f64>> =
+                data.weights.map(|w| rows.iter().map(|&i| w[i]).collect());
+            if let Some(emphasis) = emphasis {
+                let own = weights.get_or_insert_with(|| vec![1.0; rows.len()]);
+                for (w, r) in own.iter_mut().zip(&emphasis[range]) {
+                    *w *= r;
+                }
+            }
             (select_rows(data.points, rows), weights)
         };
         // Experts that stop on validation points need some; the others take all.
-        let rows = if config.needs_validation() {
-            &inside[held..]
+        let first = if kind.needs_validation() {
+            part.validation
         } else {
-            &inside[..]
+            0
         };
-        let ((train, train_weights), (valid, valid_weights)) = (part(rows), part(&inside[..held]));
-        let rng = |purpose: &str| -> Pcg64 { stream(seed, &format!("{name}/{f}/{purpose}")) };
-        let fitted = config
+        let (train, train_weights) = select(first..part.inside.len());
+        let (valid, valid_weights) = select(0..part.validation);
+        let rng =
+            |purpose: &str| -> Pcg64 { stream(seed, &format!("{name}/{p}{round}/{purpose}")) };
+        let fitted = kind
             .fit(
                 Data {
                     points: train.as_ref(),
@@ -195,20 +269,20 @@ impl CrossFit {
                     weights: valid_weights.as_deref(),
                 }),
                 &rng,
-                &mut |p| observe(e, f, p),
+                &mut |progress| observe(e, p, progress),
             )
             .map_err(|source| CrossFitError::Expert {
                 expert: name.clone(),
-                fold: f,
+                fold: p,
                 source,
             })?;
         if fitted.report.termination == Termination::Interrupted {
             return Err(CrossFitError::Interrupted);
         }
-        let out = select_rows(data.points, &self.fold(order, f));
-        Ok(FoldModel {
-            log_prob: fitted.expert.log_prob(out.as_ref()),
-            expert: fitted.expert,
+        Ok(PartModel {
+            model: Arc::from(fitted.expert),
+            report: fitted.report,
+            seconds: start.elapsed().as_secs_f64(),
         })
     }
 }
@@ -216,10 +290,17 @@ impl CrossFit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experts::{Components, GaussianMixtureExpert, KdeExpert};
+    use crate::experts::{Components, ExpertConfig, GaussianMixtureExpert, KdeExpert};
     use crate::metrics::kl_exact;
     use datasets::Family;
     use flows::EmConfig;
+
+    fn named(name: &str, kind: ExpertConfig) -> NamedExpert {
+        NamedExpert {
+            name: name.into(),
+            kind,
+        }
+    }
 
     fn settings() -> CrossFit {
         let mixture = |components, average| {
@@ -234,11 +315,17 @@ mod tests {
             })
         };
         CrossFit {
-            folds: 4,
-            validation: 0.125,
+            partition: Partition {
+                folds: 4,
+                repeats: 1,
+                validation: 0.125,
+                repeats_up_to: 1000,
+                folds_up_to: 1000,
+            },
+            mixture_aware: None,
             experts: vec![
-                (
-                    "bic".into(),
+                named(
+                    "bic",
                     mixture(
                         Components::Bic {
                             most: 10,
@@ -247,8 +334,8 @@ mod tests {
                         1,
                     ),
                 ),
-                ("sixteen".into(), mixture(Components::Fixed(16), 2)),
-                ("kde".into(), ExpertConfig::Kde(KdeExpert {})),
+                named("sixteen", mixture(Components::Fixed(16), 2)),
+                named("kde", ExpertConfig::Kde(KdeExpert {})),
             ],
             rule: WeightRule::Stacking {
                 tolerance: 1e-8,
@@ -256,6 +343,12 @@ mod tests {
                 batch: 1,
             },
         }
+    }
+
+    fn with_folds(folds: usize) -> CrossFit {
+        let mut s = settings();
+        s.partition.folds = folds;
+        s
     }
 
     fn go(_: usize, _: usize, _: Progress) -> ControlFlow<()> {
@@ -304,20 +397,8 @@ mod tests {
                 .unwrap()
                 .to_string()
         };
-        assert!(
-            refuse(CrossFit {
-                folds: 1,
-                ..settings()
-            })
-            .contains("folds")
-        );
-        assert!(
-            refuse(CrossFit {
-                folds: 60,
-                ..settings()
-            })
-            .contains("too few")
-        );
+        assert!(refuse(with_folds(1)).contains("folds"));
+        assert!(refuse(with_folds(60)).contains("too few"));
         assert!(
             refuse(CrossFit {
                 experts: vec![],

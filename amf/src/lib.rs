@@ -11,11 +11,18 @@ pub mod experts;
 mod kde;
 pub mod metrics;
 mod mixture;
+mod mixture_aware;
+mod partition;
 pub mod posterior;
+mod recipe;
 mod weights;
 
-pub use cross_fit::{CrossFit, CrossFitError, CrossFitted};
-pub use experts::{Expert, ExpertConfig, ExpertError, ExpertReport, Fitted, Progress};
+pub use cross_fit::{CrossFit, CrossFitError, CrossFitted, PartObserver};
+pub use experts::{
+    Expert, ExpertConfig, ExpertError, ExpertReport, Fitted, NamedExpert, Progress,
+};
 pub use kde::Kde;
 pub use mixture::{Mixture, log_prob_table, mixture_log_prob};
+pub use mixture_aware::{MixtureAware, mutual_information};
+pub use partition::{Part, Partition};
 pub use weights::{LearnedWeights, Source, WeightError, WeightRule, n_eff};

@@ -425,22 +425,7 @@ impl<'a> Em<'a> {
         let mut last = f64::NEG_INFINITY;
         for _ in 0..self.config.iterations {
             let mut joint = mixture.joint_log_prob(self.x);
-            let total = row_ln_sum_exp(joint.as_ref());
-            let terms: Vec<f64> = total
-                .iter()
-                .zip(&self.weights)
-                .map(|(l, w)| if *w > 0.0 { l * w } else { 0.0 })
-                .collect();
-            let likelihood = sum(&terms);
-            for k in 0..components {
-                for ((r, t), w) in col_mut(joint.as_mut(), k)
-                    .iter_mut()
-                    .zip(&total)
-                    .zip(&self.weights)
-                {
-                    *r = w * exp(*r - t);
-                }
-            }
+            let likelihood = self.responsibilities(&mut joint);
             // With a prior the likelihood need not rise at every step.
             if (likelihood - last).abs() < self.config.tolerance {
                 return Ok((likelihood, mixture));
@@ -449,6 +434,42 @@ impl<'a> Em<'a> {
             mixture = self.maximise(&joint)?;
         }
         Ok((self.mean_log_likelihood(&mixture), mixture))
+    }
+
+    /// E-step: turns `ln (w_k N(x_n; m_k, C_k))` into the points' weighted responsibilities; gives the mean log-likelihood. One exponential for
+    /// each entry.
+    fn responsibilities(&self, joint: &mut Mat<f64>) -> f64 {
+        let (n, components) = (joint.nrows(), joint.ncols());
+        let mut max = vec![f64::NEG_INFINITY; n];
+        for k in 0..components {
+            for (m, &v) in max.iter_mut().zip(col(joint.as_ref(), k)) {
+                *m = if v > *m { v } else { *m };
+            }
+        }
+        let mut total = vec![0.0; n];
+        for k in 0..components {
+            let column = col_mut(joint.as_mut(), k);
+            for ((v, m), s) in column.iter_mut().zip(&max).zip(&mut total) {
+                *v = exp(*v - m);
+                *s += *v;
+            }
+        }
+        let scale: Vec<f64> = self
+            .weights
+            .iter()
+            .zip(&total)
+            .map(|(w, t)| w / t)
+            .collect();
+        for k in 0..components {
+            for (v, s) in col_mut(joint.as_mut(), k).iter_mut().zip(&scale) {
+                *v *= s;
+            }
+        }
+        let terms = self.weights.iter().zip(&max).zip(&total);
+        let terms: Vec<f64> = terms
+            .map(|((w, m), t)| if *w > 0.0 { w * (m + ln(*t)) } else { 0.0 })
+            .collect();
+        sum(&terms)
     }
 
     /// k-means++: each further centre is a point drawn with probability proportional to its squared distance from the nearest centre, in
@@ -718,7 +739,7 @@ mod tests {
         let mut rng = stream(6, "band");
         let mut x = Mat::zeros(n, 2);
         for i in 0..n {
-            let angle = 6.283 * autodiff::random::uniform(&mut rng);
+            let angle = std::f64::consts::TAU * autodiff::random::uniform(&mut rng);
             let radius = 3.0 + 0.2 * standard_normal(&mut rng);
             x[(i, 0)] = radius * autodiff::math::cos(angle);
             x[(i, 1)] = radius * autodiff::math::sin(angle);

@@ -1,6 +1,7 @@
 //! Run configs: the experiment as it is written down, checked when it is read.
 
-use amf::{ExpertConfig, WeightRule};
+use crate::ablation::NamedAblation;
+use amf::{NamedExpert, Partition, WeightRule};
 use anyhow::{Context, Result, anyhow, bail};
 use autodiff::checked;
 use datasets::Family;
@@ -37,6 +38,18 @@ pub struct Protocol {
     pub weights: WeightStage,
     /// What is measured.
     pub evaluation: Evaluation,
+    /// Cross-fitting: all of `draws.train` serve training, early stopping and weights in turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_fit: Option<Partition>,
+    /// Models that are fitted to all draws of the budget by themselves, to compare with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baselines: Vec<NamedExpert>,
+    /// What the mixture would be without some ingredient (cross-fitting only).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ablations: Vec<NamedAblation>,
+    /// Other numbers of training draws, each with runs of its own.
+    #[serde(default)]
+    pub other_sizes: Vec<usize>,
 }
 
 /// One run: a protocol for one target and one seed.
@@ -57,6 +70,15 @@ pub struct Run {
     pub weights: WeightStage,
     /// What is measured.
     pub evaluation: Evaluation,
+    /// Cross-fitting: all of `draws.train` serve training, early stopping and weights in turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_fit: Option<Partition>,
+    /// Models that are fitted to all draws of the budget by themselves, to compare with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baselines: Vec<NamedExpert>,
+    /// What the mixture would be without some ingredient (cross-fitting only).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ablations: Vec<NamedAblation>,
 }
 
 /// Sizes of the disjoint sets of draws.
@@ -88,16 +110,6 @@ impl Draws {
     }
 }
 
-/// An expert with the name that it has in tables.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NamedExpert {
-    /// Name, unique within the protocol.
-    pub name: String,
-    /// Kind and hyper-parameters.
-    pub kind: ExpertConfig,
-}
-
 /// How the mixture weights are learned.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +127,8 @@ pub enum WeightSource {
     Fresh,
     /// The held-out points `draws.weights`.
     HeldOut,
+    /// The points of the budget under the models that did not see them (cross-fitting).
+    OutOfFold,
 }
 
 /// What is measured.
@@ -127,6 +141,27 @@ pub struct Evaluation {
     /// Fresh sets of model draws over which each sampled metric is averaged.
     #[serde(deserialize_with = "checked::at_least_one")]
     pub sets: usize,
+    /// Which models have their samples measured.
+    #[serde(default, skip_serializing_if = "Sampled::is_all")]
+    pub sampled: Sampled,
+}
+
+/// Models whose samples are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Sampled {
+    /// The mixture and its experts.
+    #[default]
+    All,
+    /// The mixture, and fresh draws of the target as the floor.
+    Mixture,
+}
+
+impl Sampled {
+    // By reference, as serde asks.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
 }
 
 impl Protocol {
@@ -179,16 +214,21 @@ impl Protocol {
         if let Some(s) = first_repeated(&self.seeds) {
             return bad("seeds", format!("{s} is listed twice"));
         }
-        let names: Vec<&String> = self.experts.iter().map(|e| &e.name).collect();
+        let named: Vec<&NamedExpert> = self.experts.iter().chain(&self.baselines).collect();
+        let mut names: Vec<&str> = named.iter().map(|e| e.name.as_str()).collect();
+        names.extend(self.ablations.iter().map(|a| a.name.as_str()));
         if let Some(n) = first_repeated(&names) {
             return bad("experts", format!("two experts are called \"{n}\""));
         }
-        for e in &self.experts {
-            if e.name.is_empty() || e.name == "mixture" || !e.name.chars().all(sound) {
-                let reason =
-                    "name of an expert must be of letters, digits, _ and -, and not \"mixture\"";
-                return bad("experts", reason.into());
-            }
+        if names
+            .iter()
+            .any(|n| n.is_empty() || ["mixture", "target"].contains(n) || !n.chars().all(sound))
+        {
+            let reason =
+                "name of an expert must be of letters, digits, _ and -, and not \"mixture\"";
+            return bad("experts", reason.into());
+        }
+        for e in &named {
             if let Err(reason) = e.kind.check() {
                 let field = reason
                     .split([' ', '.'])
@@ -197,7 +237,9 @@ impl Protocol {
                     .to_owned();
                 return Err((field, format!("expert \"{}\": {reason}", e.name)));
             }
-            if self.draws.validation == 0 && e.kind.needs_validation() {
+        }
+        for e in &self.experts {
+            if self.draws.validation == 0 && self.cross_fit.is_none() && e.kind.needs_validation() {
                 let reason = format!(
                     "expert \"{}\" stops on a validation set: draws.validation must be above 0",
                     e.name
@@ -205,6 +247,7 @@ impl Protocol {
                 return bad("draws", reason);
             }
         }
+        self.check_cross_fit()?;
         if let Err(reason) = self.weights.rule.check() {
             return bad("rule", reason);
         }
@@ -223,23 +266,68 @@ impl Protocol {
         Ok(())
     }
 
-    /// All runs of the protocol, target by target.
+    /// What belongs to cross-fitting, and only to it.
+    fn check_cross_fit(&self) -> std::result::Result<(), (String, String)> {
+        let bad = |field: &str, reason: &str| Err((field.to_owned(), reason.to_owned()));
+        let Some(partition) = &self.cross_fit else {
+            if !self.ablations.is_empty() {
+                return bad("ablations", "ablations need cross_fit");
+            }
+            if self.weights.source == WeightSource::OutOfFold {
+                return bad("source", "source OutOfFold needs cross_fit");
+            }
+            return Ok(());
+        };
+        if let Err(reason) = partition.check() {
+            return Err(("cross_fit".into(), reason));
+        }
+        if self.weights.source != WeightSource::OutOfFold {
+            return bad("source", "source must be OutOfFold with cross_fit");
+        }
+        if self.draws.validation + self.draws.weights + self.draws.monitor > 0 {
+            return bad(
+                "draws",
+                "cross_fit takes validation and weights out of draws.train: set no others",
+            );
+        }
+        if let Some(e) = self.baselines.iter().find(|e| e.kind.needs_validation()) {
+            let reason = format!("baseline \"{}\" must not need a validation set", e.name);
+            return bad("baselines", &reason);
+        }
+        let experts: Vec<&str> = self.experts.iter().map(|e| e.name.as_str()).collect();
+        for a in &self.ablations {
+            if let Err(reason) = a.what.check(&experts) {
+                return bad("ablations", &format!("ablation \"{}\": {reason}", a.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// All runs of the protocol, size by size and target by target.
     #[must_use]
     pub fn runs(&self) -> Vec<Run> {
-        let all = self
-            .targets
-            .iter()
-            .flat_map(|&t| self.seeds.iter().map(move |&s| (t, s)));
-        all.map(|(target, seed)| Run {
-            protocol: self.protocol.clone(),
-            target,
-            seed,
-            draws: self.draws,
-            experts: self.experts.clone(),
-            weights: self.weights,
-            evaluation: self.evaluation,
-        })
-        .collect()
+        let sizes = std::iter::once(self.draws.train).chain(self.other_sizes.iter().copied());
+        let mut runs = Vec::new();
+        for train in sizes {
+            for &target in &self.targets {
+                runs.extend(self.seeds.iter().map(|&seed| Run {
+                    protocol: self.protocol.clone(),
+                    target,
+                    seed,
+                    draws: Draws {
+                        train,
+                        ..self.draws
+                    },
+                    experts: self.experts.clone(),
+                    weights: self.weights,
+                    evaluation: self.evaluation,
+                    cross_fit: self.cross_fit,
+                    baselines: self.baselines.clone(),
+                    ablations: self.ablations.clone(),
+                }));
+            }
+        }
+        runs
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Tables and figures are pure functions of the records: [`render::write_results`] computes nothing anew.
 
+pub mod ablation;
 pub mod cli;
 pub mod config;
+mod cross_fitted;
 pub mod figures;
 pub mod metrics_csv;
 mod progress;

@@ -112,7 +112,7 @@ fn select(protocols: &[Protocol], options: &Options) -> Result<Vec<Job>> {
         }
         for run in p.runs() {
             if options.only.is_empty() || options.only.contains(&run.target) {
-                let figure = run.seed == p.seeds[0];
+                let figure = run.seed == p.seeds[0] && run.draws.train == p.draws.train;
                 jobs.push(Job { run, figure });
             }
         }
@@ -140,7 +140,8 @@ fn cost(run: &Run) -> usize {
             }
             _ => run.draws.train,
         })
-        .sum()
+        .sum::<usize>()
+        * run.cross_fit.map_or(1, |p| p.models(run.draws.train))
 }
 
 /// Whether a finished record (and the figure data, where wanted) of this very run lies in the results folder.

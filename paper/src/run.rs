@@ -1,6 +1,7 @@
 //! One run: draws, experts, weights, measures.
 
-use crate::config::{Run, WeightSource};
+use crate::config::{Run, Sampled, WeightSource};
+use crate::cross_fitted::{self, Outcome};
 use crate::record::{FigureData, Metric, Provenance, Record, Seconds};
 use amf::metrics::{TargetSet, kl_exact, nll};
 use amf::{Expert, ExpertReport, Mixture, Progress, Source, log_prob_table};
@@ -57,17 +58,68 @@ pub fn compute(
     let draws = &run.draws;
     // One sequence of draws, cut into disjoint sets: protocols with one seed and budget see the same data.
     let budget = target.sample(draws.budget(), &mut rng("data"));
-    let train = budget.as_ref().subrows(0, draws.train);
-    let validation = budget.as_ref().subrows(draws.train, draws.validation);
-    let held_out = budget
-        .as_ref()
-        .subrows(draws.train + draws.validation, draws.weights);
+    let test = target.sample(draws.test, &mut rng("test"));
+    let log_p = target.log_prob(test.as_ref());
+    let mut outcome = if run.cross_fit.is_some() {
+        let scored = (test.as_ref(), &log_p[..]);
+        cross_fitted::compute(run, budget.as_ref(), scored, stop, &rng, observe)?
+    } else {
+        single_split(run, budget.as_ref(), &test, &log_p, stop, &rng, observe)?
+    };
+
+    let start = Instant::now();
+    let exact = Exact(target);
+    let mut sampled = models(run, &outcome.mixture, run.evaluation.sampled);
+    if run.evaluation.sampled == Sampled::Mixture {
+        sampled.push(("target", &exact));
+    }
+    let compared = compare(run, &sampled, &test, stop, &rng, observe)?;
+    outcome.metrics.extend(compared);
+    for (e, w) in run.experts.iter().zip(&outcome.weights.pi) {
+        outcome.metrics.push(metric(&e.name, "weight", *w));
+    }
+    let n_eff = metric("mixture", "n_eff", outcome.weights.n_eff);
+    outcome.metrics.push(n_eff);
+    if let Some(m) = outcome.metrics.iter().find(|m| !m.value.is_finite()) {
+        bail!("{} of {} is {}", m.metric, m.model, m.value);
+    }
+    outcome.seconds.evaluation += start.elapsed().as_secs_f64();
+
+    let entropy = target.entropy();
+    let hash = run.hash();
+    let figure = figure.then(|| figure_data(run, &outcome, &hash, &rng));
+    let record = Record {
+        hash,
+        run: run.clone(),
+        entropy: (entropy.value, entropy.error),
+        experts: outcome.reports,
+        weights: outcome.weights,
+        metrics: outcome.metrics,
+        seconds: outcome.seconds,
+        provenance: provenance.clone(),
+    };
+    Ok((record, figure))
+}
+
+/// Experts fitted to the training draws, early stopping and weights on further draws of the budget.
+fn single_split(
+    run: &Run,
+    budget: MatRef<'_, f64>,
+    test: &Mat<f64>,
+    log_p: &[f64],
+    stop: &AtomicBool,
+    rng: &(dyn Fn(&str) -> Pcg64 + Sync),
+    observe: &(dyn Fn(Stage) + Sync),
+) -> Result<Outcome> {
+    let (target, draws) = (run.target, &run.draws);
+    let train = budget.subrows(0, draws.train);
+    let validation = budget.subrows(draws.train, draws.validation);
+    let held_out = budget.subrows(draws.train + draws.validation, draws.weights);
     let monitor = target.sample(draws.monitor, &mut rng("monitor"));
     let watched = [validation, monitor.as_ref()]
         .into_iter()
         .find(|m| m.nrows() > 0);
-
-    let (experts, reports, fit_seconds) = fit_experts(run, train, watched, stop, &rng, observe)?;
+    let (experts, reports, fit_seconds) = fit_experts(run, train, watched, stop, rng, observe)?;
 
     observe(Stage::Weights);
     let start = Instant::now();
@@ -82,7 +134,7 @@ pub fn compute(
             experts: views.len(),
             draw: &fresh,
         },
-        WeightSource::HeldOut => {
+        WeightSource::HeldOut | WeightSource::OutOfFold => {
             table = log_prob_table(&views, held_out);
             Source::HeldOut {
                 table: table.as_ref(),
@@ -99,35 +151,24 @@ pub fn compute(
     let mixture = Mixture::new(experts, weights.pi.clone());
 
     let start = Instant::now();
-    let test = target.sample(draws.test, &mut rng("test"));
-    let mut metrics = measure(run, &mixture, &test, stop, &rng, observe)?;
-    for (e, w) in run.experts.iter().zip(&weights.pi) {
-        metrics.push(metric(&e.name, "weight", *w));
+    let mut metrics = Vec::new();
+    for (name, model) in models(run, &mixture, Sampled::All) {
+        let log_q = model.log_prob(test.as_ref());
+        metrics.push(metric(name, "nll", nll(&log_q).value));
+        metrics.push(metric(name, "kl", kl_exact(log_p, &log_q).value));
     }
-    metrics.push(metric("mixture", "n_eff", weights.n_eff));
-    if let Some(m) = metrics.iter().find(|m| !m.value.is_finite()) {
-        bail!("{} of {} is {}", m.metric, m.model, m.value);
-    }
-    let evaluation_seconds = start.elapsed().as_secs_f64();
-
-    let entropy = target.entropy();
-    let hash = run.hash();
-    let figure = figure.then(|| figure_data(run, &mixture, &hash, &rng));
-    let record = Record {
-        hash,
-        run: run.clone(),
-        entropy: (entropy.value, entropy.error),
-        experts: reports,
+    Ok(Outcome {
+        mixture,
+        baselines: Vec::new(),
+        reports,
         weights,
         metrics,
         seconds: Seconds {
             fit: fit_seconds,
             weights: weight_seconds,
-            evaluation: evaluation_seconds,
+            evaluation: start.elapsed().as_secs_f64(),
         },
-        provenance: provenance.clone(),
-    };
-    Ok((record, figure))
+    })
 }
 
 type FittedExperts = (Vec<Box<dyn Expert>>, Vec<ExpertReport>, Vec<f64>);
@@ -171,7 +212,7 @@ fn fit_experts(
     Ok((experts, reports, seconds))
 }
 
-fn metric(model: &str, name: &str, value: f64) -> Metric {
+pub(crate) fn metric(model: &str, name: &str, value: f64) -> Metric {
     Metric {
         model: model.into(),
         metric: name.into(),
@@ -179,37 +220,51 @@ fn metric(model: &str, name: &str, value: f64) -> Metric {
     }
 }
 
-/// The mixture and each expert, with their names.
-fn models<'a>(run: &'a Run, mixture: &'a Mixture) -> Vec<(&'a str, &'a dyn Expert)> {
+/// The target as a model: what sampled metrics show when nothing is wrong.
+struct Exact(datasets::Family);
+
+impl Expert for Exact {
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
+        self.0.log_prob(x)
+    }
+
+    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        self.0.sample(n, rng)
+    }
+}
+
+/// The mixture, and each expert where all are wanted, with their names.
+fn models<'a>(
+    run: &'a Run,
+    mixture: &'a Mixture,
+    which: Sampled,
+) -> Vec<(&'a str, &'a dyn Expert)> {
     let mut models: Vec<(&str, &dyn Expert)> = vec![("mixture", mixture)];
-    models.extend(
-        run.experts
-            .iter()
-            .map(|e| e.name.as_str())
-            .zip(mixture.experts()),
-    );
+    if which == Sampled::All {
+        let names = run.experts.iter().map(|e| e.name.as_str());
+        models.extend(names.zip(mixture.experts()));
+    }
     models
 }
 
-/// Likelihoods on all test points; sampled metrics against the first of them, averaged over fresh sets of model draws.
-fn measure(
+/// Sampled metrics against the first test points, averaged over fresh sets of model draws.
+fn compare(
     run: &Run,
-    mixture: &Mixture,
+    models: &[(&str, &dyn Expert)],
     test: &Mat<f64>,
     stop: &AtomicBool,
     rng: &(dyn Fn(&str) -> Pcg64 + Sync),
     observe: &(dyn Fn(Stage) + Sync),
 ) -> Result<Vec<Metric>> {
-    let log_p = run.target.log_prob(test.as_ref());
     let compared = TargetSet::new(test.as_ref().subrows(0, run.evaluation.samples))?;
-    let models = models(run, mixture);
     let sets = run.evaluation.sets;
     let done = std::sync::atomic::AtomicUsize::new(0);
     let mut metrics = Vec::new();
-    for (name, model) in &models {
-        let log_q = model.log_prob(test.as_ref());
-        metrics.push(metric(name, "nll", nll(&log_q).value));
-        metrics.push(metric(name, "kl", kl_exact(&log_p, &log_q).value));
+    for (name, model) in models {
         let compared: Vec<_> = (0..sets)
             .into_par_iter()
             .map(|set| {
@@ -245,7 +300,7 @@ fn measure(
 /// Draws and grids for the figures.
 fn figure_data(
     run: &Run,
-    mixture: &Mixture,
+    outcome: &Outcome,
     hash: &str,
     rng: &dyn Fn(&str) -> Pcg64,
 ) -> FigureData {
@@ -259,7 +314,10 @@ fn figure_data(
         "target".to_owned(),
         points(run.target.sample(FIGURE_DRAWS, &mut rng("figure"))),
     )];
-    for (name, model) in models(run, mixture) {
+    let mixture = &outcome.mixture;
+    let baselines = outcome.baselines.iter().map(|(n, b)| (n.as_str(), &**b));
+    let shown = models(run, mixture, run.evaluation.sampled);
+    for (name, model) in shown.into_iter().chain(baselines) {
         let mut rng = rng(&format!("figure/{name}"));
         draws.push((
             name.to_owned(),

@@ -29,6 +29,20 @@ pub trait Expert: Send + Sync {
     fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64>;
 }
 
+impl<T: Expert + ?Sized> Expert for std::sync::Arc<T> {
+    fn dim(&self) -> usize {
+        (**self).dim()
+    }
+
+    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
+        (**self).log_prob(x)
+    }
+
+    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        (**self).sample(n, rng)
+    }
+}
+
 impl Expert for flows::Flow {
     fn dim(&self) -> usize {
         flows::Flow::dim(self)
@@ -83,6 +97,16 @@ pub enum ExpertConfig {
     GaussianMixture(GaussianMixtureExpert),
     /// A kernel density estimate with a cross-validated bandwidth.
     Kde(KdeExpert),
+}
+
+/// An expert with the name that it has in tables and messages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedExpert {
+    /// Name, unique within a mixture.
+    pub name: String,
+    /// Kind and hyper-parameters.
+    pub kind: ExpertConfig,
 }
 
 /// One step of a fit, for progress bars.
