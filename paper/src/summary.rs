@@ -57,6 +57,16 @@ impl<'a> Group<'a> {
             .collect()
     }
 
+    /// The mean over the seeds of a measure of one model minus that of another.
+    #[must_use]
+    pub fn difference(&self, model: &str, other: &str, metric: &str) -> Option<Mean> {
+        let pairs = self.records.iter();
+        let differences: Vec<f64> = pairs
+            .filter_map(|r| Some(r.get(model, metric)? - r.get(other, metric)?))
+            .collect();
+        Mean::of(&differences)
+    }
+
     /// The mean of NLL minus entropy over the seeds.
     #[must_use]
     pub fn gap(&self, model: &str) -> Option<Mean> {
@@ -78,6 +88,18 @@ impl<'a> Group<'a> {
     #[must_use]
     pub fn models(&self) -> Vec<&'a str> {
         std::iter::once("mixture").chain(self.experts()).collect()
+    }
+
+    /// Whether its runs are cross-fitted.
+    #[must_use]
+    pub fn is_cross_fitted(&self) -> bool {
+        self.records[0].run.cross_fit.is_some()
+    }
+
+    /// The baselines, in the order of the config.
+    pub fn baselines(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let baselines = &self.records[0].run.baselines;
+        baselines.iter().map(|e| e.name.as_str())
     }
 
     /// The experts, in the order of the config.
@@ -119,4 +141,21 @@ pub fn by_protocol<'a>(groups: &[Group<'a>]) -> Vec<(&'a str, Vec<Group<'a>>)> {
         }
     }
     protocols
+}
+
+/// Numbers of draws that occur, in rising order.
+#[must_use]
+pub fn sizes(groups: &[Group<'_>]) -> Vec<usize> {
+    let mut sizes: Vec<usize> = groups.iter().map(|g| g.n).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}
+
+/// The groups whose number of draws is nearest to 1,000, the papers' size: those that figures show.
+#[must_use]
+pub fn main_size<'a>(groups: &[Group<'a>]) -> Vec<Group<'a>> {
+    let nearest = sizes(groups).into_iter().min_by_key(|n| n.abs_diff(1000));
+    let of_size = groups.iter().filter(|g| Some(g.n) == nearest);
+    of_size.cloned().collect()
 }

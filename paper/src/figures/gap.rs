@@ -1,18 +1,24 @@
-//! NLL minus entropy: a dot with its standard error for each family and model, on a logarithmic axis.
+//! The divergence from the target: a dot with its standard error for each family and model, on a logarithmic axis.
 
 use super::canvas::{self, SMALL, font};
 use super::palette;
-use crate::summary::Group;
+use crate::summary::{Group, Mean};
 use anyhow::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
 
-pub fn draw(path: &Path, groups: &[Group<'_>]) -> Result<()> {
-    let models = groups[0].models();
+/// `gap` gives the divergence of a model; `label` is that of the axis.
+pub fn draw(
+    path: &Path,
+    groups: &[Group<'_>],
+    models: &[&str],
+    label: &str,
+    gap: &dyn Fn(&Group<'_>, &str) -> Option<Mean>,
+) -> Result<()> {
     let gaps: Vec<f64> = groups
         .iter()
-        .flat_map(|g| models.iter().filter_map(|m| g.gap(m)).map(|m| m.value))
+        .flat_map(|g| models.iter().filter_map(|m| gap(g, m)).map(|m| m.value))
         .filter(|v| *v > 0.0)
         .collect();
     // Whole powers of ten around the data.
@@ -42,13 +48,13 @@ pub fn draw(path: &Path, groups: &[Group<'_>]) -> Result<()> {
             .light_line_style(RGBColor(238, 238, 238))
             .bold_line_style(RGBColor(205, 205, 205))
             .y_label_formatter(&|v| format!("{v}"))
-            .y_desc("NLL − entropy (nats)")
+            .y_desc(label)
             .label_style(font(SMALL))
             .axis_desc_style(font(SMALL))
             .draw()?;
         for (i, g) in groups.iter().enumerate() {
             for (k, model) in models.iter().enumerate() {
-                let Some(gap) = g.gap(model) else { continue };
+                let Some(gap) = gap(g, model) else { continue };
                 let x = i as f64 + (k as f64 + 1.0) / (models.len() as f64 + 1.0);
                 let y = gap.value.clamp(lo, hi);
                 let colour = palette::of(model);

@@ -1,5 +1,6 @@
 //! Every figure, from records.
 
+mod ablations;
 mod canvas;
 mod contour;
 mod curves;
@@ -7,12 +8,13 @@ mod density;
 mod gap;
 mod palette;
 mod samples;
+mod sizes;
 mod weights;
 
 use crate::record::{FigureData, Record};
-use crate::summary::{by_protocol, groups};
+use crate::summary::{Group, by_protocol, groups, main_size};
 use anyhow::Result;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A figure that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,26 +53,11 @@ pub fn write_all(
             });
             path
         };
-        let path = add(
-            "gap",
-            "NLL minus entropy".into(),
-            "NLL minus the entropy of the target (nats, logarithmic axis): 0 would be the true density. Bars are standard errors over seeds.".into(),
-        );
-        gap::draw(&path, &groups)?;
-        let path = add(
-            "weights",
-            "Mixture weights".into(),
-            "Weights of the experts after stage 2, mean over seeds.".into(),
-        );
-        weights::draw(&path, &groups)?;
-        let path = add(
-            "curves",
-            "Training curves".into(),
-            "NLL along the fit for the first seed: solid on held-out points, faint on training points; dashed, RBIG at its last layer; \
-             dotted, the entropy. Axes end 2 nats above the entropy."
-                .into(),
-        );
-        curves::draw(&path, &groups)?;
+        if groups[0].is_cross_fitted() {
+            cross_fitted(&groups, &mut add)?;
+        } else {
+            single_split(&groups, &mut add)?;
+        }
         for (record, data) in drawn.iter().filter(|(r, _)| r.run.protocol == protocol) {
             let family = record.run.target;
             let path = add(
@@ -82,10 +69,93 @@ pub fn write_all(
             let path = add(
                 &format!("samples_{family}"),
                 format!("{}: draws", family.title()),
-                "Draws of the target, of the mixture and of each expert.".into(),
+                "Draws of the target and of the models.".into(),
             );
             samples::draw(&path, record, data)?;
         }
     }
     Ok(figures)
+}
+
+/// Gives the path for a kind of figure, title and caption.
+type Add<'a> = &'a mut dyn FnMut(&str, String, String) -> PathBuf;
+
+fn single_split(groups: &[Group<'_>], add: Add<'_>) -> Result<()> {
+    let path = add(
+        "gap",
+        "NLL minus entropy".into(),
+        "NLL minus the entropy of the target (nats, logarithmic axis): 0 would be the true density. Bars are standard errors over seeds.".into(),
+    );
+    let models = groups[0].models();
+    gap::draw(&path, groups, &models, "NLL − entropy (nats)", &|g, m| {
+        g.gap(m)
+    })?;
+    let path = add(
+        "weights",
+        "Mixture weights".into(),
+        "Weights of the experts after stage 2, mean over seeds.".into(),
+    );
+    weights::draw(&path, groups)?;
+    let path = add(
+        "curves",
+        "Training curves".into(),
+        "NLL along the fit for the first seed: solid on held-out points, faint on training points; dashed, RBIG at its last layer; \
+         dotted, the entropy. Axes end 2 nats above the entropy."
+            .into(),
+    );
+    curves::draw(&path, groups)?;
+    Ok(())
+}
+
+fn cross_fitted(groups: &[Group<'_>], add: Add<'_>) -> Result<()> {
+    let main = main_size(groups);
+    if groups[0].baselines().next().is_some() {
+        let path = add(
+            "gap",
+            "KL from the target".into(),
+            format!(
+                "KL(target || model) at n = {} (nats, logarithmic axis): the mixture, the flows among its experts, and the baselines. Bars are standard errors \
+                 over seeds.",
+                main[0].n
+            ),
+        );
+        let mut models = vec!["mixture", "maf", "realnvp", "rbig"];
+        models.extend(groups[0].baselines());
+        gap::draw(
+            &path,
+            &main,
+            &models,
+            "KL(target || model) (nats)",
+            &|g, m| g.mean(m, "kl"),
+        )?;
+        let path = add(
+            "sizes",
+            "KL against the number of draws".into(),
+            "KL(target || model) against the draws that a fit gets, both axes logarithmic. Bars are standard errors over seeds.".into(),
+        );
+        let mut models = vec!["mixture"];
+        models.extend(groups[0].baselines());
+        sizes::draw(&path, groups, &models)?;
+        let path = add(
+            "weights",
+            "Mixture weights".into(),
+            format!(
+                "Weights of the experts at n = {}, mean over seeds.",
+                main[0].n
+            ),
+        );
+        weights::draw(&path, &main)?;
+    }
+    if !groups[0].records[0].run.ablations.is_empty() {
+        let path = add(
+            "ablations",
+            "What each ingredient contributes".into(),
+            format!(
+                "Mean KL over the families at n = {} after each change; the line is the full recipe.",
+                main[0].n
+            ),
+        );
+        ablations::draw(&path, &main)?;
+    }
+    Ok(())
 }

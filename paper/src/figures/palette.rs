@@ -15,6 +15,15 @@ pub fn of(model: &str) -> RGBColor {
         "maf" => RGBColor(213, 94, 0),
         "realnvp" => RGBColor(0, 114, 178),
         "rbig" => RGBColor(0, 158, 115),
+        "maf_normal" => RGBColor(240, 160, 100),
+        "realnvp_normal" => RGBColor(110, 180, 225),
+        "gaussian" => RGBColor(150, 150, 150),
+        "gmm_bic" => RGBColor(230, 159, 0),
+        "kde" => RGBColor(86, 180, 233),
+        "gmm_12" => RGBColor(184, 158, 214),
+        "gmm_16" => RGBColor(150, 118, 190),
+        "gmm_24" => RGBColor(112, 76, 160),
+        "gmm_32" => RGBColor(70, 35, 120),
         _ => RGBColor(204, 121, 167),
     }
 }
@@ -27,6 +36,13 @@ pub fn label(model: &str) -> String {
         "maf" => "MAF".into(),
         "realnvp" => "RealNVP".into(),
         "rbig" => "RBIG".into(),
+        "maf_normal" => "MAF, normal base".into(),
+        "realnvp_normal" => "RealNVP, normal base".into(),
+        "gaussian" => "Gaussian".into(),
+        "gmm_bic" => "GMM by BIC".into(),
+        "kde" => "KDE".into(),
+        "gmm" => "GMM".into(),
+        gmm if gmm.starts_with("gmm_") => format!("GMM {}", &gmm[4..]),
         other => other.into(),
     }
 }
