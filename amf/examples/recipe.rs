@@ -114,7 +114,7 @@ fn hindsight(
         table: table.as_ref(),
         weights: None,
     };
-    let best = recipe.rule.learn(&source, 0)?;
+    let best = recipe.rule.unscreened().learn(&source, 0)?;
     let log_q = amf::mixture_log_prob(table.as_ref(), &best.pi);
     Ok(kl_exact(log_p, &log_q).value)
 }

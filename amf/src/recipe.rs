@@ -58,7 +58,8 @@ impl Default for CrossFit {
                 folds_up_to: 20_000,
             },
             experts,
-            rule: WeightRule::Stacking {
+            rule: WeightRule::ScreenedStacking {
+                standard_errors: 2.0,
                 tolerance: 1e-8,
                 max_iterations: 1000,
                 batch: 1000,

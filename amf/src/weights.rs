@@ -62,6 +62,23 @@ pub enum WeightRule {
         #[serde(deserialize_with = "autodiff::checked::at_least_one")]
         batch: usize,
     },
+    /// Stacking among the experts that are not clearly worse than the best: one whose mean log-density is below the best one's by more than
+    /// `standard_errors` standard errors of their difference gets no weight. Weights of clearly worse experts are small and mostly noise.
+    /// The certificate is that of the experts that remain.
+    ScreenedStacking {
+        /// How many standard errors are clear.
+        #[serde(deserialize_with = "autodiff::checked::positive")]
+        standard_errors: f64,
+        /// The largest certificate, nats.
+        #[serde(deserialize_with = "autodiff::checked::positive")]
+        tolerance: f64,
+        /// The most iterations, EM and Newton together.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        max_iterations: usize,
+        /// Points drawn when the source gives fresh draws.
+        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        batch: usize,
+    },
 }
 
 /// Where the log-densities come from that a rule looks at.
@@ -182,10 +199,21 @@ impl WeightRule {
                 }
                 Ok(())
             }
+            Self::ScreenedStacking {
+                standard_errors, ..
+            } if !(standard_errors > 0.0 && standard_errors.is_finite()) => Err(format!(
+                "standard_errors must be positive, not {standard_errors}"
+            )),
             Self::Stacking {
                 tolerance,
                 max_iterations,
                 batch,
+            }
+            | Self::ScreenedStacking {
+                tolerance,
+                max_iterations,
+                batch,
+                ..
             } => {
                 at_least_one("max_iterations", max_iterations)?;
                 at_least_one("batch", batch)?;
@@ -264,13 +292,45 @@ impl WeightRule {
                 max_iterations,
                 batch,
             } => {
-                let b = match source {
-                    Source::HeldOut { table, weights } => Points::new(table.to_owned(), *weights)?,
-                    Source::Fresh { .. } => batches.take(0, batch)?,
-                };
+                let b = batches.all(batch)?;
                 let (pi, iterations) = stack(&b, tolerance, max_iterations);
                 Ok(finish(pi, iterations, Some(&b)))
             }
+            Self::ScreenedStacking {
+                standard_errors,
+                tolerance,
+                max_iterations,
+                batch,
+            } => {
+                let b = batches.all(batch)?;
+                let passed = b.not_clearly_worse(standard_errors);
+                let few = b.among(&passed)?;
+                let (pi, iterations) = stack(&few, tolerance, max_iterations);
+                let learned = finish(pi, iterations, Some(&few));
+                let mut pi = vec![0.0; k];
+                for (&k, p) in passed.iter().zip(&learned.pi) {
+                    pi[k] = *p;
+                }
+                Ok(LearnedWeights { pi, ..learned })
+            }
+        }
+    }
+
+    /// The rule without its screening, if it has one.
+    #[must_use]
+    pub fn unscreened(self) -> Self {
+        match self {
+            Self::ScreenedStacking {
+                tolerance,
+                max_iterations,
+                batch,
+                ..
+            } => Self::Stacking {
+                tolerance,
+                max_iterations,
+                batch,
+            },
+            other => other,
         }
     }
 }
@@ -314,6 +374,14 @@ impl<'a> Batches<'a> {
             rng: stream(seed, "weights/batches"),
             order: Vec::new(),
             next: 0,
+        }
+    }
+
+    /// The whole table, or one fresh batch.
+    fn all(&mut self, size: usize) -> Result<Points, WeightError> {
+        match self.source {
+            Source::HeldOut { table, weights } => Points::new(table.to_owned(), *weights),
+            Source::Fresh { .. } => self.take(0, size),
         }
     }
 
@@ -408,6 +476,39 @@ impl Points {
             .map(|(l, w)| if *w == 0.0 { 0.0 } else { l * w })
             .collect();
         sum(&terms)
+    }
+
+    /// Experts whose mean log-density is not below the best one's by more than so many standard errors of the difference.
+    fn not_clearly_worse(&self, standard_errors: f64) -> Vec<usize> {
+        let means: Vec<f64> = (0..self.log.ncols()).map(|k| self.mean(k)).collect();
+        let best = (0..means.len()).fold(0, |a, b| if means[b] > means[a] { b } else { a });
+        if !means[best].is_finite() {
+            return (0..means.len()).collect();
+        }
+        let clear = |k: usize| {
+            let gap = means[best] - means[k];
+            let (own, others) = (col(self.log.as_ref(), best), col(self.log.as_ref(), k));
+            let squares: Vec<f64> = own
+                .iter()
+                .zip(others)
+                .zip(&self.weights)
+                .map(|((a, b), w)| if *w == 0.0 { 0.0 } else { w * (a - b - gap) })
+                .map(|v| v * v)
+                .collect();
+            // With so few points that their number matters, the factor n / (n - 1) is beside the point.
+            gap > standard_errors * sum(&squares).sqrt() || !gap.is_finite()
+        };
+        (0..means.len())
+            .filter(|&k| k == best || !clear(k))
+            .collect()
+    }
+
+    /// The same points for some of the experts.
+    fn among(&self, experts: &[usize]) -> Result<Self, WeightError> {
+        let log = Mat::from_fn(self.log.nrows(), experts.len(), |i, k| {
+            self.log[(i, experts[k])]
+        });
+        Self::new(log, Some(&self.weights))
     }
 
     /// Mean responsibilities at a temperature.
@@ -634,6 +735,50 @@ mod tests {
         Mat::from_fn(n, k, |_, j| {
             scale * standard_normal(&mut rng) - 0.3 * j as f64
         })
+    }
+
+    #[test]
+    fn screening_drops_the_clearly_worse_and_changes_nothing_else() {
+        let mut rng = stream(8, "screen");
+        // The second is as good as the first on average, the third worse by 0.3 with a standard error of 0.03, the fourth impossible somewhere.
+        let mut log = Mat::zeros(1000, 4);
+        for i in 0..1000 {
+            let base = standard_normal(&mut rng);
+            log[(i, 0)] = base;
+            log[(i, 1)] = base + standard_normal(&mut rng);
+            log[(i, 2)] = base - 0.3 + standard_normal(&mut rng);
+            log[(i, 3)] = if i == 5 { f64::NEG_INFINITY } else { base };
+        }
+        let screened = |standard_errors| WeightRule::ScreenedStacking {
+            standard_errors,
+            tolerance: 1e-10,
+            max_iterations: 500,
+            batch: 1,
+        };
+        let learn = |rule: WeightRule, table: MatRef<'_, f64>| {
+            let source = Source::HeldOut {
+                table,
+                weights: None,
+            };
+            rule.learn(&source, 1).unwrap()
+        };
+        let found = learn(screened(3.0), log.as_ref());
+        assert_eq!(found.pi[2..], [0.0, 0.0]);
+        assert!(found.certificate <= 1e-10);
+        let two = learn(STACKING, log.as_ref().subcols(0, 2));
+        let same = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9);
+        assert!(same(&found.pi[..2], &two.pi));
+        // Nothing is clear at a million standard errors, but for what is impossible.
+        let all = learn(screened(1e6), log.as_ref());
+        let three = learn(STACKING, log.as_ref().subcols(0, 3));
+        assert!(same(&all.pi[..3], &three.pi));
+        assert_eq!(screened(2.0).unscreened(), screened(3.0).unscreened());
+        assert!(
+            screened(-1.0)
+                .check()
+                .unwrap_err()
+                .contains("standard_errors")
+        );
     }
 
     const STACKING: WeightRule = WeightRule::Stacking {

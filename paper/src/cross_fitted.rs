@@ -224,7 +224,7 @@ impl Scores {
             }
             Ablation::NoAverage => Ok(mixture_log_prob(self.first.as_ref(), &fitted.weights.pi)),
             Ablation::Hindsight => {
-                let pi = learn(&run.weights.rule, self.averages.as_ref())?.pi;
+                let pi = learn(&run.weights.rule.unscreened(), self.averages.as_ref())?.pi;
                 Ok(self.mixture(&pi))
             }
             Ablation::MixtureAware(_) => bail!("a refit needs the data"),
