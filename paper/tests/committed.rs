@@ -110,3 +110,51 @@ fn the_protocol_default_is_the_recipe_of_the_library() {
     assert_eq!(protocol.weights.rule, recipe.rule);
     assert_eq!(recipe.mixture_aware, None);
 }
+
+#[test]
+fn the_default_recipe_stays_near_the_floor_and_ahead_of_the_baselines_on_average() {
+    // What the recipe is held to at n = 1,000, nats; the band: two standard errors over seeds.
+    let bars = [
+        ("banana", 0.015),
+        ("x_shape", 0.010),
+        ("bimodal", 0.008),
+        ("five_mode", 0.012),
+        ("two_moons", 0.035),
+        ("rings", 0.085),
+    ];
+    let records = committed();
+    let groups = paper::summary::groups(&records);
+    let group = |family: &str, n: usize| {
+        let found = groups
+            .iter()
+            .find(|g| g.protocol == "default" && g.family.name() == family && g.n == n);
+        found.unwrap_or_else(|| panic!("no records of default, {family}, n = {n}"))
+    };
+    for (family, bar) in bars {
+        let kl = group(family, 1000).mean("mixture", "kl").unwrap();
+        assert!(kl.value < bar + 2.0 * kl.error.unwrap(), "{family}: {kl:?}");
+    }
+    for n in [300, 1000, 5000] {
+        let mean = |model: &str| {
+            let all = bars.map(|(f, _)| group(f, n).mean(model, "kl").unwrap().value);
+            all.iter().sum::<f64>() / 6.0
+        };
+        for baseline in ["gaussian", "gmm_bic", "kde"] {
+            assert!(mean("mixture") < mean(baseline), "{baseline} at n = {n}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_shows_the_committed_numbers() {
+    let table = std::fs::read_to_string(home().join("results/tables/gaps_default.md")).unwrap();
+    let readme = std::fs::read_to_string(home().join("../README.md")).unwrap();
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|l| l.starts_with("| 1000 |"))
+        .collect();
+    assert_eq!(rows.len(), 7);
+    for row in rows {
+        assert!(readme.contains(row), "README.md lacks: {row}");
+    }
+}

@@ -55,20 +55,37 @@ pub fn png(
     std::fs::rename(&beside, path).with_context(|| format!("{}: cannot be written", path.display()))
 }
 
-/// Coloured squares with names, from left to right, centred in the area.
+/// Coloured squares with names, from left to right, centred in the area, in as many lines as they need.
 pub fn legend(area: &Area<'_>, entries: &[(String, RGBColor)]) -> Result<()> {
     let (width, height) = area.dim_in_pixel();
     let style = font(SMALL).pos(Pos::new(HPos::Left, VPos::Center));
-    let text_width = |s: &str| style.font.box_size(s).map_or(0, |b| b.0 as i32);
-    let total: i32 = entries.iter().map(|(name, _)| text_width(name) + 54).sum();
-    let (mut x, y) = ((width as i32 - total) / 2, height as i32 / 2);
-    for (name, colour) in entries {
-        area.draw(&Rectangle::new(
-            [(x, y - 8), (x + 18, y + 8)],
-            colour.filled(),
-        ))?;
-        area.draw(&Text::new(name.clone(), (x + 26, y), style.clone()))?;
-        x += text_width(name) + 54;
+    let width_of = |s: &str| style.font.box_size(s).map_or(0, |b| b.0 as i32) + 54;
+    let mut lines: Vec<(i32, Vec<&(String, RGBColor)>)> = vec![(0, Vec::new())];
+    for entry in entries {
+        let own = width_of(&entry.0);
+        if lines
+            .last()
+            .is_none_or(|l| l.0 + own > width as i32 && l.0 > 0)
+        {
+            lines.push((0, Vec::new()));
+        }
+        if let Some(line) = lines.last_mut() {
+            line.0 += own;
+            line.1.push(entry);
+        }
+    }
+    let count = lines.len() as i32;
+    for (i, (total, line)) in lines.into_iter().enumerate() {
+        let mut x = (width as i32 - total) / 2;
+        let y = height as i32 * (2 * i as i32 + 1) / (2 * count);
+        for (name, colour) in line {
+            area.draw(&Rectangle::new(
+                [(x, y - 8), (x + 18, y + 8)],
+                colour.filled(),
+            ))?;
+            area.draw(&Text::new(name.clone(), (x + 26, y), style.clone()))?;
+            x += width_of(name);
+        }
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use std::path::Path;
 
 pub fn draw(path: &Path, groups: &[Group<'_>]) -> Result<()> {
     let experts: Vec<&str> = groups[0].experts().collect();
-    canvas::png(path, (1100, 560), |area| {
-        let (top, rest) = area.split_vertically(50);
+    canvas::png(path, (1100, 570), |area| {
+        let (top, rest) = area.split_vertically(60);
         let entries: Vec<_> = experts
             .iter()
             .map(|e| (palette::label(e), palette::of(e)))
