@@ -162,6 +162,9 @@ fn remarks(groups: &[Group<'_>]) -> String {
     let mut text = String::new();
     for (protocol, groups) in by_protocol(groups) {
         let groups = main_size(&groups);
+        if groups[0].is_variant() {
+            continue;
+        }
         let mut behind = Vec::new();
         for g in &groups {
             let Some(mixture) = g.mean("mixture", "nll") else {

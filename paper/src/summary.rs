@@ -1,6 +1,7 @@
 //! Means and standard errors over seeds.
 
 use crate::record::Record;
+use amf::ExpertConfig;
 use autodiff::math::mean_and_standard_error;
 use datasets::Family;
 
@@ -94,6 +95,21 @@ impl<'a> Group<'a> {
     #[must_use]
     pub fn is_cross_fitted(&self) -> bool {
         self.records[0].run.cross_fit.is_some()
+    }
+
+    /// Whether it only varies another protocol: cross-fitted, and compared with nothing but itself.
+    #[must_use]
+    pub fn is_variant(&self) -> bool {
+        self.is_cross_fitted() && self.records[0].run.baselines.is_empty()
+    }
+
+    /// The experts that are flows (RBIG among them), in the order of the config.
+    pub fn flows(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let experts = &self.records[0].run.experts;
+        let flows = experts
+            .iter()
+            .filter(|e| matches!(e.kind, ExpertConfig::Flow(_) | ExpertConfig::Rbig(_)));
+        flows.map(|e| e.name.as_str())
     }
 
     /// The baselines, in the order of the config.

@@ -58,6 +58,9 @@ pub fn write_all(
         } else {
             single_split(&groups, &mut add)?;
         }
+        if groups[0].is_variant() {
+            continue;
+        }
         for (record, data) in drawn.iter().filter(|(r, _)| r.run.protocol == protocol) {
             let family = record.run.target;
             let path = add(

@@ -174,6 +174,9 @@ fn claims(groups: &[Group<'_>]) -> Table {
     let mut rows = Vec::new();
     for (protocol, groups) in by_protocol(groups) {
         let groups = main_size(&groups);
+        if groups[0].is_variant() {
+            continue;
+        }
         // Claim (2) needs samples of every expert.
         let sampled = groups[0].mean(groups[0].models()[1], "w2").is_some();
         let verdicts = [
@@ -208,11 +211,17 @@ fn best_expert<'a>(g: &Group<'a>, metric: &str) -> Option<(&'a str, Mean)> {
     all.min_by(|a, b| a.1.value.total_cmp(&b.1.value))
 }
 
+/// The flow (RBIG among them) with the smallest mean NLL.
+fn best_flow<'a>(g: &Group<'a>) -> Option<(&'a str, Mean)> {
+    let all = g.flows().filter_map(|e| Some((e, g.mean(e, "nll")?)));
+    all.min_by(|a, b| a.1.value.total_cmp(&b.1.value))
+}
+
 fn best_likelihood(groups: &[Group<'_>]) -> Verdict {
     let mut parts = Vec::new();
     let mut wins = 0;
     for g in groups {
-        let (Some(m), Some((name, e))) = (g.mean("mixture", "nll"), best_expert(g, "nll")) else {
+        let (Some(m), Some((name, e))) = (g.mean("mixture", "nll"), best_flow(g)) else {
             continue;
         };
         wins += usize::from(m.value < e.value);
