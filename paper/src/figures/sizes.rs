@@ -14,6 +14,8 @@ pub fn draw(path: &Path, groups: &[Group<'_>], models: &[&str]) -> Result<()> {
         .filter(|g| g.n == sizes[0])
         .map(|g| g.family)
         .collect();
+    let listed: Vec<String> = sizes.iter().map(usize::to_string).collect();
+    let label = format!("draws ({})", listed.join(", "));
     let (lo, hi) = (sizes[0] as f64 / 1.4, sizes[sizes.len() - 1] as f64 * 1.4);
     let rows = families.len().div_ceil(3);
     canvas::png(path, (1500, 60 + 430 * rows as u32), |area| {
@@ -39,7 +41,7 @@ pub fn draw(path: &Path, groups: &[Group<'_>], models: &[&str]) -> Result<()> {
                 .bold_line_style(RGBColor(205, 205, 205))
                 .x_label_formatter(&|v| format!("{v:.0}"))
                 .y_label_formatter(&|v| format!("{v}"))
-                .x_desc("draws")
+                .x_desc(label.as_str())
                 .y_desc("KL (nats)")
                 .label_style(font(SMALL))
                 .axis_desc_style(font(SMALL))
