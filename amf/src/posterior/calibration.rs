@@ -1,8 +1,10 @@
 //! Whether posteriors say what they know: simulation-based calibration and coverage.
 
+use crate::experts::Expert;
 use autodiff::math::{erfc, exp};
-use autodiff::random::{Pcg64, uniform};
+use autodiff::random::{Pcg64, stream, uniform};
 use faer::prelude::*;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
@@ -114,6 +116,102 @@ impl Coverage {
     }
 }
 
+/// Settings of a calibration study.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibrate {
+    /// Draws L of each posterior.
+    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    pub draws: usize,
+    /// Bins of the rank histograms; their number divides `L + 1`.
+    pub bins: usize,
+    /// Shares of the highest-density regions.
+    pub regions: Vec<f64>,
+}
+
+impl Default for Calibrate {
+    fn default() -> Self {
+        Self {
+            draws: 499,
+            bins: 20,
+            regions: vec![0.5, 0.9, 0.99],
+        }
+    }
+}
+
+/// What a calibration study found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Ranks of each coordinate.
+    pub ranks: Vec<RankHistogram>,
+    /// Coverage of each region.
+    pub coverage: Vec<Coverage>,
+}
+
+impl Calibrate {
+    /// What is wrong with the settings, if anything.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub fn check(&self) -> Result<(), String> {
+        if self.bins < 2 || !(self.draws + 1).is_multiple_of(self.bins) {
+            return Err(format!(
+                "bins must be at least 2 and divide draws + 1, not {} with {} draws",
+                self.bins, self.draws
+            ));
+        }
+        if let Some(r) = self.regions.iter().find(|r| !(**r > 0.0 && **r < 1.0)) {
+            return Err(format!("regions must be between 0 and 1, not {r}"));
+        }
+        Ok(())
+    }
+
+    /// Draws from the posterior of every row of `truth` (n x d), which was drawn from the prior; `posterior(i)` is that of the data simulated from row i.
+    ///
+    /// Rows are worked on in parallel, each with a stream of its own.
+    ///
+    /// # Errors
+    /// Settings that make no sense.
+    pub fn run<'a>(
+        &self,
+        truth: MatRef<'_, f64>,
+        posterior: &(dyn Fn(usize) -> Box<dyn Expert + 'a> + Sync),
+        seed: u64,
+    ) -> Result<Calibration, String> {
+        self.check()?;
+        let rows: Vec<(Vec<usize>, f64)> = (0..truth.nrows())
+            .into_par_iter()
+            .map(|i| {
+                let rng = &mut stream(seed, &format!("calibration/{i}"));
+                let q = posterior(i);
+                let draws = q.sample(self.draws, rng);
+                let own = truth.subrows(i, 1).to_owned();
+                let values: Vec<f64> = (0..own.ncols()).map(|j| own[(0, j)]).collect();
+                let ranks = ranks(&values, draws.as_ref(), rng);
+                let log_q = q.log_prob(draws.as_ref());
+                (
+                    ranks,
+                    density_rank(q.log_prob(own.as_ref())[0], &log_q, rng),
+                )
+            })
+            .collect();
+        let of_coordinate = |j: usize| {
+            let ranks: Vec<usize> = rows.iter().map(|r| r.0[j]).collect();
+            RankHistogram::new(&ranks, self.draws, self.bins)
+        };
+        let density: Vec<f64> = rows.iter().map(|r| r.1).collect();
+        Ok(Calibration {
+            ranks: (0..truth.ncols()).map(of_coordinate).collect(),
+            coverage: self
+                .regions
+                .iter()
+                .map(|&nominal| Coverage::new(nominal, &density))
+                .collect(),
+        })
+    }
+}
+
 /// `P(X >= statistic)` for X chi-squared with so many degrees of freedom k >= 1: the regularised upper incomplete gamma function
 /// `Q(k / 2, statistic / 2)`, as the finite sums that it is for whole and half numbers.
 ///
@@ -151,7 +249,7 @@ pub fn chi_squared_p_value(statistic: f64, degrees_of_freedom: usize) -> f64 {
 mod tests {
     use super::*;
     use autodiff::math::normal_cdf;
-    use autodiff::random::{standard_normal, stream};
+    use autodiff::random::standard_normal;
 
     #[test]
     fn p_values_of_the_tables() {
@@ -204,6 +302,59 @@ mod tests {
         let exact = 2.0 * normal_cdf(0.7 * 1.644_854) - 1.0;
         assert!((got.share - exact).abs() < 0.04, "{got:?}, not {exact}");
         assert!(got.z_score() < -5.0);
+    }
+
+    #[test]
+    fn a_study_of_exact_posteriors_passes_and_depends_on_no_thread() {
+        use datasets::posterior::{ExactPosterior, SignDegenerate, SignPosterior};
+        struct Exact(SignPosterior);
+        impl Expert for Exact {
+            fn dim(&self) -> usize {
+                2
+            }
+            fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
+                self.0.log_posterior(x)
+            }
+            fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+                self.0.sample_posterior(n, rng)
+            }
+        }
+        let simulator = SignDegenerate {
+            dim: 2,
+            sigma: 0.25,
+        };
+        let theta = simulator.sample_prior(600, &mut stream(1, "theta"));
+        let y = simulator.simulate(theta.as_ref(), &mut stream(1, "y"));
+        let posterior = |i: usize| -> Box<dyn Expert> {
+            Box::new(Exact(simulator.posterior(&[y[(i, 0)], y[(i, 1)]])))
+        };
+        let settings = Calibrate {
+            draws: 99,
+            ..Calibrate::default()
+        };
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| settings.run(theta.as_ref(), &posterior, 1).unwrap())
+        };
+        let found = run(2);
+        assert_eq!(found, run(1));
+        assert!(found.ranks.iter().all(|r| r.p_value > 0.01), "{found:?}");
+        assert!(
+            found.coverage.iter().all(|c| c.z_score().abs() < 3.0),
+            "{found:?}"
+        );
+        let bad = Calibrate {
+            bins: 7,
+            ..settings
+        };
+        assert!(
+            bad.run(theta.as_ref(), &posterior, 1)
+                .unwrap_err()
+                .contains("bins")
+        );
     }
 
     #[test]

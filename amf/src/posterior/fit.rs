@@ -1,7 +1,7 @@
 //! The whole fit: draws, rounds of refinement, the final model.
 
 use super::evaluations::{EvaluationError, Evaluations};
-use super::model::{Model, ModelFit, RoundReport, mixture, points, purpose};
+use super::model::{Model, ModelFit, RoundReport, points, purpose};
 use super::settings::{FirstDraws, PosteriorConfig, Proposal, Refinement};
 use super::weights::{ImportanceWeights, Reliability, WeightsError};
 use crate::experts::{Expert, ExpertError, Progress};
@@ -269,7 +269,9 @@ impl PosteriorConfig {
         let points = points(evaluations, weights, self, &mut rng("points"));
         let (q, report): (Arc<dyn Expert>, RoundReport) = match refinement.proposal {
             Proposal::Mixture { components, em } => {
-                let found = mixture(&points, components, &em, self.validation_points, &rng)
+                let few = points.thinned(self.base_points, &mut rng("mixture/points"));
+                let found = components
+                    .fit(few.data(), &em, &mut rng("mixture"))
                     .map_err(PosteriorError::Base)?;
                 let mut report = report(evaluations, weights, points.weights.len());
                 report.components = Some(found.len());

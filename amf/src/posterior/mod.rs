@@ -7,29 +7,39 @@
 //! 1. [`Evaluations`] keep every likelihood evaluation; [`ImportanceWeights`] weigh them, with their effective sample size and Pareto k.
 //! 2. [`PosteriorConfig::fit`] draws once from the prior, as published, or refines: it draws on where a first model says that the posterior is, and uses
 //!    all evaluations together. Flows on a normal or a Gaussian-mixture base are fitted by weighted maximum likelihood and mixed by stacking.
-//! 3. [`log_evidence`], [`Compare`] against an exact posterior, and the calibration of amortised posteriors ([`RankHistogram`], [`Coverage`]) judge the result.
+//! 3. [`AmortisedConfig::fit`] learns `q(theta | y)` for all data at once from simulated pairs.
+//! 4. [`log_evidence`], [`Compare`] against an exact posterior, and [`Calibrate`] (ranks and coverage over many data) judge the result.
 //!
 //! [`from_fn`] makes a problem of a closure.
 
+mod amortised;
 mod calibration;
 mod compare;
 mod evaluations;
 mod evidence;
 mod fit;
+mod frame;
 mod model;
+mod parts;
 mod problem;
 mod settings;
 mod weights;
 
-pub use calibration::{Coverage, RankHistogram, chi_squared_p_value, density_rank, ranks};
+pub use amortised::{
+    Amortised, AmortisedConfig, AmortisedError, AmortisedModel, AmortisedObserver, Given,
+};
+pub use calibration::{
+    Calibrate, Calibration, Coverage, RankHistogram, chi_squared_p_value, density_rank, ranks,
+};
 pub use compare::{Compare, Comparison};
 pub use datasets::posterior::{ExactPosterior, InverseProblem};
 pub use evaluations::{EvaluationError, Evaluations};
-pub use evidence::log_evidence;
+pub use evidence::{EvidenceDraws, log_evidence};
 pub use fit::{Event, FittedPosterior, PosteriorError, PosteriorObserver};
+pub use frame::Frame;
 pub use model::{ExpertSummary, RoundReport};
 pub use problem::{FnProblem, Prior, from_fn};
 pub use settings::{
-    FirstDraws, FlowSettings, Means, PosteriorBase, PosteriorConfig, Proposal, Refinement,
+    FirstDraws, FlowSettings, Means, PosteriorBase, PosteriorConfig, Proposal, Refinement, Tails,
 };
 pub use weights::{ImportanceWeights, Reliability, WeightsError, pareto_k};

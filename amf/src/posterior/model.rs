@@ -2,7 +2,9 @@
 
 use super::evaluations::Evaluations;
 use super::fit::PosteriorError;
-use super::settings::{FlowSettings, Means, PosteriorBase, PosteriorConfig};
+use super::frame::Framed;
+use super::parts::Parts;
+use super::settings::{PosteriorBase, PosteriorConfig};
 use super::weights::{ImportanceWeights, Reliability};
 use crate::experts::{Components, Expert, ExpertError, Progress};
 use crate::mixture::{Mixture, mixture_log_prob};
@@ -10,9 +12,7 @@ use crate::weights::Source;
 use autodiff::matrix::{col_mut, select_rows};
 use autodiff::random::{Pcg64, permutation, stream};
 use faer::prelude::*;
-use flows::{
-    Base, Data, EmConfig, EmError, Evaluation, Flow, GaussianMixture, Standardise, Termination,
-};
+use flows::{Data, EmConfig, EmError, Evaluation, Flow, GaussianMixture, Standardise, Termination};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -75,7 +75,7 @@ impl Weighted {
     }
 
     /// At most about so many points that stand for all.
-    fn thinned(&self, most: usize, rng: &mut Pcg64) -> Self {
+    pub fn thinned(&self, most: usize, rng: &mut Pcg64) -> Self {
         let logs: Vec<f64> = self
             .weights
             .iter()
@@ -105,41 +105,20 @@ pub(super) fn points(
     }
 }
 
-/// A Gaussian mixture on weighted points. BIC looks at no more than `most` of them.
-pub(super) fn mixture(
-    data: &Weighted,
-    components: Components,
-    em: &EmConfig,
-    most: usize,
-    rng: &dyn Fn(&str) -> Pcg64,
-) -> Result<GaussianMixture, EmError> {
-    let k = number_of_components(data, components, em, most, rng)?;
-    GaussianMixture::fit(
-        data.data(),
-        k.min(data.weights.len()),
-        em,
-        &mut rng("mixture"),
-    )
-}
-
-fn number_of_components(
-    data: &Weighted,
-    components: Components,
-    em: &EmConfig,
-    most: usize,
-    rng: &dyn Fn(&str) -> Pcg64,
-) -> Result<usize, EmError> {
-    match components {
-        Components::Fixed(k) => Ok(k),
-        Components::Bic {
-            most: largest,
-            patience,
-        } => {
-            let few = data.thinned(most, &mut rng("bic/points"));
-            Ok(
-                GaussianMixture::fit_by_bic(few.data(), largest, patience, em, &mut rng("bic"))?
-                    .len(),
-            )
+impl Components {
+    /// A Gaussian mixture on weighted points.
+    pub(super) fn fit(
+        self,
+        data: Data<'_>,
+        em: &EmConfig,
+        rng: &mut Pcg64,
+    ) -> Result<GaussianMixture, EmError> {
+        let n = data.points.nrows();
+        match self {
+            Self::Fixed(k) => GaussianMixture::fit(data, k.min(n), em, rng),
+            Self::Bic { most, patience } => {
+                GaussianMixture::fit_by_bic(data, most.min(n), patience, em, rng)
+            }
         }
     }
 }
@@ -152,6 +131,8 @@ struct Fold {
     stop: Weighted,
     standardise: Standardise,
     mixture: Option<GaussianMixture>,
+    /// Of the mixture, tails not counted.
+    components: Option<usize>,
 }
 
 /// A model of one expert for one fold.
@@ -194,19 +175,10 @@ impl ModelFit<'_> {
                 folds: config.folds,
             });
         }
-        let components = match config.base {
-            PosteriorBase::StandardNormal => None,
-            PosteriorBase::Mixture { components, em, .. } => {
-                let most = config.validation_points;
-                let k = number_of_components(points, components, &em, most, &rng)
-                    .map_err(PosteriorError::Base)?;
-                Some((k, em))
-            }
-        };
         let order = permutation(&mut rng("folds"), n);
         let folds: Vec<Fold> = (0..self.models)
             .into_par_iter()
-            .map(|f| self.fold(points, &order, f, components))
+            .map(|f| self.fold(points, &order, f))
             .collect::<Result<_, _>>()?;
         let jobs: Vec<(usize, usize)> = (0..config.experts.len())
             .flat_map(|e| (0..self.models).map(move |f| (e, f)))
@@ -224,16 +196,10 @@ impl ModelFit<'_> {
             names.push("base");
             models.extend(folds.iter().map(base_model));
         }
-        self.combine(&folds, &names, models, components.map(|c| c.0))
+        self.combine(&folds, &names, models)
     }
 
-    fn fold(
-        &self,
-        points: &Weighted,
-        order: &[usize],
-        f: usize,
-        components: Option<(usize, EmConfig)>,
-    ) -> Result<Fold, PosteriorError> {
+    fn fold(&self, points: &Weighted, order: &[usize], f: usize) -> Result<Fold, PosteriorError> {
         let rng = |purpose: &str| (self.rng)(&format!("{f}/{purpose}"));
         let (own, others): (Vec<usize>, Vec<usize>) =
             (0..order.len()).partition(|i| i % self.config.folds == f);
@@ -242,19 +208,30 @@ impl ModelFit<'_> {
         let (train, valid) = (rows(others), rows(own));
         let standardise = Standardise::fit(train.points.as_ref(), Some(&train.weights))
             .map_err(|column| PosteriorError::NoSpread { column })?;
-        let mixture = match components {
-            None => None,
-            Some((k, em)) => {
-                let mut standard = train.points.clone();
+        let mut components = None;
+        let mixture = match self.config.base {
+            PosteriorBase::StandardNormal => None,
+            PosteriorBase::Mixture {
+                components: wanted,
+                em,
+                tails,
+                ..
+            } => {
+                let few = train.thinned(self.config.base_points, &mut rng("base/points"));
+                let mut standard = few.points;
                 standardise.transform(standard.as_mut());
                 let data = Data {
                     points: standard.as_ref(),
-                    weights: Some(&train.weights),
+                    weights: Some(&few.weights),
                 };
-                let k = k.min(train.weights.len());
-                let mixture = GaussianMixture::fit(data, k, &em, &mut rng("base"))
+                let found = wanted
+                    .fit(data, &em, &mut rng("base"))
                     .map_err(PosteriorError::Base)?;
-                Some(mixture)
+                components = Some(found.len());
+                Some(match tails {
+                    Some(t) => Parts::of(&found).with_tails(t.share, t.scale).build(),
+                    None => found,
+                })
             }
         };
         Ok(Fold {
@@ -263,52 +240,53 @@ impl ModelFit<'_> {
             valid,
             standardise,
             mixture,
+            components,
         })
     }
 
     fn flow(&self, e: usize, f: usize, fold: &Fold) -> Result<FoldModel, PosteriorError> {
-        let (name, FlowSettings { architecture, fit }) = &self.config.experts[e];
+        let (name, settings) = &self.config.experts[e];
         let rng = |purpose: &str| (self.rng)(&format!("{name}/{f}/{purpose}"));
         let failed = |source: ExpertError| PosteriorError::Expert {
             expert: name.clone(),
             fold: f,
             source,
         };
-        let base = match (&fold.mixture, self.config.base) {
-            (
-                Some(m),
-                PosteriorBase::Mixture {
-                    means: Means::Fixed,
-                    ..
-                },
-            ) => Base::GaussianMixture(m.clone()),
-            (Some(m), PosteriorBase::Mixture { means, .. }) => Base::TrainedGaussianMixture {
-                start: m.clone(),
-                train_weights: means == Means::TrainedWithWeights,
-            },
-            _ => Base::StandardNormal,
-        };
-        let mut flow = Flow::on_base(
-            architecture,
-            fold.standardise.clone(),
-            base,
-            &mut rng("init"),
-        )
-        .map_err(|e| failed(e.into()))?;
-        let mut fit = fit.clone();
+        let d = fold.standardise.dim();
+        let rotation = settings.frame.rotation(d);
+        let base = self
+            .config
+            .base
+            .place(fold.mixture.as_ref(), rotation.as_ref());
+        let identity = Standardise::identity(d);
+        let mut flow = Flow::on_base(&settings.architecture, identity, base, &mut rng("init"))
+            .map_err(|e| failed(e.into()))?;
+        let mut fit = settings.fit.clone();
         if let Some(steps) = self.steps {
             fit.evaluate_every = (fit.evaluate_every * steps).div_ceil(fit.steps).max(1);
             fit.steps = steps;
         }
+        let empty = Framed {
+            standardise: fold.standardise.clone(),
+            rotation,
+            density: (),
+        };
+        let inside = |part: &Weighted| Weighted {
+            points: empty.enter(part.points.as_ref()),
+            weights: part.weights.clone(),
+        };
+        let log_det = fold.standardise.log_det();
         let mut held_out_nll = None;
         let report = flow
             .fit(
-                fold.train.data(),
-                Some(fold.stop.data()),
+                inside(&fold.train).data(),
+                Some(inside(&fold.stop).data()),
                 &fit,
                 &mut rng("batches"),
                 &mut |step, evaluation: Option<&Evaluation>| {
-                    held_out_nll = evaluation.map_or(held_out_nll, |e| e.held_out_nll);
+                    if let Some(e) = evaluation {
+                        held_out_nll = e.held_out_nll.map(|nll| nll - log_det);
+                    }
                     let total = fit.steps;
                     let progress = Progress {
                         step,
@@ -322,9 +300,10 @@ impl ModelFit<'_> {
         if report.termination == Termination::Interrupted {
             return Err(PosteriorError::Interrupted);
         }
+        let density = empty.around(flow);
         Ok(FoldModel {
-            log_prob: flow.log_prob(fold.valid.points.as_ref()),
-            density: Box::new(flow),
+            log_prob: density.log_prob(fold.valid.points.as_ref()),
+            density: Box::new(density),
             steps: report.best_step,
         })
     }
@@ -335,7 +314,6 @@ impl ModelFit<'_> {
         folds: &[Fold],
         names: &[&str],
         models: Vec<FoldModel>,
-        components: Option<usize>,
     ) -> Result<Model, PosteriorError> {
         let weights: Vec<f64> = folds
             .iter()
@@ -381,7 +359,7 @@ impl ModelFit<'_> {
         Ok(Model {
             held_out_nll: nll(&mixture_log_prob(table.as_ref(), &learned.pi)),
             mixture: Mixture::new(averages, learned.pi),
-            components,
+            components: folds[0].components,
             experts,
         })
     }
@@ -389,41 +367,15 @@ impl ModelFit<'_> {
 
 /// The base of a fold as an expert.
 fn base_model(fold: &Fold) -> FoldModel {
-    let density = Standardised {
+    let density = Framed {
         standardise: fold.standardise.clone(),
+        rotation: None,
         density: fold.mixture.clone().expect("settings are checked"),
     };
     FoldModel {
         log_prob: density.log_prob(fold.valid.points.as_ref()),
         density: Box::new(density),
         steps: 0,
-    }
-}
-
-/// A Gaussian mixture of standardised coordinates.
-struct Standardised {
-    standardise: Standardise,
-    density: GaussianMixture,
-}
-
-impl Expert for Standardised {
-    fn dim(&self) -> usize {
-        self.density.dim()
-    }
-
-    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
-        let mut z = x.to_owned();
-        self.standardise.transform(z.as_mut());
-        let mut out = self.density.log_prob(z.as_ref());
-        out.iter_mut()
-            .for_each(|l| *l += self.standardise.log_det());
-        out
-    }
-
-    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
-        let mut z = self.density.sample(n, rng);
-        self.standardise.inverse(z.as_mut());
-        z
     }
 }
 

@@ -1,5 +1,6 @@
 //! Settings of a fit to a posterior.
 
+use super::frame::Frame;
 use crate::experts::Components;
 use crate::weights::WeightRule;
 use autodiff::{AdamConfig, Schedule};
@@ -36,7 +37,14 @@ pub struct PosteriorConfig {
         deserialize_with = "autodiff::checked::at_least_one"
     )]
     pub most_points: usize,
-    /// The most points that a fit looks at to decide when to stop, and that the number of components is chosen on.
+    /// The most points that expectation-maximisation looks at for a base or a proposal: it gives a start, from which training moves means and weights, and
+    /// its time is in proportion.
+    #[serde(
+        default = "default_base_points",
+        deserialize_with = "autodiff::checked::at_least_one"
+    )]
+    pub base_points: usize,
+    /// The most points that a fit looks at to decide when to stop.
     #[serde(
         default = "default_validation_points",
         deserialize_with = "autodiff::checked::at_least_one"
@@ -55,12 +63,16 @@ fn default_most_points() -> usize {
     50_000
 }
 
+fn default_base_points() -> usize {
+    10_000
+}
+
 fn default_validation_points() -> usize {
     4000
 }
 
 /// Stacking to 1e-8 nats.
-fn stacking() -> WeightRule {
+pub(super) fn stacking() -> WeightRule {
     WeightRule::Stacking {
         tolerance: 1e-8,
         max_iterations: 500,
@@ -129,10 +141,26 @@ pub enum PosteriorBase {
         /// Whether they move.
         #[serde(default)]
         means: Means,
+        /// Heavier tails than a normal's, or none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tails: Option<Tails>,
         /// Expectation-maximisation.
         #[serde(default)]
         em: EmConfig,
     },
+}
+
+/// Tails of the components of a base: each is `(1 - share) N(m, C) + share N(m, scale^2 C)`.
+///
+/// Importance weights need a q whose tails are no lighter than the posterior's, and the tails of a mode that is not normal are heavier than those
+/// of the normal that fits it best on one side or another. Where the normal was right, the divergence is of second order in the share.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tails {
+    /// Share of each component's weight, above 0 and below 1.
+    pub share: f64,
+    /// Standard deviations in units of the component's, above 1.
+    pub scale: f64,
 }
 
 /// Whether the components of a base move while the flow on it is trained.
@@ -153,11 +181,24 @@ pub enum Means {
 pub struct FlowSettings {
     /// MAF or RealNVP. On a mixture base it should start near the identity (`output_gain: 0`).
     pub architecture: Architecture,
+    /// The coordinates in which it works.
+    #[serde(default)]
+    pub frame: Frame,
     /// Weighted maximum likelihood.
     pub fit: FitConfig,
 }
 
 impl FlowSettings {
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.architecture.check()?;
+        if let Frame::Turned(angle) = self.frame
+            && !angle.is_finite()
+        {
+            return Err(format!("frame: the angle must be finite, not {angle}"));
+        }
+        self.fit.check()
+    }
+
     /// A masked autoregressive flow that starts as the identity.
     #[must_use]
     pub fn maf(layers: usize, hidden: &[usize], fit: FitConfig) -> Self {
@@ -170,6 +211,7 @@ impl FlowSettings {
                 log_scale: GENTLE,
                 output_gain: 0.0,
             },
+            frame: Frame::Given,
             fit,
         }
     }
@@ -186,6 +228,7 @@ impl FlowSettings {
                 log_scale: GENTLE,
                 output_gain: 0.0,
             },
+            frame: Frame::Given,
             fit,
         }
     }
@@ -228,7 +271,11 @@ impl PosteriorConfig {
                     most: 24,
                     patience: 2,
                 },
-                means: Means::Fixed,
+                means: Means::TrainedWithWeights,
+                tails: Some(Tails {
+                    share: 0.05,
+                    scale: 1.5,
+                }),
                 em: EmConfig::default(),
             },
             experts: vec![
@@ -246,6 +293,7 @@ impl PosteriorConfig {
             models: 1,
             points_for_each_effective: default_thin(),
             most_points: default_most_points(),
+            base_points: default_base_points(),
             validation_points: default_validation_points(),
             rule: stacking(),
         }
@@ -287,9 +335,7 @@ impl PosteriorConfig {
                     "experts: \"{name}\" must be a name of its own, and not \"base\""
                 ));
             }
-            flow.architecture
-                .check()
-                .and_then(|()| flow.fit.check())
+            flow.check()
                 .map_err(|e| format!("expert \"{name}\": {e}"))?;
         }
         if self.base_as_expert && self.base == PosteriorBase::StandardNormal {
@@ -315,6 +361,7 @@ impl PosteriorConfig {
         }
         for (name, v) in [
             ("most_points", self.most_points),
+            ("base_points", self.base_points),
             ("validation_points", self.validation_points),
         ] {
             if v == 0 {
@@ -348,15 +395,29 @@ impl Refinement {
 }
 
 impl PosteriorBase {
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         match self {
             Self::StandardNormal => Ok(()),
-            Self::Mixture { components, em, .. } => check_mixture(*components, em),
+            Self::Mixture {
+                components,
+                em,
+                tails,
+                ..
+            } => {
+                if let Some(Tails { share, scale }) = tails
+                    && !(*share > 0.0 && *share < 1.0 && *scale > 1.0 && scale.is_finite())
+                {
+                    return Err(format!(
+                        "tails: share must be above 0 and below 1 and scale above 1, not {share} and {scale}"
+                    ));
+                }
+                check_mixture(*components, em)
+            }
         }
     }
 }
 
-fn check_mixture(components: Components, em: &EmConfig) -> Result<(), String> {
+pub(super) fn check_mixture(components: Components, em: &EmConfig) -> Result<(), String> {
     let (most, patience) = match components {
         Components::Bic { most, patience } => (most, patience),
         Components::Fixed(n) => (n, 1),
