@@ -18,9 +18,7 @@ mod recipe;
 mod weights;
 
 pub use cross_fit::{CrossFit, CrossFitError, CrossFitted, PartObserver};
-pub use experts::{
-    Expert, ExpertConfig, ExpertError, ExpertReport, Fitted, NamedExpert, Progress,
-};
+pub use experts::{Expert, ExpertConfig, ExpertError, ExpertReport, Fitted, NamedExpert, Progress};
 pub use kde::Kde;
 pub use mixture::{Mixture, log_prob_table, mixture_log_prob};
 pub use mixture_aware::{MixtureAware, mutual_information};
