@@ -1,12 +1,12 @@
 //! The command line: flags in, exit code out.
 
-use crate::record;
 use crate::reproduce::{Options, reproduce};
+use crate::results::Results;
 use crate::run::Interrupted;
-use crate::{config, render};
+use crate::target::Target;
+use crate::{configs, render};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use datasets::Family;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,9 +41,9 @@ struct Reproduce {
     /// The small-scale configs: everything in under two minutes, into target/smoke.
     #[arg(long)]
     smoke: bool,
-    /// Only this target; can be given several times.
-    #[arg(long, value_name = "FAMILY")]
-    only: Vec<Family>,
+    /// Only this family or benchmark; can be given several times.
+    #[arg(long, value_name = "TARGET")]
+    only: Vec<Target>,
     /// Only this protocol; can be given several times.
     #[arg(long, value_name = "NAME")]
     protocol: Vec<String>,
@@ -98,19 +98,15 @@ fn execute(command: Command, stop: &AtomicBool) -> Result<ExitCode> {
             })
         }
         Command::Report { results } => {
-            let records = record::read_all(&results)?;
+            let records = Results::read(&results)?;
             render::write_results(&results, &records)
                 .with_context(|| format!("results in {}", results.display()))?;
             println!("{}", results.join("REPORT.md").display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { config } => {
-            let protocol = config::Protocol::read(&config)?;
-            println!(
-                "{}: sound, {} runs",
-                config.display(),
-                protocol.runs().len()
-            );
+            let runs = configs::check(&config)?;
+            println!("{}: sound, {runs} runs", config.display());
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -6,9 +6,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use autodiff::checked;
 use datasets::Family;
 use ron::extensions::Extensions;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Changes whenever the meaning of a config or of a record changes: records of another version are computed again.
 pub const SCHEMA: u32 = 1;
@@ -170,21 +170,10 @@ impl Protocol {
     /// # Errors
     /// One line with file, line and column, and what is wrong there.
     pub fn read(path: &Path) -> Result<Self> {
-        let name = path.display();
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
-        let this: Self = dialect().from_str(&text).map_err(|e| {
-            let at = e.span.start;
-            anyhow!(
-                "{name}:{}:{}: {}",
-                at.line,
-                at.col,
-                one_line(&e.code.to_string())
-            )
-        })?;
+        let (this, text): (Self, String) = parse(path)?;
         this.check().map_err(|(hint, reason)| {
             let (line, col) = place(&text, &hint, &reason);
-            anyhow!("{name}:{line}:{col}: {reason}")
+            anyhow!("{}:{line}:{col}: {reason}", path.display())
         })?;
         Ok(this)
     }
@@ -192,8 +181,7 @@ impl Protocol {
     /// Whatever no single field shows; the error names a field for its place in the file.
     fn check(&self) -> std::result::Result<(), (String, String)> {
         let bad = |field: &str, reason: String| Err((field.to_owned(), reason));
-        let sound = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if self.protocol.is_empty() || !self.protocol.chars().all(sound) {
+        if !is_name(&self.protocol) {
             return bad(
                 "protocol",
                 "protocol must be a name of letters, digits, _ and -".into(),
@@ -222,7 +210,7 @@ impl Protocol {
         }
         if names
             .iter()
-            .any(|n| n.is_empty() || ["mixture", "target"].contains(n) || !n.chars().all(sound))
+            .any(|n| ["mixture", "target"].contains(n) || !is_name(n))
         {
             let reason =
                 "name of an expert must be of letters, digits, _ and -, and not \"mixture\"";
@@ -338,9 +326,7 @@ impl Run {
     /// Never: a config is serialisable.
     #[must_use]
     pub fn hash(&self) -> String {
-        let text = dialect().to_string(self).expect("a config is serialisable");
-        let digest = Sha256::digest(format!("schema {SCHEMA}\n{text}").as_bytes());
-        digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
+        hash(&format!("schema {SCHEMA}"), self)
     }
 
     /// File name of the record, without its ending.
@@ -356,22 +342,21 @@ impl Run {
     }
 }
 
+/// A stable hash of a config and of the version of its meaning.
+pub(crate) fn hash<T: Serialize>(version: &str, config: &T) -> String {
+    let text = dialect()
+        .to_string(config)
+        .expect("a config is serialisable");
+    let digest = Sha256::digest(format!("{version}\n{text}").as_bytes());
+    digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
+
 /// All configs of a folder, by name.
 ///
 /// # Errors
 /// The first that cannot be read, or a folder without any.
 pub fn read_all(folder: &Path) -> Result<Vec<Protocol>> {
-    let entries = std::fs::read_dir(folder)
-        .with_context(|| format!("{}: cannot be read", folder.display()))?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "ron") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    let protocols: Vec<Protocol> = paths
+    let protocols: Vec<Protocol> = files(folder)?
         .iter()
         .map(|p| Protocol::read(p))
         .collect::<Result<_>>()?;
@@ -388,7 +373,44 @@ pub fn read_all(folder: &Path) -> Result<Vec<Protocol>> {
     Ok(protocols)
 }
 
-fn first_repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
+/// The configs of a folder, by name.
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("{}: cannot be read", folder.display()))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "ron") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// A config with its text; an error is one line with file, line and column.
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path) -> Result<(T, String)> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
+    let this = dialect().from_str(&text).map_err(|e| {
+        let at = e.span.start;
+        anyhow!(
+            "{name}:{}:{}: {}",
+            at.line,
+            at.col,
+            one_line(&e.code.to_string())
+        )
+    })?;
+    Ok((this, text))
+}
+
+/// Whether a name can be part of a file name.
+pub(crate) fn is_name(s: &str) -> bool {
+    let sound = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    !s.is_empty() && s.chars().all(sound)
+}
+
+pub(crate) fn first_repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
     items
         .iter()
         .enumerate()
@@ -403,7 +425,12 @@ fn one_line(s: &str) -> String {
 /// Line and column of what an error is about: the first field that the reason names, from the named expert on where `hint` is one, else
 /// the field `hint`, else the beginning.
 fn place(text: &str, hint: &str, reason: &str) -> (usize, usize) {
-    let start = text.find(&format!("\"{hint}\"")).unwrap_or(0);
+    place_from(text, 0, hint, reason)
+}
+
+/// The same in the text from some byte on.
+pub(crate) fn place_from(text: &str, from: usize, hint: &str, reason: &str) -> (usize, usize) {
+    let start = from + text[from..].find(&format!("\"{hint}\"")).unwrap_or(0);
     let words = reason.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let fields = words.filter(|w| w.len() > 2).chain([hint]);
     let found = fields

@@ -5,19 +5,24 @@
 pub mod ablation;
 pub mod cli;
 pub mod config;
+pub mod configs;
 mod cross_fitted;
 pub mod figures;
 pub mod metrics_csv;
+pub mod posterior;
 mod progress;
 pub mod published;
 pub mod record;
 pub mod render;
 pub mod report;
 pub mod reproduce;
+pub mod results;
 pub mod run;
 pub mod summary;
 pub mod table;
 pub mod tables;
+pub mod target;
+pub mod work;
 
 /// The example of the README, as a test.
 #[cfg(doctest)]

@@ -1,6 +1,7 @@
 //! Records: what one run found, with everything that is needed to trace it.
 
 use crate::config::{Run, dialect};
+use crate::work::Stamped;
 use amf::{ExpertReport, LearnedWeights};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -82,11 +83,23 @@ pub struct FigureData {
     pub side: usize,
 }
 
+impl Stamped for Record {
+    fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+impl Stamped for FigureData {
+    fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
 impl Record {
     /// Where the record of a run lies below a results folder.
     #[must_use]
     pub fn path(results: &Path, run: &Run) -> PathBuf {
-        results.join("records").join(format!("{}.ron", run.stem()))
+        record_path(results, &run.stem())
     }
 
     /// The value of a measure.
@@ -104,10 +117,20 @@ impl FigureData {
     /// Where the figure data of a run lie below a results folder.
     #[must_use]
     pub fn path(results: &Path, run: &Run) -> PathBuf {
-        results
-            .join("records")
-            .join(format!("{}.figure.ron", run.stem()))
+        figure_path(results, &run.stem())
     }
+}
+
+/// Where a record lies below a results folder.
+#[must_use]
+pub fn record_path(results: &Path, stem: &str) -> PathBuf {
+    results.join("records").join(format!("{stem}.ron"))
+}
+
+/// Where figure data lie below a results folder.
+#[must_use]
+pub fn figure_path(results: &Path, stem: &str) -> PathBuf {
+    results.join("records").join(format!("{stem}.figure.ron"))
 }
 
 /// Reads a RON file.
@@ -156,14 +179,10 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     result.with_context(context)
 }
 
-/// All records below a results folder, by path.
-///
-/// # Errors
-/// The first that cannot be read.
-pub fn read_all(results: &Path) -> Result<Vec<Record>> {
+/// All records in the folders of a folder, by path.
+pub(crate) fn read_folders<T: DeserializeOwned>(folder: &Path) -> Result<Vec<T>> {
     let mut paths = Vec::new();
-    let folder = results.join("records");
-    let entries = std::fs::read_dir(&folder)
+    let entries = std::fs::read_dir(folder)
         .with_context(|| format!("{}: cannot be read", folder.display()))?;
     for protocol in entries {
         let protocol = protocol?.path();
@@ -178,7 +197,15 @@ pub fn read_all(results: &Path) -> Result<Vec<Record>> {
         name.ends_with(".ron") && !name.ends_with(".figure.ron")
     });
     paths.sort();
-    let mut records: Vec<Record> = paths.iter().map(|p| read(p)).collect::<Result<_>>()?;
+    paths.iter().map(|p| read(p)).collect()
+}
+
+/// All records of mixtures of flows fitted to draws below a results folder, by path.
+///
+/// # Errors
+/// The first that cannot be read.
+pub fn read_all(results: &Path) -> Result<Vec<Record>> {
+    let mut records: Vec<Record> = read_folders(&results.join("records"))?;
     records.sort_by(|a, b| {
         let key = |r: &Record| {
             (

@@ -1,6 +1,9 @@
 //! Writes everything that follows from records into a results folder.
 
-use crate::record::{self, FigureData, Record};
+use crate::posterior::{self, PosteriorFigure, amortised};
+use crate::record::{self, FigureData};
+use crate::results::Results;
+use crate::work::Stamped;
 use crate::{figures, metrics_csv, report, tables};
 use anyhow::Result;
 use std::path::Path;
@@ -9,26 +12,44 @@ use std::path::Path;
 ///
 /// # Errors
 /// The first file that cannot be written.
-pub fn write_results(folder: &Path, records: &[Record]) -> Result<()> {
-    metrics_csv::write(&folder.join("metrics.csv"), &metrics_csv::rows(records))?;
-    let tables = tables::all(records);
-    for t in &tables {
+pub fn write_results(folder: &Path, results: &Results) -> Result<()> {
+    let (mixtures, posteriors) = (&results.mixtures, &results.posteriors);
+    metrics_csv::write(&folder.join("metrics.csv"), &results.rows())?;
+    let tables = tables::all(mixtures);
+    let mut of_posteriors = posterior::tables::all(posteriors);
+    of_posteriors.extend(amortised::tables::all(&results.amortised));
+    for t in tables.iter().chain(of_posteriors.iter().map(|t| &t.table)) {
         let at = |ending: &str| folder.join("tables").join(format!("{}.{ending}", t.stem));
         record::write_bytes(&at("csv"), &t.csv()?)?;
         record::write_bytes(&at("md"), t.markdown().as_bytes())?;
         record::write_bytes(&at("tex"), t.latex().as_bytes())?;
     }
+    let at = folder.join("figures");
+    let drawn = drawn::<_, FigureData>(folder, mixtures, |r| r.run.stem())?;
+    let figures = figures::write_all(&at, mixtures, &drawn)?;
+    let drawn = self::drawn::<_, PosteriorFigure>(folder, posteriors, |r| r.run.stem())?;
+    let mut figures_of_posteriors = posterior::figures::write_all(&at, posteriors, &drawn)?;
+    figures_of_posteriors.extend(amortised::figure::write_all(&at, &results.amortised)?);
+    let mut text = report::markdown(results, &tables, &figures);
+    text += &posterior::report::markdown(results, &of_posteriors, &figures_of_posteriors);
+    record::write_bytes(&folder.join("REPORT.md"), text.as_bytes())
+}
+
+/// The records that have figure data, with them.
+fn drawn<'a, R: Stamped, F: Stamped>(
+    folder: &Path,
+    records: &'a [R],
+    stem: impl Fn(&R) -> String,
+) -> Result<Vec<(&'a R, F)>> {
     let mut drawn = Vec::new();
     for r in records {
-        let path = FigureData::path(folder, &r.run);
+        let path = record::figure_path(folder, &stem(r));
         if path.exists() {
-            let data: FigureData = record::read(&path)?;
-            if data.hash == r.hash {
+            let data: F = record::read(&path)?;
+            if data.hash() == r.hash() {
                 drawn.push((r, data));
             }
         }
     }
-    let figures = figures::write_all(&folder.join("figures"), records, &drawn)?;
-    let text = report::markdown(records, &tables, &figures);
-    record::write_bytes(&folder.join("REPORT.md"), text.as_bytes())
+    Ok(drawn)
 }

@@ -1,19 +1,20 @@
 //! REPORT.md: every table and figure with a sentence each.
 
 use crate::figures::Figure;
-use crate::record::Record;
+use crate::record::Provenance;
+use crate::results::Results;
 use crate::summary::{Group, by_protocol, groups, main_size, sizes};
 use crate::table::Table;
 use std::fmt::Write;
 
 /// The report.
 #[must_use]
-pub fn markdown(records: &[Record], tables: &[Table], figures: &[Figure]) -> String {
-    let groups = groups(records);
+pub fn markdown(results: &Results, tables: &[Table], figures: &[Figure]) -> String {
+    let groups = groups(&results.mixtures);
     let mut text = String::from("# Adaptive mixtures of normalizing flows: results\n\n");
     text += "Every number and figure here is computed from the records in `records/`, which `./reproduce.sh` computes from the \
              configs in `paper/configs/`. Log-densities and divergences are in nats.\n\n";
-    text += &provenance(records);
+    text += &provenance(results);
     for (protocol, groups) in by_protocol(&groups) {
         let _ = write!(
             text,
@@ -26,6 +27,9 @@ pub fn markdown(records: &[Record], tables: &[Table], figures: &[Figure]) -> Str
         for f in figures.iter().filter(|f| f.protocol == protocol) {
             figure(&mut text, f);
         }
+    }
+    if groups.is_empty() {
+        return text;
     }
     text += "\n## Against the paper\n\n";
     for t in tables {
@@ -41,7 +45,7 @@ pub fn markdown(records: &[Record], tables: &[Table], figures: &[Figure]) -> Str
     text
 }
 
-fn table(text: &mut String, t: &Table) {
+pub(crate) fn table(text: &mut String, t: &Table) {
     let _ = write!(
         text,
         "### {}\n\n{}\n\n{}\n",
@@ -51,7 +55,7 @@ fn table(text: &mut String, t: &Table) {
     );
 }
 
-fn figure(text: &mut String, f: &Figure) {
+pub(crate) fn figure(text: &mut String, f: &Figure) {
     let _ = write!(
         text,
         "![{}](figures/{})\n\n*{}*\n\n",
@@ -60,29 +64,26 @@ fn figure(text: &mut String, f: &Figure) {
 }
 
 /// Which code computed the records. The processor and times stay in the records and the table of times.
-fn provenance(records: &[Record]) -> String {
-    let mut commits: Vec<String> = records
+fn provenance(results: &Results) -> String {
+    let mixtures = results.mixtures.iter().map(|r| &r.provenance);
+    let posteriors = results.posteriors.iter().map(|r| &r.provenance);
+    let amortised = results.amortised.iter().map(|r| &r.provenance);
+    let all: Vec<&Provenance> = mixtures.chain(posteriors).chain(amortised).collect();
+    let mut commits: Vec<String> = all
         .iter()
-        .map(|r| {
-            let dirty = if r.provenance.dirty {
-                " with local changes"
-            } else {
-                ""
-            };
-            format!("{}{dirty}", r.provenance.commit)
+        .map(|p| {
+            let dirty = if p.dirty { " with local changes" } else { "" };
+            format!("{}{dirty}", p.commit)
         })
         .collect();
     commits.sort();
     commits.dedup();
-    let mut toolchains: Vec<&str> = records
-        .iter()
-        .map(|r| r.provenance.toolchain.as_str())
-        .collect();
+    let mut toolchains: Vec<&str> = all.iter().map(|p| p.toolchain.as_str()).collect();
     toolchains.sort_unstable();
     toolchains.dedup();
     format!(
         "{} runs; code {}; {}.\n",
-        records.len(),
+        all.len(),
         commits.join(", "),
         toolchains.join(", ")
     )

@@ -1,12 +1,16 @@
 //! Computes whatever is missing, writes every result, compares with the committed ones.
 
-use crate::config::{self, Protocol, Run};
+use crate::config::Run;
+use crate::configs::Configs;
 use crate::metrics_csv::{self, Comparison};
+use crate::posterior::{AmortisedRun, PosteriorRun};
 use crate::progress::Display;
-use crate::record::{self, FigureData, Provenance, Record};
+use crate::record::{self, Provenance, figure_path, record_path};
+use crate::results::Results;
+use crate::target::Target;
+use crate::work::{self, Job, Unit, Work};
 use crate::{render, run};
 use anyhow::{Context, Result, bail};
-use datasets::Family;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -22,7 +26,7 @@ pub struct Options {
     /// Folder of the new results.
     pub out: PathBuf,
     /// Only these targets (all when empty).
-    pub only: Vec<Family>,
+    pub only: Vec<Target>,
     /// Only these protocols (all when empty).
     pub protocols: Vec<String>,
     /// Worker threads.
@@ -46,10 +50,85 @@ pub struct Outcome {
     pub report: PathBuf,
 }
 
-/// A run with whether its figures are wanted.
-struct Job {
-    run: Run,
-    figure: bool,
+/// What is to be done, kind by kind.
+#[derive(Default)]
+struct Jobs {
+    mixtures: Vec<Job<Run>>,
+    posteriors: Vec<Job<PosteriorRun>>,
+    amortised: Vec<Job<AmortisedRun>>,
+}
+
+impl Jobs {
+    /// The jobs that the options ask for.
+    fn select(configs: &Configs, options: &Options) -> Result<Self> {
+        let known = configs.names();
+        if let Some(name) = options
+            .protocols
+            .iter()
+            .find(|n| !known.contains(&n.as_str()))
+        {
+            bail!("no protocol \"{name}\": there are {}", known.join(", "));
+        }
+        let wanted = |protocol: &String| {
+            options.protocols.is_empty() || options.protocols.contains(protocol)
+        };
+        let only = |target: Target| options.only.is_empty() || options.only.contains(&target);
+        let mut jobs = Self::default();
+        for p in configs.protocols.iter().filter(|p| wanted(&p.protocol)) {
+            let runs = p.runs().into_iter();
+            let runs = runs.filter(|r| only(Target::Family(r.target)));
+            jobs.mixtures.extend(runs.map(|unit| Job {
+                figure: unit.seed == p.seeds[0] && unit.draws.train == p.draws.train,
+                unit,
+            }));
+        }
+        for s in configs.studies.iter().filter(|s| wanted(&s.protocol)) {
+            let runs = s.runs().into_iter();
+            let runs = runs.filter(|r| only(Target::Benchmark(r.benchmark)));
+            jobs.posteriors.extend(runs.map(|unit| Job {
+                figure: s.shows(&unit),
+                unit,
+            }));
+        }
+        for s in configs.amortised.iter().filter(|s| wanted(&s.protocol)) {
+            let named = s.benchmark().is_some_and(|b| only(Target::Benchmark(b)));
+            if named || options.only.is_empty() {
+                let runs = s.runs().into_iter();
+                jobs.amortised.extend(runs.map(|unit| Job {
+                    figure: false,
+                    unit,
+                }));
+            }
+        }
+        if jobs.work().is_empty() {
+            bail!(
+                "no run fits --only and --protocol: see the targets in {}",
+                options.configs.display()
+            );
+        }
+        Ok(jobs)
+    }
+
+    /// All of them.
+    fn work(&self) -> Vec<&dyn Work> {
+        let mixtures = self.mixtures.iter().map(|j| j as &dyn Work);
+        let posteriors = self.posteriors.iter().map(|j| j as &dyn Work);
+        let amortised = self.amortised.iter().map(|j| j as &dyn Work);
+        mixtures.chain(posteriors).chain(amortised).collect()
+    }
+
+    /// Their records.
+    fn read(&self, folder: &Path) -> Result<Results> {
+        fn all<U: Unit>(jobs: &[Job<U>], folder: &Path) -> Result<Vec<U::Record>> {
+            jobs.iter().map(|j| j.read(folder)).collect()
+        }
+        let results = Results {
+            mixtures: all(&self.mixtures, folder)?,
+            posteriors: all(&self.posteriors, folder)?,
+            amortised: all(&self.amortised, folder)?,
+        };
+        Ok(results.sorted())
+    }
 }
 
 /// Reproduces.
@@ -57,17 +136,14 @@ struct Job {
 /// # Errors
 /// A config that cannot be used, a run that fails, a file that cannot be written; [`run::Interrupted`] when `stop` is set.
 pub fn reproduce(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
-    let protocols = config::read_all(&options.configs)?;
-    let jobs = select(&protocols, options)?;
-    compute_all(&jobs, options, stop)?;
-    let records: Vec<Record> = jobs
-        .iter()
-        .map(|j| record::read(&Record::path(&options.out, &j.run)))
-        .collect::<Result<_>>()?;
-    render::write_results(&options.out, &records)?;
+    let configs = Configs::read(&options.configs)?;
+    let jobs = Jobs::select(&configs, options)?;
+    compute_all(&jobs.work(), options, stop)?;
+    let results = jobs.read(&options.out)?;
+    render::write_results(&options.out, &results)?;
     let report = options.out.join("REPORT.md");
     if options.update {
-        update(&records, options)?;
+        update(&jobs, &results, options)?;
         return Ok(Outcome {
             verdict: format!("{} now holds these results", options.committed.display()),
             reproduced: true,
@@ -89,7 +165,7 @@ pub fn reproduce(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
             report,
         });
     }
-    let comparison = Comparison::new(&metrics_csv::rows(&records), &metrics_csv::read(&path)?);
+    let comparison = Comparison::new(&results.rows(), &metrics_csv::read(&path)?);
     Ok(Outcome {
         verdict: comparison.verdict(),
         reproduced: comparison.reproduced(),
@@ -97,73 +173,17 @@ pub fn reproduce(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
     })
 }
 
-/// The runs that the options ask for, the longest first.
-fn select(protocols: &[Protocol], options: &Options) -> Result<Vec<Job>> {
-    for name in &options.protocols {
-        if !protocols.iter().any(|p| &p.protocol == name) {
-            let known: Vec<&str> = protocols.iter().map(|p| p.protocol.as_str()).collect();
-            bail!("no protocol \"{name}\": there are {}", known.join(", "));
-        }
-    }
-    let mut jobs = Vec::new();
-    for p in protocols {
-        if !options.protocols.is_empty() && !options.protocols.contains(&p.protocol) {
-            continue;
-        }
-        for run in p.runs() {
-            if options.only.is_empty() || options.only.contains(&run.target) {
-                let figure = run.seed == p.seeds[0] && run.draws.train == p.draws.train;
-                jobs.push(Job { run, figure });
-            }
-        }
-    }
-    if jobs.is_empty() {
-        bail!(
-            "no run fits --only and --protocol: see the targets in {}",
-            options.configs.display()
-        );
-    }
-    Ok(jobs)
-}
-
-/// An estimate of the work in a run, to begin with the longest.
-fn cost(run: &Run) -> usize {
-    run.experts
-        .iter()
-        .map(|e| match &e.kind {
-            amf::ExpertConfig::Flow(f) => {
-                let batch = match f.fit.batch {
-                    flows::Batch::Full => run.draws.train,
-                    flows::Batch::Size(n) => n,
-                };
-                f.fit.steps * batch
-            }
-            _ => run.draws.train,
-        })
-        .sum::<usize>()
-        * run.cross_fit.map_or(1, |p| p.models(run.draws.train))
-}
-
-/// Whether a finished record (and the figure data, where wanted) of this very run lies in the results folder.
-fn is_done(job: &Job, out: &Path) -> bool {
-    let hash = job.run.hash();
-    let record = record::read::<Record>(&Record::path(out, &job.run)).is_ok_and(|r| r.hash == hash);
-    let figure = !job.figure
-        || record::read::<FigureData>(&FigureData::path(out, &job.run))
-            .is_ok_and(|f| f.hash == hash);
-    record && figure
-}
-
 /// Computes all runs that are not done yet, several at a time.
-fn compute_all(jobs: &[Job], options: &Options, stop: &AtomicBool) -> Result<()> {
-    let mut open: Vec<&Job> = jobs
+fn compute_all(work: &[&dyn Work], options: &Options, stop: &AtomicBool) -> Result<()> {
+    let mut open: Vec<&dyn Work> = work
         .iter()
-        .filter(|j| options.force || !is_done(j, &options.out))
+        .copied()
+        .filter(|w| options.force || !w.is_done(&options.out))
         .collect();
     if open.is_empty() {
         return Ok(());
     }
-    open.sort_by_key(|j| std::cmp::Reverse(cost(&j.run)));
+    open.sort_by_key(|w| std::cmp::Reverse(w.cost()));
     let workers = options.threads.min(open.len()).max(1);
     // Threads beyond one for each run speed up the single run.
     let threads = (options.threads / workers).max(1);
@@ -177,15 +197,20 @@ fn compute_all(jobs: &[Job], options: &Options, stop: &AtomicBool) -> Result<()>
             scope.spawn(|| {
                 let line = display.worker();
                 while !halt.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) {
-                    let Some(job) = queue.lock().expect("no worker panics").pop_front() else {
+                    let Some(unit) = queue.lock().expect("no worker panics").pop_front() else {
                         break;
                     };
-                    line.start(&job.run.stem());
-                    let result =
-                        compute_one(job, options, stop, threads, &provenance, &|s| line.show(&s));
+                    line.start(&unit.stem());
+                    let context = work::Context {
+                        stop,
+                        provenance: &provenance,
+                        observe: &|stage| line.show(&stage),
+                    };
+                    let result = pool(threads)
+                        .and_then(|pool| pool.install(|| unit.perform(&options.out, &context)));
                     if let Err(e) = result {
                         halt.store(true, Ordering::Relaxed);
-                        let e = e.context(job.run.stem());
+                        let e = e.context(unit.stem());
                         failure.lock().expect("no worker panics").get_or_insert(e);
                     }
                     display.finished();
@@ -202,39 +227,19 @@ fn compute_all(jobs: &[Job], options: &Options, stop: &AtomicBool) -> Result<()>
     }
 }
 
-fn compute_one(
-    job: &Job,
-    options: &Options,
-    stop: &AtomicBool,
-    threads: usize,
-    provenance: &Provenance,
-    observe: &(dyn Fn(run::Stage) + Sync),
-) -> Result<()> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()?;
-    let (record, figure) =
-        pool.install(|| run::compute(&job.run, job.figure, stop, provenance, observe))?;
-    // The record last: its presence says that the run is done.
-    if let Some(figure) = figure {
-        record::write(&FigureData::path(&options.out, &job.run), &figure)?;
-    }
-    record::write(&Record::path(&options.out, &job.run), &record)
+fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    Ok(builder.build()?)
 }
 
 /// Copies the new records over the committed ones and renders those afresh.
-fn update(records: &[Record], options: &Options) -> Result<()> {
+fn update(jobs: &Jobs, results: &Results, options: &Options) -> Result<()> {
     if options.metrics_only {
-        return metrics_csv::write(
-            &options.committed.join("metrics.csv"),
-            &metrics_csv::rows(records),
-        );
+        return metrics_csv::write(&options.committed.join("metrics.csv"), &results.rows());
     }
-    for r in records {
-        for path in [Record::path, FigureData::path]
-            .map(|p| (p(&options.out, &r.run), p(&options.committed, &r.run)))
-        {
-            let (from, to) = path;
+    for stem in jobs.work().iter().map(|w| w.stem()) {
+        for path in [record_path, figure_path] {
+            let (from, to) = (path(&options.out, &stem), path(&options.committed, &stem));
             if from.exists() {
                 let bytes = std::fs::read(&from)
                     .with_context(|| format!("{}: cannot be read", from.display()))?;
@@ -242,6 +247,5 @@ fn update(records: &[Record], options: &Options) -> Result<()> {
             }
         }
     }
-    let all = record::read_all(&options.committed)?;
-    render::write_results(&options.committed, &all)
+    render::write_results(&options.committed, &Results::read(&options.committed)?)
 }

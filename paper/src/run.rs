@@ -3,6 +3,7 @@
 use crate::config::{Run, Sampled, WeightSource};
 use crate::cross_fitted::{self, Outcome};
 use crate::record::{FigureData, Metric, Provenance, Record, Seconds};
+use crate::work::{self, Unit};
 use amf::metrics::{TargetSet, kl_exact, nll};
 use amf::{Expert, ExpertReport, Mixture, Progress, Source, log_prob_table};
 use anyhow::{Context, Result, bail};
@@ -41,6 +42,50 @@ impl std::fmt::Display for Interrupted {
 }
 
 impl std::error::Error for Interrupted {}
+
+impl Unit for Run {
+    type Record = Record;
+    type Figure = FigureData;
+
+    fn stem(&self) -> String {
+        Self::stem(self)
+    }
+
+    fn hash(&self) -> String {
+        Self::hash(self)
+    }
+
+    fn cost(&self) -> usize {
+        let points = self.draws.train;
+        let cost = |e: &amf::NamedExpert| match &e.kind {
+            amf::ExpertConfig::Flow(f) => f.fit.steps * batch(f.fit.batch, points),
+            _ => points,
+        };
+        self.experts.iter().map(cost).sum::<usize>()
+            * self.cross_fit.map_or(1, |p| p.models(points))
+    }
+
+    fn compute(
+        &self,
+        figure: bool,
+        context: &work::Context<'_>,
+    ) -> Result<(Record, Option<FigureData>)> {
+        let work::Context {
+            stop,
+            provenance,
+            observe,
+        } = context;
+        compute(self, figure, stop, provenance, observe)
+    }
+}
+
+/// Points of one step of optimisation.
+pub(crate) fn batch(batch: flows::Batch, points: usize) -> usize {
+    match batch {
+        flows::Batch::Full => points,
+        flows::Batch::Size(n) => n,
+    }
+}
 
 /// Computes a run. `stop` ends it early with [`Interrupted`].
 ///

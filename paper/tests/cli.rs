@@ -14,20 +14,29 @@ fn stderr(o: &Output) -> String {
     String::from_utf8(o.stderr.clone()).unwrap()
 }
 
-/// The smoke config with one change, in a folder of its own.
-fn changed(dir: &Path, from: &str, to: &str) -> PathBuf {
+const MIXTURE: &str = "held_out.ron";
+const STUDY: &str = "posterior/refined.ron";
+const AMORTISED: &str = "amortised/amortised.ron";
+
+/// The text of a smoke config.
+fn smoke(config: &str) -> String {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(home.join("configs/smoke/held_out.ron")).unwrap();
+    std::fs::read_to_string(home.join("configs/smoke").join(config)).unwrap()
+}
+
+/// A smoke config with one change, in a folder of its own.
+fn changed(dir: &Path, config: &str, from: &str, to: &str) -> PathBuf {
+    let text = smoke(config);
     assert!(text.contains(from), "{from}");
-    let path = dir.join("bad.ron");
+    let path = dir.join(config);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
     path
 }
 
-/// Line and column of a text in the smoke config.
-fn place(needle: &str) -> (usize, usize) {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(home.join("configs/smoke/held_out.ron")).unwrap();
+/// Line and column of a text in a smoke config.
+fn place(config: &str, needle: &str) -> (usize, usize) {
+    let text = smoke(config);
     let (i, line) = text
         .lines()
         .enumerate()
@@ -69,9 +78,132 @@ fn a_bad_config_is_one_line_with_file_line_and_column_and_exit_code_2() {
             "experts",
         ),
     ];
+    refused(MIXTURE, &cases);
+}
+
+#[test]
+fn so_is_a_bad_study() {
+    let cases = [
+        (
+            "prior_share: 0.1",
+            "prior_shares: 0.1",
+            "prior_shares",
+            "prior_share",
+        ),
+        (
+            "prior_share: 0.1",
+            "prior_share: 1.5",
+            "refinement: prior_share must be above 0 and below 1, not 1.5",
+            "prior_share",
+        ),
+        (
+            "[unequal_modes]",
+            "[uneven_modes]",
+            "uneven_modes",
+            "[unequal_modes]",
+        ),
+        (
+            "[five_unequal]",
+            "[unequal_modes]",
+            "unequal_modes is listed twice",
+            "benchmarks: [unequal_modes]",
+        ),
+        (
+            "components: Matched",
+            "components: Fixed(0)",
+            "base: components must be at least 1, not 0",
+            "components: Matched",
+        ),
+        (
+            "components: Matched",
+            "components: Many",
+            "Many",
+            "components: Matched",
+        ),
+        (
+            "share: 0.05, scale: 1.5",
+            "share: 0.05, scale: 0.5",
+            "tails: share must be",
+            "tails",
+        ),
+        (
+            "shown: [\"normal\"",
+            "shown: [\"normla\"",
+            "no base is called \"normla\"",
+            "shown",
+        ),
+        (
+            "name: \"bic\"",
+            "name: \"matched\"",
+            "two are called \"matched\"",
+            "bases",
+        ),
+        (
+            "(\"realnvp\"",
+            "(\"maf\"",
+            "\"maf\" must be a name of its own",
+            "experts",
+        ),
+        ("(\"realnvp\"", "(\"mixture\"", "not \"mixture\"", "experts"),
+        ("steps: 60", "steps: 0", "must be at least 1", "steps: 60"),
+        ("folds: 5", "folds: 1", "folds must be at least 2", "folds"),
+        ("models: 1", "models: 9", "models must be from 1", "models"),
+        (
+            "w2_draws: 100",
+            "w2_draws: 0",
+            "must be at least 1",
+            "w2_draws",
+        ),
+        (
+            "evidence: (draws",
+            "evidences: (draws",
+            "evidences",
+            "evidence",
+        ),
+        (
+            "seeds: [1, 2]",
+            "seeds: [2, 2]",
+            "2 is listed twice",
+            "seeds",
+        ),
+        (
+            "seeds: [1, 2]",
+            "seeds: []",
+            "seeds must not be empty",
+            "seeds",
+        ),
+    ];
+    refused(STUDY, &cases);
+}
+
+#[test]
+fn so_is_a_bad_study_of_amortised_posteriors() {
+    let cases = [
+        ("pairs: 2000", "pairs: 0", "must be at least 1", "pairs"),
+        ("bins: 10", "bins: 7", "calibration: bins must", "bins"),
+        ("sigma: 0.25", "sigma: -0.25", "positive sigma", "simulator"),
+        (
+            "validation: 0.1",
+            "validation: 1.5",
+            "validation must be",
+            "validation",
+        ),
+        ("neighbours", "neighbors", "neighbors", "neighbours"),
+        (
+            "components: Fixed(4)",
+            "components: Fixed(0)",
+            "components must",
+            "components",
+        ),
+    ];
+    refused(AMORTISED, &cases);
+}
+
+/// Each change to a config ends in one line about the place.
+fn refused(config: &str, cases: &[(&str, &str, &str, &str)]) {
     for (from, to, message, at) in cases {
         let dir = tempfile::tempdir().unwrap();
-        let path = changed(dir.path(), from, to);
+        let path = changed(dir.path(), config, from, to);
         let out = dir.path().join("out");
         let args = [
             "reproduce",
@@ -85,7 +217,7 @@ fn a_bad_config_is_one_line_with_file_line_and_column_and_exit_code_2() {
         assert_eq!(o.status.code(), Some(2), "{to}: {error}");
         assert_eq!(error.lines().count(), 1, "{to}: {error}");
         assert!(error.contains(message), "{to}: {error}");
-        let start = format!("error: {}:{}:", path.display(), place(at).0);
+        let start = format!("error: {}:{}:", path.display(), place(config, at).0);
         assert!(
             error.starts_with(&start),
             "{to}: {error} does not start with {start}"
@@ -100,7 +232,9 @@ fn unknown_names_and_missing_files_are_misuse() {
     let none = dir.path().join("none.ron");
     for (args, message) in [
         (vec!["reproduce", "--only", "bannana"], "banana"),
+        (vec!["reproduce", "--only", "cresents"], "crescents"),
         (vec!["reproduce", "--protocol", "nothing"], "as_published"),
+        (vec!["reproduce", "--protocol", "nothing"], "one_shot"),
         (vec!["reproduce", "--threads", "0"], "0"),
         (vec!["check", none.to_str().unwrap()], "none.ron"),
         (vec!["report", dir.path().to_str().unwrap()], "records"),
@@ -115,13 +249,21 @@ fn unknown_names_and_missing_files_are_misuse() {
 #[test]
 fn shipped_configs_are_sound() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
     for folder in ["configs", "configs/smoke"] {
-        for name in ["as_published.ron", "held_out.ron"] {
-            let path = home.join(folder).join(name);
-            let o = paper(&["check", path.to_str().unwrap()]);
-            assert!(o.status.success(), "{}", stderr(&o));
+        for below in ["", "posterior", "amortised"] {
+            let folder = home.join(folder).join(below);
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_some_and(|e| e == "ron") {
+                    let o = paper(&["check", path.to_str().unwrap()]);
+                    assert!(o.status.success(), "{}", stderr(&o));
+                    count += 1;
+                }
+            }
         }
     }
+    assert!(count > 10, "{count} configs");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The smoke runs of all families, recomputed and locked: every number within a relative tolerance of its snapshot, the file keeps all digits.
 
+use datasets::posterior::Benchmark;
 use insta::{Snapshot, internals::SnapshotContents};
 use paper::metrics_csv::{self, Row};
 use paper::record;
 use paper::reproduce::{Options, reproduce};
+use paper::results::Results;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -108,15 +110,27 @@ fn smoke_runs_give_the_locked_numbers_with_any_number_of_threads() {
         "tables/claims.md",
         "tables/metrics_held_out.tex",
         "figures/gap_held_out.png",
+        "tables/bridges_one_shot.md",
+        "tables/posterior_targets.csv",
+        "tables/posterior_claims.tex",
+        "figures/posterior_four_signs_one_shot.png",
+        "figures/posterior_five_unequal_refined.png",
+        "figures/posterior_components_components.png",
+        "figures/posterior_evaluations_evaluations.png",
+        "tables/amortised_amortised.md",
+        "figures/ranks_amortised.png",
     ] {
         let size = std::fs::metadata(first.join(file)).unwrap().len();
         assert!(size > 100, "{file} has {size} bytes");
     }
 
+    let report = std::fs::read_to_string(first.join("REPORT.md")).unwrap();
+    assert!(report.contains("## Posteriors from likelihood evaluations"));
+
     // One run alone with three threads on it: the same bits.
     let second = dir.path().join("second");
     let one = Options {
-        only: vec![datasets::Family::TwoMoons],
+        only: vec![datasets::Family::TwoMoons.into()],
         protocols: vec!["as_published".into()],
         ..options(second.clone(), 3)
     };
@@ -178,6 +192,44 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+#[test]
+fn posteriors_are_done_alone_and_no_more_than_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let stop = AtomicBool::new(false);
+    let only = Options {
+        only: vec![Benchmark::UnequalModes.into()],
+        ..options(dir.path().to_owned(), 2)
+    };
+    reproduce(&only, &stop).unwrap();
+    let results = Results::read(dir.path()).unwrap();
+    assert!(results.mixtures.is_empty());
+    let records = &results.posteriors;
+    assert_eq!(records.len(), 6);
+    let report = std::fs::read_to_string(dir.path().join("REPORT.md")).unwrap();
+    assert!(report.contains("### Protocol refined") && !report.contains("one_shot"));
+
+    // A finished run keeps its record; one of another config is computed again.
+    let path = |k: usize| record::record_path(dir.path(), &records[k].run.stem());
+    let time = |k: usize| std::fs::metadata(path(k)).unwrap().modified().unwrap();
+    let before = time(0);
+    let mut other = records[1].clone();
+    other.hash = "0".into();
+    other.metrics[0].value = -1.0;
+    record::write(&path(1), &other).unwrap();
+    reproduce(&only, &stop).unwrap();
+    assert_eq!(time(0), before);
+    let again = Results::read(dir.path()).unwrap();
+    assert_eq!(again.rows(), results.rows());
+
+    // A record is a function of its run alone.
+    for r in records {
+        assert_eq!(r.hash, r.run.hash());
+        let mut changed = r.run.clone();
+        changed.fit.folds += 1;
+        assert_ne!(r.hash, changed.hash());
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Every figure, from records.
 
 mod ablations;
-mod canvas;
-mod contour;
+pub(crate) mod canvas;
+pub(crate) mod contour;
 mod curves;
 mod density;
 mod gap;
-mod palette;
+pub(crate) mod palette;
 mod samples;
 mod sizes;
 mod weights;

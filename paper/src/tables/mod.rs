@@ -34,8 +34,10 @@ pub fn all(records: &[Record]) -> Vec<Table> {
         tables.push(weights(protocol, &groups));
         tables.extend((protocol == "as_published").then(|| against_published(&groups)));
     }
-    tables.push(claims(&groups));
-    tables.push(times(&groups));
+    if !groups.is_empty() {
+        tables.push(claims(&groups));
+        tables.push(times(&groups));
+    }
     tables
 }
 

@@ -1,0 +1,223 @@
+//! One run: evaluations, fit, measures.
+
+use super::config::PosteriorRun;
+use super::figures::Projections;
+use super::record::{PosteriorFigure, PosteriorRecord, Seconds};
+use crate::record::Metric;
+use crate::run::{Interrupted, Stage, metric};
+use crate::work::{Context, Unit};
+use amf::Expert;
+use amf::metrics::TargetSliced;
+use amf::posterior::{
+    Comparison, Event, FittedPosterior, PosteriorError, Reliability, log_evidence,
+};
+use anyhow::{Context as _, Result, bail};
+use autodiff::random::stream;
+use rayon::prelude::*;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+impl Unit for PosteriorRun {
+    type Record = PosteriorRecord;
+    type Figure = PosteriorFigure;
+
+    fn stem(&self) -> String {
+        Self::stem(self)
+    }
+
+    fn hash(&self) -> String {
+        Self::hash(self)
+    }
+
+    fn cost(&self) -> usize {
+        Self::cost(self)
+    }
+
+    fn compute(
+        &self,
+        figure: bool,
+        context: &Context<'_>,
+    ) -> Result<(PosteriorRecord, Option<PosteriorFigure>)> {
+        let start = Instant::now();
+        let fitted = self.fitted(context)?;
+        let fit = start.elapsed().as_secs_f64();
+
+        let start = Instant::now();
+        let measured = self.measured(&fitted, context)?;
+        let problem = self.benchmark.problem();
+        let mut mode_masses = vec![("exact".to_owned(), problem.mode_masses())];
+        let mut metrics = of_the_fit(&fitted, problem.log_evidence());
+        metrics.push(metric("mixture", "sliced_w2_exact", self.sliced_floor()?));
+        for m in measured {
+            metrics.extend(of_a_model(&m, problem.log_evidence()));
+            mode_masses.push((m.model, m.found.mode_masses));
+        }
+        if let Some(m) = metrics.iter().find(|m| !m.value.is_finite()) {
+            bail!("{} of {} is {}", m.metric, m.model, m.value);
+        }
+        let hash = Self::hash(self);
+        let figure = figure.then(|| PosteriorFigure {
+            hash: hash.clone(),
+            projections: Projections::of(problem.dim(), &|x| fitted.q().log_prob(x)),
+        });
+        let record = PosteriorRecord {
+            hash,
+            run: self.clone(),
+            log_evidence: problem.log_evidence(),
+            rounds: fitted.rounds().to_vec(),
+            mode_masses,
+            metrics,
+            seconds: Seconds {
+                fit,
+                evaluation: start.elapsed().as_secs_f64(),
+            },
+            provenance: context.provenance.clone(),
+        };
+        Ok((record, figure))
+    }
+}
+
+impl PosteriorRun {
+    fn fitted(&self, context: &Context<'_>) -> Result<FittedPosterior> {
+        let observe = |event: Event<'_>| {
+            if let Event::Training {
+                round,
+                expert,
+                progress,
+                ..
+            } = event
+            {
+                (context.observe)(Stage::Fit(format!("round {round}: {expert}"), progress));
+            }
+            if context.stop.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let fitted = self.fit.fit(self.benchmark.problem(), self.seed, &observe);
+        match fitted {
+            Err(PosteriorError::Interrupted) => bail!(Interrupted),
+            _ if context.stop.load(Ordering::Relaxed) => bail!(Interrupted),
+            fitted => Ok(fitted?),
+        }
+    }
+
+    /// Every model against the exact posterior, and the evidence by each.
+    fn measured(&self, fitted: &FittedPosterior, context: &Context<'_>) -> Result<Vec<Measured>> {
+        let problem = self.benchmark.problem();
+        let few = self.measures.sliced_draws;
+        let rng = |purpose: &str| stream(self.seed, &format!("paper/sliced/{purpose}"));
+        let exact = problem.sample_posterior(few, &mut rng("posterior"));
+        let sliced = TargetSliced::new(exact.as_ref())?;
+        let mut models: Vec<(&str, &dyn Expert)> = vec![("mixture", fitted.q())];
+        let summaries = fitted.rounds().iter().next_back();
+        let names = summaries.iter().flat_map(|r| &r.experts);
+        models.extend(names.map(|e| e.name.as_str()).zip(fitted.q().experts()));
+        let done = AtomicUsize::new(0);
+        let of = models.par_iter().map(|(name, q)| {
+            if context.stop.load(Ordering::Relaxed) {
+                bail!(Interrupted);
+            }
+            let found = self.measures.compare.run(problem, *q, self.seed);
+            let found = found.with_context(|| format!("samples of {name}"))?;
+            let mut own = stream(self.seed, "paper/evidence");
+            let evidence = log_evidence(problem, *q, self.measures.evidence, &mut own);
+            let evidence = evidence.with_context(|| format!("evidence by {name}"))?;
+            let draws = q.sample(few, &mut rng("model"));
+            let sliced = sliced.compare(draws.as_ref())?;
+            let count = done.fetch_add(1, Ordering::Relaxed) + 1;
+            (context.observe)(Stage::Evaluation(count, models.len()));
+            Ok(Measured {
+                model: (*name).to_owned(),
+                found,
+                evidence,
+                sliced,
+            })
+        });
+        of.collect()
+    }
+
+    /// The sliced distance between two samples of the posterior itself: the floor that finite samples leave.
+    fn sliced_floor(&self) -> Result<f64> {
+        let problem = self.benchmark.problem();
+        let draw = |purpose: &str| {
+            let mut rng = stream(self.seed, &format!("paper/sliced/{purpose}"));
+            problem.sample_posterior(self.measures.sliced_draws, &mut rng)
+        };
+        let [first, second] = ["posterior", "again"].map(draw);
+        Ok(TargetSliced::new(first.as_ref())?.compare(second.as_ref())?)
+    }
+}
+
+/// What was found of one model.
+struct Measured {
+    model: String,
+    found: Comparison,
+    evidence: Reliability,
+    sliced: f64,
+}
+
+/// What is known of the evaluations, and the weights of the experts.
+fn of_the_fit(fitted: &FittedPosterior, log_evidence: f64) -> Vec<Metric> {
+    let Some(last) = fitted.rounds().last() else {
+        return Vec::new();
+    };
+    let r = &last.reliability;
+    let n = last.evaluations as f64;
+    let mut metrics = vec![
+        metric("mixture", "evaluations", n),
+        metric("mixture", "ess", r.ess),
+        metric("mixture", "ess_share", r.ess / n),
+        metric(
+            "mixture",
+            "log_z_error_evaluations",
+            r.log_evidence - log_evidence,
+        ),
+    ];
+    let k = r
+        .pareto_k
+        .map(|k| metric("mixture", "k_hat_evaluations", k));
+    let components = last
+        .components
+        .map(|k| metric("mixture", "components", k as f64));
+    metrics.extend(k.into_iter().chain(components));
+    metrics.extend(
+        last.experts
+            .iter()
+            .map(|e| metric(&e.name, "weight", e.weight)),
+    );
+    metrics
+}
+
+/// What is known of one model.
+fn of_a_model(measured: &Measured, log_evidence: f64) -> Vec<Metric> {
+    let Measured {
+        model: name,
+        found,
+        evidence,
+        sliced,
+    } = measured;
+    let mut metrics: Vec<Metric> = [
+        ("kl_forward", found.kl.value),
+        ("kl_forward_se", found.kl.standard_error),
+        ("kl_backward", found.reverse_kl.value),
+        ("kl_backward_se", found.reverse_kl.standard_error),
+        ("w2", found.w2),
+        ("sliced_w2", *sliced),
+        ("mode_error", found.worst_mode),
+        ("bridge_mass", found.bridge_mass.value),
+        ("bridge_mass_se", found.bridge_mass.standard_error),
+        ("log_z_error", evidence.log_evidence - log_evidence),
+        ("log_z_se", evidence.standard_error),
+    ]
+    .into_iter()
+    .map(|(measure, value)| metric(name, measure, value))
+    .collect();
+    metrics.extend(evidence.pareto_k.map(|k| metric(name, "k_hat", k)));
+    if name == "mixture" {
+        metrics.push(metric(name, "w2_exact", found.w2_of_exact));
+    }
+    metrics
+}
