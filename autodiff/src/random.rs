@@ -35,8 +35,13 @@ fn mix(mut z: u64) -> u64 {
 
 /// Uniform on the open interval (0, 1): the midpoints of 2^53 equal cells.
 pub fn uniform(rng: &mut Pcg64) -> f64 {
+    midpoint(rng.next_u64())
+}
+
+/// The midpoint of the cell that the upper 53 bits number. That of the last one would round to 1.
+fn midpoint(bits: u64) -> f64 {
     const CELL: f64 = 1.0 / 9_007_199_254_740_992.0;
-    ((rng.next_u64() >> 11) as f64 + 0.5) * CELL
+    (((bits >> 11) as f64 + 0.5) * CELL).min(1.0 - CELL)
 }
 
 /// Standard normal, by inversion of one uniform draw: the same bits on every machine.
@@ -86,6 +91,13 @@ pub fn shuffle<T>(rng: &mut Pcg64, items: &mut [T]) {
 mod tests {
     use super::*;
     use crate::math::mean_and_standard_error;
+
+    #[test]
+    fn uniform_draws_never_reach_the_ends() {
+        let (least, most) = (midpoint(0), midpoint(u64::MAX));
+        assert!(0.0 < least && most < 1.0, "{least:e} {most}");
+        assert!(normal_quantile(least).is_finite() && normal_quantile(most).is_finite());
+    }
 
     #[test]
     fn streams_are_locked() {
