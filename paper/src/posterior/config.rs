@@ -59,9 +59,6 @@ pub enum BaseChoice {
         /// Whether they move.
         #[serde(default)]
         means: Means,
-        /// Heavier tails than a normal's, or none.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        tails: Option<Tails>,
         /// Expectation-maximisation.
         #[serde(default)]
         em: EmConfig,
@@ -96,6 +93,9 @@ pub struct Problems {
     pub benchmarks: Vec<Benchmark>,
     /// How the likelihood evaluations are spent.
     pub plans: Vec<Plan>,
+    /// Heavier tails than a normal's for the components of mixture bases, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tails: Option<Tails>,
     /// What is fitted to them.
     pub model: Model,
 }
@@ -257,11 +257,8 @@ impl Study {
 
     /// Plans with names of their own, and fits that can be run.
     fn check_problems(&self, k: usize) -> std::result::Result<(), Wrong> {
-        let Problems {
-            benchmarks,
-            plans,
-            model,
-        } = &self.problems[k];
+        let problems = &self.problems[k];
+        let (plans, model) = (&problems.plans, &problems.model);
         let bad = |hint: &str, reason: String| Wrong {
             from: (" benchmarks:".into(), k),
             hint: hint.into(),
@@ -288,8 +285,11 @@ impl Study {
         }
         for base in &self.bases {
             for plan in plans {
-                let fit = base.base.fit(benchmarks[0], plan, model);
+                let fit = base.base.fit(problems.benchmarks[0], plan, problems);
                 let Err(reason) = fit.check() else { continue };
+                if let Some(rest) = reason.strip_prefix("base: tails: ") {
+                    return Err(bad("tails", format!("tails: {rest}")));
+                }
                 if reason.starts_with("base") {
                     let from = (" bases:".into(), 0);
                     let hint = base.name.clone();
@@ -312,7 +312,7 @@ impl Study {
             for &benchmark in &problems.benchmarks {
                 for plan in &problems.plans {
                     for base in &self.bases {
-                        let fit = base.base.fit(benchmark, plan, &problems.model);
+                        let fit = base.base.fit(benchmark, plan, problems);
                         runs.extend(self.seeds.iter().map(|&seed| PosteriorRun {
                             protocol: self.protocol.clone(),
                             benchmark,
@@ -349,13 +349,13 @@ impl Plan {
 
 impl BaseChoice {
     /// The settings of a fit on this base.
-    fn fit(&self, benchmark: Benchmark, plan: &Plan, model: &Model) -> PosteriorConfig {
+    fn fit(&self, benchmark: Benchmark, plan: &Plan, problems: &Problems) -> PosteriorConfig {
+        let model = &problems.model;
         let (base, base_as_expert) = match *self {
             Self::StandardNormal => (PosteriorBase::StandardNormal, false),
             Self::Mixture {
                 components,
                 means,
-                tails,
                 em,
                 as_expert,
             } => {
@@ -367,7 +367,7 @@ impl BaseChoice {
                 let base = PosteriorBase::Mixture {
                     components,
                     means,
-                    tails,
+                    tails: problems.tails,
                     em,
                 };
                 (base, as_expert)
