@@ -179,7 +179,7 @@ pub enum Means {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FlowSettings {
-    /// MAF or RealNVP. On a mixture base it should start near the identity (`output_gain: 0`).
+    /// MAF or RealNVP. On a mixture base it should start near the identity (an `output_gain` well below 1).
     pub architecture: Architecture,
     /// The coordinates in which it works.
     #[serde(default)]
@@ -199,7 +199,8 @@ impl FlowSettings {
         self.fit.check()
     }
 
-    /// A masked autoregressive flow that starts as the identity.
+    /// A masked autoregressive flow that starts near the identity, in turned coordinates: at the identity itself, with modes that are products along the
+    /// axes, the gradient is too small to leave it (see [`Frame`]).
     #[must_use]
     pub fn maf(layers: usize, hidden: &[usize], fit: FitConfig) -> Self {
         Self {
@@ -209,14 +210,14 @@ impl FlowSettings {
                 activation: Activation::Relu,
                 ordering: Ordering::Reversed,
                 log_scale: GENTLE,
-                output_gain: 0.0,
+                output_gain: NEAR_IDENTITY,
             },
-            frame: Frame::Given,
+            frame: Frame::Turned(0.5),
             fit,
         }
     }
 
-    /// A RealNVP that starts as the identity, with one network for shift and log-scale in each coupling.
+    /// A RealNVP that starts near the identity, in turned coordinates, with one network for shift and log-scale in each coupling.
     #[must_use]
     pub fn realnvp(couplings: usize, hidden: &[usize], fit: FitConfig) -> Self {
         Self {
@@ -226,24 +227,27 @@ impl FlowSettings {
                 activation: Activation::Relu,
                 nets: Nets::Shared,
                 log_scale: GENTLE,
-                output_gain: 0.0,
+                output_gain: NEAR_IDENTITY,
             },
-            frame: Frame::Given,
+            frame: Frame::Turned(0.5),
             fit,
         }
     }
 }
+
+/// Of the outputs of a layer's networks at the start.
+const NEAR_IDENTITY: f64 = 0.3;
 
 const GENTLE: LogScale = LogScale {
     bound: 1.0,
     knee: 1.0,
 };
 
-/// Mini-batches of 500, a rate that falls to zero along a cosine, early stopping.
+/// Mini-batches of 250, a rate that falls to zero along a cosine, early stopping.
 fn fit_config(steps: usize) -> FitConfig {
     FitConfig {
         steps,
-        batch: Batch::Size(500),
+        batch: Batch::Size(250),
         learning_rate: 2e-3,
         schedule: Schedule::Cosine { floor: 0.0 },
         adam: AdamConfig::default(),
@@ -273,19 +277,22 @@ impl PosteriorConfig {
                 },
                 means: Means::TrainedWithWeights,
                 tails: Some(Tails {
-                    share: 0.05,
+                    share: 0.03,
                     scale: 1.5,
                 }),
-                em: EmConfig::default(),
+                em: EmConfig {
+                    restarts: 8,
+                    ..EmConfig::default()
+                },
             },
             experts: vec![
                 (
                     "maf".into(),
-                    FlowSettings::maf(4, &[32, 32], fit_config(600)),
+                    FlowSettings::maf(6, &[32, 32], fit_config(1500)),
                 ),
                 (
                     "realnvp".into(),
-                    FlowSettings::realnvp(4, &[32, 32], fit_config(600)),
+                    FlowSettings::realnvp(6, &[32, 32], fit_config(1500)),
                 ),
             ],
             base_as_expert: true,
