@@ -9,5 +9,4 @@
 # An interrupted run goes on where it was: the same command computes only what is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-cargo build --release --locked --quiet --package paper
-exec target/release/paper reproduce "$@"
+exec cargo run --release --locked --quiet --package paper -- reproduce "$@"
