@@ -6,6 +6,7 @@
 //!
 //! [`Mixture`] scores and samples the result; [`metrics`] judges it. Log-densities are in nats; points are n x d.
 
+pub mod archive;
 mod cross_fit;
 pub mod experts;
 mod kde;
