@@ -1,5 +1,5 @@
 //! Synthetic targets: seeded draws and exact log-densities. Two-dimensional families, and in [`posterior`] multi-modal
-//! inverse problems whose posterior is known.
+//! inverse problems whose posterior is known. [`table`] reads draws from files.
 //!
 //! The six [families](Family::PAPER) of arXiv:2510.02056, and two more. Each is known in closed form or up to a
 //! one-dimensional integral, so that [`Family::log_prob`] is exact, and [`Family::entropy`], the lowest
@@ -25,6 +25,7 @@ mod names;
 pub mod posterior;
 mod quadrature;
 mod rings;
+pub mod table;
 mod target;
 mod two_moons;
 

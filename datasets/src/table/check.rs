@@ -1,0 +1,211 @@
+//! Whether a density can be fitted to a table.
+
+use super::Table;
+
+/// Fewer rows than this are not fitted.
+pub const LEAST_ROWS: usize = 20;
+/// More columns than this are not fitted.
+pub const MOST_COLUMNS: usize = 64;
+
+/// Numbers whose squares, summed over many rows, neither overflow nor vanish.
+const SCALES: std::ops::Range<f64> = 1e-140..1e140;
+/// Columns that differ from a line by less than this share of their spread lie on it: files have some six digits.
+const ON_A_LINE: f64 = 1e-6;
+
+/// Why a table cannot be fitted. Each message says what to do.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// Too few rows with a weight.
+    #[error("{file}: {rows} rows{} are too few for {columns} columns; at least {least} are needed", if *weighted { " with a weight" } else { "" })]
+    TooFewRows {
+        /// What was read.
+        file: String,
+        /// Rows, without those of weight zero.
+        rows: usize,
+        /// Whether there are log-weights.
+        weighted: bool,
+        /// Columns.
+        columns: usize,
+        /// What is needed.
+        least: usize,
+    },
+    /// Too many columns.
+    #[error(
+        "{file}: {columns} columns are more than the {MOST_COLUMNS} that can be fitted; choose some"
+    )]
+    TooManyColumns {
+        /// What was read.
+        file: String,
+        /// Columns.
+        columns: usize,
+    },
+    /// Columns of one value.
+    #[error("{file}: constant and without a density: {}; leave out", list(columns))]
+    Constant {
+        /// What was read.
+        file: String,
+        /// Their names.
+        columns: Vec<String>,
+    },
+    /// A column whose squares overflow or vanish.
+    #[error(
+        "{file}: column \"{column}\" spans {span:e}, which is beyond the range of the arithmetic; rescale it"
+    )]
+    OutOfScale {
+        /// What was read.
+        file: String,
+        /// Its name.
+        column: String,
+        /// Its largest less its smallest value, or its largest magnitude.
+        span: f64,
+    },
+    /// Two columns, one of which tells the other.
+    #[error("{file}: column \"{second}\" is {}; leave one out", relation(first, *slope, *offset))]
+    Duplicate {
+        /// What was read.
+        file: String,
+        /// The first of the two.
+        first: String,
+        /// The second, equal to `slope * first + offset`.
+        second: String,
+        /// Its slope.
+        slope: f64,
+        /// Its offset.
+        offset: f64,
+    },
+}
+
+fn list(columns: &[String]) -> String {
+    let quoted: Vec<String> = columns.iter().map(|c| format!("\"{c}\"")).collect();
+    quoted.join(", ")
+}
+
+fn relation(first: &str, slope: f64, offset: f64) -> String {
+    if slope == 1.0 && offset == 0.0 {
+        format!("the same as \"{first}\"")
+    } else {
+        let (slope, offset) = (six_digits(slope), six_digits(offset));
+        format!("{slope} * \"{first}\" + {offset}, so that the two have no joint density")
+    }
+}
+
+/// For messages.
+fn six_digits(v: f64) -> f64 {
+    format!("{v:.5e}").parse().unwrap_or(v)
+}
+
+impl Table {
+    /// Whether a density can be fitted: enough rows, not too many columns, none constant, none a multiple of another.
+    ///
+    /// Rows of weight zero do not count.
+    ///
+    /// # Errors
+    /// What stands in the way first.
+    pub fn check_for_fit(&self) -> Result<(), CheckError> {
+        let file = || self.source.clone();
+        let counts = |i: usize| {
+            let weight = self.log_weights.as_ref().map(|w| w[i]);
+            weight != Some(f64::NEG_INFINITY)
+        };
+        let rows: Vec<usize> = (0..self.values.nrows()).filter(|i| counts(*i)).collect();
+        let columns = self.columns.len();
+        let least = LEAST_ROWS.max(columns);
+        if columns > MOST_COLUMNS {
+            let file = file();
+            return Err(CheckError::TooManyColumns { file, columns });
+        }
+        if rows.len() < least {
+            return Err(CheckError::TooFewRows {
+                file: file(),
+                rows: rows.len(),
+                weighted: self.log_weights.is_some(),
+                columns,
+                least,
+            });
+        }
+        let spans: Vec<Span> = (0..columns)
+            .map(|j| Span::of(self.values.col_as_slice(j), &rows))
+            .collect();
+        let constant = |(_, s): &(&String, &Span)| s.low == s.high;
+        let constant = self.columns.iter().zip(&spans).filter(constant);
+        let constant: Vec<String> = constant.map(|(c, _)| c.clone()).collect();
+        if !constant.is_empty() {
+            return Err(CheckError::Constant {
+                file: file(),
+                columns: constant,
+            });
+        }
+        for (column, s) in self.columns.iter().zip(&spans) {
+            let width = s.high - s.low;
+            let largest = s.high.abs().max(s.low.abs());
+            if !SCALES.contains(&width) || largest >= SCALES.end {
+                return Err(CheckError::OutOfScale {
+                    file: file(),
+                    column: column.clone(),
+                    span: if SCALES.contains(&width) {
+                        largest
+                    } else {
+                        width
+                    },
+                });
+            }
+        }
+        for j in 1..columns {
+            for i in 0..j {
+                let (x, y) = (self.values.col_as_slice(i), self.values.col_as_slice(j));
+                if let Some((slope, offset)) = line(x, y, &rows, &spans[i], &spans[j]) {
+                    return Err(CheckError::Duplicate {
+                        file: file(),
+                        first: self.columns[i].clone(),
+                        second: self.columns[j].clone(),
+                        slope,
+                        offset,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The smallest and largest value of a column, and where they are.
+struct Span {
+    low: f64,
+    high: f64,
+    at_low: usize,
+    at_high: usize,
+}
+
+impl Span {
+    fn of(column: &[f64], rows: &[usize]) -> Self {
+        let (mut at_low, mut at_high) = (rows[0], rows[0]);
+        for &i in rows {
+            if column[i] < column[at_low] {
+                at_low = i;
+            }
+            if column[i] > column[at_high] {
+                at_high = i;
+            }
+        }
+        Self {
+            low: column[at_low],
+            high: column[at_high],
+            at_low,
+            at_high,
+        }
+    }
+}
+
+/// Slope and offset if `y` is a line in `x`, up to rounding: the one through the ends of `x`, which most pairs of columns
+/// leave within a few rows.
+fn line(x: &[f64], y: &[f64], rows: &[usize], sx: &Span, sy: &Span) -> Option<(f64, f64)> {
+    if rows.iter().all(|&i| x[i] == y[i]) {
+        return Some((1.0, 0.0));
+    }
+    let slope = (y[sx.at_high] - y[sx.at_low]) / (sx.high - sx.low);
+    let near = ON_A_LINE * (sy.high - sy.low);
+    let close = |&i: &usize| (y[sx.at_low] + slope * (x[i] - sx.low) - y[i]).abs() <= near;
+    let on_line = rows.iter().all(close);
+    on_line.then(|| (slope, y[sx.at_low] - slope * sx.low))
+}

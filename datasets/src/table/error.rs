@@ -1,0 +1,206 @@
+//! What can be wrong with a file, each in one line.
+
+use std::io;
+
+/// Why a file was not read. Each message names the file and says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// There is no such file.
+    #[error("{file}: no such file; check the path")]
+    Missing {
+        /// The path.
+        file: String,
+    },
+    /// The operating system refused to open or read it.
+    #[error("{file}: cannot be read ({cause})")]
+    Unreadable {
+        /// What was read.
+        file: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A damaged gzip stream.
+    #[error("{file}: the gzip stream is damaged or cut off ({cause}); copy or compress it again")]
+    Gzip {
+        /// What was read.
+        file: String,
+        /// What the decoder said.
+        cause: io::Error,
+    },
+    /// Nothing but blanks and comments.
+    #[error("{file}: there is no data in it")]
+    Empty {
+        /// What was read.
+        file: String,
+    },
+    /// A header, and no row below it.
+    #[error("{file}: there is a header but no row of data below it")]
+    NoRows {
+        /// What was read.
+        file: String,
+    },
+    /// Another kind of file.
+    #[error("{file}: {found}; give text in columns (CSV) or a two-dimensional .npy array")]
+    Foreign {
+        /// What was read.
+        file: String,
+        /// What it is instead.
+        found: &'static str,
+    },
+    /// More than is read.
+    #[error("{file}: more than {limit}; keep every tenth row, say, or fewer columns")]
+    TooLarge {
+        /// What was read.
+        file: String,
+        /// The limit.
+        limit: &'static str,
+    },
+    /// A line without an end.
+    #[error("{file}: line {line} is longer than {limit} bytes; is this text in columns?")]
+    LongLine {
+        /// What was read.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// A quote that is not closed on its line.
+    #[error("{file}: line {line}: a quote is opened and not closed; close it or take it out")]
+    OpenQuote {
+        /// What was read.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+    },
+    /// A column that was asked for and is not there.
+    #[error("{file}: no column \"{column}\"; {advice}")]
+    NoSuchColumn {
+        /// What was read.
+        file: String,
+        /// What was asked for.
+        column: String,
+        /// The nearest name, or all of them.
+        advice: String,
+    },
+    /// Two columns of one name, one of which is used.
+    #[error("{file}: two columns are called \"{column}\"; rename one")]
+    NamedTwice {
+        /// What was read.
+        file: String,
+        /// The name.
+        column: String,
+    },
+    /// A column that was asked for twice.
+    #[error("column \"{column}\" is asked for twice; name it once")]
+    AskedTwice {
+        /// The name.
+        column: String,
+    },
+    /// Every column is left out.
+    #[error(
+        "{file}: no column is left to read (those without a name or with one that ends in \"__\" are left out unless asked for); \
+         name those to read"
+    )]
+    NoColumns {
+        /// What was read.
+        file: String,
+    },
+    /// A first row that is neither names nor numbers.
+    #[error(
+        "{file}: line {line} is neither a header nor data: \"{name}\" is not a number but \"{number}\" is; \
+         add a header of names or mend the row"
+    )]
+    MixedHeader {
+        /// What was read.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// A field that is no number.
+        name: String,
+        /// A field that is one.
+        number: String,
+    },
+    /// Text where a number is wanted.
+    #[error("{file}: line {line}, column \"{column}\": {found}; mend it, or leave the column out")]
+    NotANumber {
+        /// What was read.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// The name of the column.
+        column: String,
+        /// What stands there, cut to 40 characters.
+        found: String,
+    },
+    /// Not-a-number or infinity.
+    #[error(
+        "{file}: {count} of the numbers used {} not finite, first in column \"{column}\", {place}; take those rows out",
+        if *count == 1 { "is" } else { "are" }
+    )]
+    NonFinite {
+        /// What was read.
+        file: String,
+        /// How many.
+        count: u64,
+        /// The column of the first.
+        column: String,
+        /// The line or row of the first, as "line 7".
+        place: String,
+    },
+    /// Log-weights that weigh nothing.
+    #[error(
+        "{file}: every log-weight in column \"{column}\" is -inf, so no row counts; is it the right column?"
+    )]
+    AllWeightsZero {
+        /// What was read.
+        file: String,
+        /// The column of log-weights.
+        column: String,
+    },
+    /// A row with more or fewer fields than the first.
+    #[error(
+        "{file}: line {line} has {found} fields where {expected} are expected; mend or remove it"
+    )]
+    Ragged {
+        /// What was read.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// Fields on the line.
+        found: usize,
+        /// Fields of the header or of the first row.
+        expected: usize,
+    },
+    /// A `.npy` file that cannot be used.
+    #[error("{file}: .npy array {problem}")]
+    Npy {
+        /// What was read.
+        file: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+}
+
+impl ReadError {
+    /// The error of a file that does not open.
+    pub(super) fn opening(file: &str, cause: io::Error) -> Self {
+        let file = file.to_owned();
+        match cause.kind() {
+            io::ErrorKind::NotFound => Self::Missing { file },
+            _ => Self::Unreadable { file, cause },
+        }
+    }
+}
+
+/// Text from a file as it is shown in a message: at most 40 characters, control characters escaped.
+pub(super) fn excerpt(bytes: &[u8]) -> String {
+    // Four bytes hold any character: what is further on is never shown.
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(41 * 4)]);
+    let mut shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+    if text.chars().count() > 40 {
+        shown.push('…');
+    }
+    shown
+}

@@ -1,0 +1,178 @@
+//! Bytes of a file: decompressed, limited, and looked at before they are read.
+
+use super::ReadError;
+use flate2::read::MultiGzDecoder;
+use std::io::{self, BufRead, BufReader, Read};
+
+/// Bytes that are read at most, after decompression.
+const MOST_BYTES: u64 = 16 << 30;
+/// Bytes of a line at most: 64 columns have some 1,600.
+const LONGEST_LINE: usize = 16 << 20;
+/// The mark at the beginning of some UTF-8 files.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const GZIP: &[u8] = b"\x1f\x8b";
+
+/// How other kinds of files begin.
+const FOREIGN: [(&[u8], &str); 10] = [
+    (b"PK\x03\x04", "it is a zip or .npz archive, not one table"),
+    (b"\x89HDF", "it is an HDF5 or netCDF file"),
+    (b"CDF\x01", "it is a netCDF file"),
+    (b"SIMPLE  =", "it is a FITS file"),
+    (b"PAR1", "it is a Parquet file"),
+    (b"BZh", "it is compressed by bzip2, not gzip"),
+    (b"\xfd7zXZ", "it is compressed by xz, not gzip"),
+    (b"\x28\xb5\x2f\xfd", "it is compressed by zstd, not gzip"),
+    (b"\xff\xfe", "it is UTF-16 text, not UTF-8"),
+    (b"\xfe\xff", "it is UTF-16 text, not UTF-8"),
+];
+
+/// A file as it is read.
+pub(super) struct Input<'a> {
+    /// What errors call it.
+    pub file: String,
+    bytes: Box<dyn BufRead + 'a>,
+    compressed: bool,
+    line: u64,
+}
+
+impl<'a> Input<'a> {
+    /// Decompresses if the first bytes say so, and refuses what is neither text nor an array.
+    pub fn new(bytes: impl Read + 'a, file: &str) -> Result<Self, ReadError> {
+        let mut input = Self {
+            file: file.to_owned(),
+            bytes: limited(Box::new(bytes)),
+            compressed: false,
+            line: 0,
+        };
+        if input.starts_with(GZIP)? {
+            input.bytes = limited(Box::new(MultiGzDecoder::new(input.bytes)));
+            input.compressed = true;
+        }
+        let mut found = None;
+        for (beginning, what) in FOREIGN {
+            if input.starts_with(beginning)? {
+                found = Some(what);
+            }
+        }
+        if input.compressed && input.starts_with(GZIP)? {
+            found = Some("it is compressed twice");
+        }
+        if let Some(found) = found {
+            let file = input.file;
+            return Err(ReadError::Foreign { file, found });
+        }
+        if input.starts_with(BYTE_ORDER_MARK)? {
+            input.bytes.consume(BYTE_ORDER_MARK.len());
+        }
+        Ok(input)
+    }
+
+    /// Whether the bytes ahead are these; none is consumed.
+    pub fn starts_with(&mut self, beginning: &[u8]) -> Result<bool, ReadError> {
+        let (file, compressed) = (&self.file, self.compressed);
+        let ahead = self.bytes.fill_buf().map_err(|e| told(file, compressed, e));
+        Ok(ahead?.starts_with(beginning))
+    }
+
+    /// Fills as much of `buffer` as there are bytes left, and says how much.
+    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.bytes.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(told(&self.file, self.compressed, e)),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Puts the next line into `line`, without its end; false after the last.
+    pub fn next_line(&mut self, line: &mut Vec<u8>) -> Result<bool, ReadError> {
+        line.clear();
+        self.line += 1;
+        let mut limited = (&mut self.bytes).take(LONGEST_LINE as u64 + 1);
+        let read = limited.read_until(b'\n', line);
+        let count = read.map_err(|e| told(&self.file, self.compressed, e))?;
+        if count > LONGEST_LINE {
+            return Err(ReadError::LongLine {
+                file: self.file.clone(),
+                line: self.line,
+                limit: LONGEST_LINE,
+            });
+        }
+        if line.contains(&0) {
+            return Err(ReadError::Foreign {
+                file: self.file.clone(),
+                found: "it is a binary file of another kind",
+            });
+        }
+        Ok(count > 0)
+    }
+
+    /// The number of the line that was read last, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+/// The error for what the reader below said.
+fn told(file: &str, compressed: bool, cause: io::Error) -> ReadError {
+    use io::ErrorKind::{FileTooLarge, InvalidData, InvalidInput, UnexpectedEof};
+    let file = file.to_owned();
+    match cause.kind() {
+        FileTooLarge => ReadError::TooLarge {
+            file,
+            limit: "16 GiB of data",
+        },
+        InvalidData | InvalidInput | UnexpectedEof if compressed => ReadError::Gzip { file, cause },
+        _ => ReadError::Unreadable { file, cause },
+    }
+}
+
+fn limited<'a>(bytes: Box<dyn Read + 'a>) -> Box<dyn BufRead + 'a> {
+    let left = MOST_BYTES;
+    // Filled before it is looked at: a pipe may hand out one byte at a time.
+    Box::new(BufReader::with_capacity(1 << 16, Limited { bytes, left }))
+}
+
+/// Fails once more than a number of bytes is read, so that what a few bytes expand to stays bounded.
+struct Limited<R> {
+    bytes: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.bytes.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let Some(left) = self.left.checked_sub(filled as u64) else {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        };
+        self.left = left;
+        Ok(filled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_the_limit_is_read() {
+        let read = |left| {
+            let bytes = io::repeat(1).take(100);
+            io::copy(&mut Limited { bytes, left }, &mut io::sink())
+        };
+        assert_eq!(read(100).unwrap(), 100);
+        assert_eq!(read(99).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+}
