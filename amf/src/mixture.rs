@@ -84,7 +84,9 @@ impl Mixture {
         let dim = experts[0].dim();
         if let Some(e) = experts.iter().find(|e| e.dim() != dim) {
             let other = e.dim();
-            return Err(format!("experts of {dim} and of {other} columns in one mixture"));
+            return Err(format!(
+                "experts of {dim} and of {other} columns in one mixture"
+            ));
         }
         Ok(Self { experts, weights })
     }

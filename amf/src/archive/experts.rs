@@ -203,8 +203,7 @@ fn framed(
             let inner: f64 = (0..dim).map(|k| r[(i, k)] * r[(j, k)]).sum();
             (inner - if i == j { 1.0 } else { 0.0 }).abs()
         };
-        if (r.nrows(), columns) != (dim, dim)
-            || (0..dim).any(|i| (0..=i).any(|j| gap(i, j) > 1e-9))
+        if (r.nrows(), columns) != (dim, dim) || (0..dim).any(|i| (0..=i).any(|j| gap(i, j) > 1e-9))
         {
             return Err(format!("the rotation is not orthogonal in {dim} columns"));
         }
