@@ -350,6 +350,7 @@ impl CrossFit {
             total: 1,
             held_out_nll: None,
         };
+        let mut last = start_of_fit;
         let mut ended = observe(e, p, start_of_fit).is_break();
         if ended {
             return Err(CrossFitError::Interrupted);
@@ -368,6 +369,7 @@ impl CrossFit {
                 &mut |progress| {
                     let go_on = observe(e, p, progress);
                     ended |= go_on.is_break();
+                    last = progress;
                     go_on
                 },
             )
@@ -376,6 +378,16 @@ impl CrossFit {
                 fold: p,
                 source,
             })?;
+        // However early it stopped, it is done.
+        ended |= observe(
+            e,
+            p,
+            Progress {
+                step: last.total,
+                ..last
+            },
+        )
+        .is_break();
         if ended || fitted.report.termination == Termination::Interrupted {
             return Err(CrossFitError::Interrupted);
         }

@@ -59,6 +59,8 @@
 //! ```
 
 pub mod archive;
+#[cfg(feature = "command")]
+pub mod command;
 mod cross_fit;
 mod density;
 pub mod experts;

@@ -227,9 +227,8 @@ proptest! {
 
 #[test]
 fn other_versions_and_other_files_are_named() {
-    let text = String::from_utf8_lossy(&FILE).into_owned();
-    assert!(text.contains("\\\"format\\\":1,"));
-    let at = text.find("format\\\":1").unwrap() + 9;
+    let key = b"format\\\":";
+    let at = FILE.windows(key.len()).position(|w| w == key).unwrap() + key.len();
     let mut newer = FILE.clone();
     newer[at] = b'2';
     let refuse = |bytes: &[u8]| Density::from_bytes(bytes).err().unwrap();
@@ -296,8 +295,8 @@ fn what_cannot_be_fitted_is_left_out_and_an_end_is_an_end() {
     let draws = Draws::new(&columns, x.as_ref());
     let density = settings.fit_density(&draws, 1, &go).unwrap();
     let report = density.report();
-    assert_eq!(report.left_out.len(), 1);
-    assert_eq!(report.left_out[0].name, "maf");
+    let names: Vec<&str> = report.left_out.iter().map(|l| l.name.as_str()).collect();
+    assert_eq!(names, ["maf"], "{:?}", report.left_out);
     assert!(
         report.left_out[0].reason.contains("learning rate"),
         "{:?}",
