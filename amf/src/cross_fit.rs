@@ -71,6 +71,18 @@ pub enum CrossFitError {
         /// What went wrong.
         source: ExpertError,
     },
+    /// A log-density that is not a number.
+    #[error("expert \"{expert}\", fold {fold}: the log-density of row {row} is {value}")]
+    BadDensity {
+        /// Name of the expert.
+        expert: String,
+        /// Number of the part.
+        fold: usize,
+        /// The value.
+        value: f64,
+        /// Row of the data.
+        row: usize,
+    },
     /// The weights could not be learned.
     #[error("mixture weights: {0}")]
     Weights(#[from] WeightError),
@@ -87,6 +99,32 @@ pub(crate) struct PartModel {
     pub(crate) model: Arc<dyn Expert>,
     pub(crate) report: ExpertReport,
     pub(crate) seconds: f64,
+}
+
+/// Parts, and for each expert its models.
+type PartFits = Result<(Vec<Part>, Vec<Result<Vec<PartModel>, CrossFitError>>), CrossFitError>;
+
+/// The models, if their held-out log-densities are numbers or minus infinity.
+fn all_numbers(
+    data: Data<'_>,
+    parts: &[Part],
+    expert: &NamedExpert,
+    models: Vec<PartModel>,
+) -> Result<Vec<PartModel>, CrossFitError> {
+    for (fold, (part, m)) in parts.iter().zip(&models).enumerate() {
+        let held_out = select_rows(data.points, &part.held_out);
+        let log_q = m.model.log_prob(held_out.as_ref());
+        let bad = log_q.iter().position(|l| l.is_nan() || *l == f64::INFINITY);
+        if let Some(i) = bad {
+            return Err(CrossFitError::BadDensity {
+                expert: expert.name.clone(),
+                fold,
+                value: log_q[i],
+                row: part.held_out[i],
+            });
+        }
+    }
+    Ok(models)
 }
 
 impl CrossFit {
@@ -124,6 +162,54 @@ impl CrossFit {
         seed: u64,
         observe: PartObserver<'_>,
     ) -> Result<CrossFitted, CrossFitError> {
+        let (parts, models) = self.fit_parts(data, seed, observe)?;
+        let models = models.into_iter().collect::<Result<_, _>>()?;
+        let mut fitted = self.assemble(data, parts, models, seed)?;
+        if let Some(aware) = &self.mixture_aware {
+            for round in 0..aware.rounds {
+                fitted = self.refit(data, &fitted, aware, round, seed, observe)?;
+            }
+        }
+        Ok(fitted)
+    }
+
+    /// [`Self::fit`] without the experts that cannot be fitted, or whose densities are no numbers, as long as one is left: the settings
+    /// without them, what was found, and why each was left out.
+    ///
+    /// # Errors
+    /// See [`CrossFitError`]; of experts, the first one's, when none is left.
+    pub fn fit_what_can_be(
+        &self,
+        data: Data<'_>,
+        seed: u64,
+        observe: PartObserver<'_>,
+    ) -> Result<(Self, CrossFitted, Vec<CrossFitError>), CrossFitError> {
+        let (parts, models) = self.fit_parts(data, seed, observe)?;
+        let (mut kept, mut whole, mut left_out) = (self.clone(), Vec::new(), Vec::new());
+        kept.experts.clear();
+        for (expert, models) in self.experts.iter().zip(models) {
+            match models.and_then(|m| all_numbers(data, &parts, expert, m)) {
+                Ok(models) => {
+                    kept.experts.push(expert.clone());
+                    whole.push(models);
+                }
+                Err(e) => left_out.push(e),
+            }
+        }
+        if whole.is_empty() {
+            return Err(left_out.swap_remove(0));
+        }
+        let mut fitted = kept.assemble(data, parts, whole, seed)?;
+        if let Some(aware) = &kept.mixture_aware {
+            for round in 0..aware.rounds {
+                fitted = kept.refit(data, &fitted, aware, round, seed, observe)?;
+            }
+        }
+        Ok((kept, fitted, left_out))
+    }
+
+    /// The single models of each expert, or the first error of its fits.
+    fn fit_parts(&self, data: Data<'_>, seed: u64, observe: PartObserver<'_>) -> PartFits {
         self.check().map_err(CrossFitError::Config)?;
         let n = data.points.nrows();
         let parts = self
@@ -133,21 +219,21 @@ impl CrossFit {
         let jobs: Vec<(usize, usize)> = (0..self.experts.len())
             .flat_map(|e| (0..parts.len()).map(move |p| (e, p)))
             .collect();
-        let models: Vec<PartModel> = jobs
+        let models: Vec<Result<PartModel, CrossFitError>> = jobs
             .par_iter()
             .map(|&(e, p)| self.fit_part(data, &parts[p], None, seed, (e, p, ""), observe))
-            .collect::<Result<_, _>>()?;
+            .collect();
+        if models
+            .iter()
+            .any(|m| matches!(m, Err(CrossFitError::Interrupted)))
+        {
+            return Err(CrossFitError::Interrupted);
+        }
         let mut models = models.into_iter();
         let models = (0..self.experts.len())
             .map(|_| models.by_ref().take(parts.len()).collect())
             .collect();
-        let mut fitted = self.assemble(data, parts, models, seed)?;
-        if let Some(aware) = &self.mixture_aware {
-            for round in 0..aware.rounds {
-                fitted = self.refit(data, &fitted, aware, round, seed, observe)?;
-            }
-        }
-        Ok(fitted)
+        Ok((parts, models))
     }
 
     /// Stage 2 and the average, from the single models.
@@ -258,6 +344,17 @@ impl CrossFit {
         let (valid, valid_weights) = select(0..part.validation);
         let rng =
             |purpose: &str| -> Pcg64 { stream(seed, &format!("{name}/{p}{round}/{purpose}")) };
+        // Not all kinds can be ended halfway, but none begins or counts after the end was asked for.
+        let start_of_fit = Progress {
+            step: 0,
+            total: 1,
+            held_out_nll: None,
+        };
+        let mut last = start_of_fit;
+        let mut ended = observe(e, p, start_of_fit).is_break();
+        if ended {
+            return Err(CrossFitError::Interrupted);
+        }
         let fitted = kind
             .fit(
                 Data {
@@ -269,14 +366,29 @@ impl CrossFit {
                     weights: valid_weights.as_deref(),
                 }),
                 &rng,
-                &mut |progress| observe(e, p, progress),
+                &mut |progress| {
+                    let go_on = observe(e, p, progress);
+                    ended |= go_on.is_break();
+                    last = progress;
+                    go_on
+                },
             )
             .map_err(|source| CrossFitError::Expert {
                 expert: name.clone(),
                 fold: p,
                 source,
             })?;
-        if fitted.report.termination == Termination::Interrupted {
+        // However early it stopped, it is done.
+        ended |= observe(
+            e,
+            p,
+            Progress {
+                step: last.total,
+                ..last
+            },
+        )
+        .is_break();
+        if ended || fitted.report.termination == Termination::Interrupted {
             return Err(CrossFitError::Interrupted);
         }
         Ok(PartModel {

@@ -1,5 +1,6 @@
 //! Gaussian kernel density estimate with a cross-validated bandwidth.
 
+use crate::archive::{self, Description, NotSavable, Writer};
 use crate::experts::Expert;
 use autodiff::math::{LN_2PI, exp, ln, sum};
 use autodiff::matrix::col;
@@ -60,6 +61,40 @@ impl Kde {
     #[must_use]
     pub fn bandwidth(&self) -> f64 {
         self.bandwidth
+    }
+
+    /// The points in the coordinates where their covariance is the identity (n x d), their weights (n), and the normal that gives these
+    /// coordinates.
+    pub(crate) fn parts(&self) -> (MatRef<'_, f64>, &[f64], &GaussianMixture) {
+        (self.white.as_ref(), &self.weights, &self.normal)
+    }
+
+    /// The inverse of [`Self::parts`], with the bandwidth; a sentence when something does not fit.
+    pub(crate) fn from_parts(
+        white: Mat<f64>,
+        weights: Vec<f64>,
+        normal: GaussianMixture,
+        bandwidth: f64,
+    ) -> Result<Self, String> {
+        let total = sum(&weights);
+        let sound = white.nrows() == weights.len()
+            && white.ncols() == normal.dim()
+            && normal.len() == 1
+            && (total - 1.0).abs() < 1e-6
+            && weights.iter().all(|w| *w >= 0.0)
+            && bandwidth > 0.0;
+        if !sound {
+            return Err(
+                "a kernel density needs a weight for each point, weights of sum one, one normal as its frame and a positive bandwidth".into(),
+            );
+        }
+        Ok(Self {
+            white,
+            log_weights: weights.iter().map(|&w| ln(w)).collect(),
+            weights,
+            normal,
+            bandwidth,
+        })
     }
 
     /// Golden-section search for the leave-one-out likelihood over ln h.
@@ -184,6 +219,10 @@ impl Expert for Kde {
             }
         }
         self.normal.unwhiten(y.as_ref())
+    }
+
+    fn write(&self, w: &mut Writer) -> Result<Description, NotSavable> {
+        Ok(archive::write_kde(self, w))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The mixture of experts.
 
+use crate::archive::{self, Description, NotSavable, Writer};
 use crate::experts::Expert;
 use crate::weights::n_eff;
 use autodiff::math::{ln, ln_sum_exp};
@@ -67,6 +68,29 @@ impl Mixture {
         Self { experts, weights }
     }
 
+    /// A mixture with weights of sum one as they are, to the last bit: for mixtures that were read from a file.
+    pub(crate) fn with_weights(
+        experts: Vec<Box<dyn Expert>>,
+        weights: Vec<f64>,
+    ) -> Result<Self, String> {
+        let total: f64 = weights.iter().sum();
+        if experts.is_empty()
+            || experts.len() != weights.len()
+            || weights.iter().any(|w| *w < 0.0)
+            || (total - 1.0).abs() >= 1e-9
+        {
+            return Err("a mixture needs experts, and weights on the simplex".into());
+        }
+        let dim = experts[0].dim();
+        if let Some(e) = experts.iter().find(|e| e.dim() != dim) {
+            let other = e.dim();
+            return Err(format!(
+                "experts of {dim} and of {other} columns in one mixture"
+            ));
+        }
+        Ok(Self { experts, weights })
+    }
+
     /// The average of some densities on the same space: equal weights.
     ///
     /// # Panics
@@ -125,6 +149,10 @@ impl Expert for Mixture {
             }
         }
         out
+    }
+
+    fn write(&self, w: &mut Writer) -> Result<Description, NotSavable> {
+        archive::write_mixture(self, w)
     }
 }
 

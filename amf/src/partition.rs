@@ -18,9 +18,18 @@ pub struct Partition {
     pub validation: f64,
     /// Data sets of more points are partitioned once: there is less to average, and the time is better spent on the fits.
     pub repeats_up_to: usize,
-    /// Data sets of more points are split once, 1 / K of them held out, instead of fitting on every complement.
+    /// Data sets of more points are split once, 1 / K of them held out, instead of fitting on every complement. At most 200,000 then train, 4,000
+    /// stop training, and 20,000 are held out.
     pub folds_up_to: usize,
 }
+
+/// Of more points than are split once, no more than these are used: what they say is known well enough, and neither time nor memory should
+/// grow with what is left.
+const MOST_TRAINED: usize = 200_000;
+/// Likewise, of those that stop training early.
+const MOST_STOPPING: usize = 4_000;
+/// Likewise, of those that are held out.
+const MOST_HELD_OUT: usize = 20_000;
 
 /// One model's share of the points.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,8 +93,13 @@ impl Partition {
                     .map(|(_, &row)| row)
                     .collect()
             };
-            let (held_out, inside): (Vec<usize>, Vec<usize>) = (of(true), of(false));
-            let validation = (inside.len() as f64 * self.validation).ceil() as usize;
+            let (mut held_out, mut inside): (Vec<usize>, Vec<usize>) = (of(true), of(false));
+            let mut validation = (inside.len() as f64 * self.validation).ceil() as usize;
+            if n > self.folds_up_to {
+                validation = validation.min(MOST_STOPPING);
+                inside.truncate(MOST_TRAINED + validation);
+                held_out.truncate(MOST_HELD_OUT);
+            }
             Part {
                 validation: validation.clamp(1, inside.len() - 1),
                 inside,
@@ -123,6 +137,9 @@ mod tests {
             let expected = if models == 1 { None } else { Some(models / 5) };
             assert!(expected.is_none_or(|e| times.iter().all(|t| *t == e)));
         }
+        let many = &partition.parts(400_000, 1).unwrap()[0];
+        let sizes = (many.inside.len(), many.validation, many.held_out.len());
+        assert_eq!(sizes, (204_000, 4_000, 20_000));
         let (a, b) = (partition.parts(50, 1), partition.parts(50, 2));
         assert_ne!(a, b);
         assert!(partition.parts(19, 1).unwrap_err().contains("too few"));

@@ -196,6 +196,41 @@ impl Architecture {
 }
 
 impl LayerSpec {
+    /// Length of the parameter vector of the layer on `dim` coordinates, without building it; `None` when that is more than a computer
+    /// holds, or a width is zero. A description from a file is held against the numbers that come with it before any memory is taken.
+    #[must_use]
+    pub fn num_params(&self, dim: usize) -> Option<usize> {
+        let dense = |inputs: usize, hidden: &[usize], outputs: usize| {
+            let mut sizes = vec![inputs];
+            sizes.extend(hidden);
+            sizes.push(outputs);
+            sizes.windows(2).try_fold(0usize, |total, w| {
+                total.checked_add(w[0].checked_add(1)?.checked_mul(w[1])?)
+            })
+        };
+        let (Self::Made { hidden, .. } | Self::Coupling { hidden, .. }) = self;
+        if hidden.is_empty() || hidden.contains(&0) {
+            return None;
+        }
+        // In one dimension there is nothing to condition on.
+        let hidden: &[usize] = if dim == 1 { &[] } else { hidden };
+        match self {
+            Self::Made { .. } => dense(dim, hidden, dim.checked_mul(2)?),
+            Self::Coupling { swap, nets, .. } => {
+                let first = dim.div_ceil(2);
+                let (kept, moved) = match (dim, swap) {
+                    (1, _) => (0, 1),
+                    (_, false) => (first, dim - first),
+                    (_, true) => (dim - first, first),
+                };
+                match nets {
+                    Nets::Shared => dense(kept, hidden, 2 * moved),
+                    Nets::Separate => dense(kept, hidden, moved)?.checked_mul(2),
+                }
+            }
+        }
+    }
+
     /// Builds the layer of `dim` coordinates and `context` columns behind them, with its parameters from `offset` on, or says what is
     /// wrong with it.
     pub(crate) fn build(
@@ -243,5 +278,62 @@ impl LayerSpec {
                 Ok(Box::new(Coupling::new(dims, *swap, *nets, shape, offset)))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autodiff::random::stream;
+
+    #[test]
+    fn layers_have_as_many_parameters_as_their_descriptions_say() {
+        let log_scale = LogScale {
+            bound: 1.0,
+            knee: 1.0,
+        };
+        let (hidden, activation) = (vec![5, 7], Activation::Tanh);
+        let mut kinds = vec![Architecture::Maf {
+            layers: 2,
+            hidden: hidden.clone(),
+            activation,
+            ordering: Ordering::Random,
+            log_scale,
+            output_gain: 0.0,
+        }];
+        for nets in [Nets::Shared, Nets::Separate] {
+            kinds.push(Architecture::RealNvp {
+                couplings: 2,
+                hidden: hidden.clone(),
+                activation,
+                nets,
+                log_scale,
+                output_gain: 0.0,
+            });
+        }
+        for dim in 1..6 {
+            for kind in &kinds {
+                for spec in kind.layers(dim, &mut stream(1, "layers")) {
+                    let layer = spec.build(dim, 0, 3).unwrap();
+                    assert_eq!(spec.num_params(dim), Some(layer.num_params()), "{spec:?}");
+                    // Blocks tile the parameters.
+                    let mut next = 3;
+                    for block in layer.param_blocks() {
+                        assert_eq!(block.range.start, next);
+                        assert_eq!(block.range.len(), block.shape.iter().product::<usize>());
+                        next = block.range.end;
+                    }
+                    assert_eq!(next, 3 + layer.num_params());
+                }
+            }
+        }
+        let huge = LayerSpec::Made {
+            order: vec![0, 1],
+            hidden: vec![usize::MAX, 2],
+            activation,
+            log_scale,
+            output_gain: 0.0,
+        };
+        assert_eq!(huge.num_params(2), None);
     }
 }

@@ -1,5 +1,6 @@
 //! Base distributions.
 
+use crate::blocks::ParamBlock;
 use crate::gaussian_mixture::{GaussianMixture, row_ln_sum_exp};
 use crate::trained_mixture::TrainedMixture;
 use autodiff::math::LN_2PI;
@@ -83,6 +84,13 @@ impl PlacedBase {
 
     pub fn num_params(&self) -> usize {
         self.trained.as_ref().map_or(0, |m| m.num_params())
+    }
+
+    /// Its parameters in named blocks.
+    pub fn param_blocks(&self) -> Vec<ParamBlock> {
+        self.trained
+            .as_ref()
+            .map_or(Vec::new(), |m| m.param_blocks())
     }
 
     /// Indices of its parameters: training changes all of them.

@@ -1,5 +1,6 @@
 //! The contract of a layer.
 
+use crate::blocks::ParamBlock;
 use autodiff::random::Pcg64;
 use autodiff::{Graph, Var};
 use faer::prelude::*;
@@ -22,6 +23,9 @@ pub trait Bijection: Debug + Send + Sync {
 
     /// Length of its part of the parameter vector.
     fn num_params(&self) -> usize;
+
+    /// Its part of the parameter vector in named blocks.
+    fn param_blocks(&self) -> Vec<ParamBlock>;
 
     /// Multiply-adds of the network for one row, forward.
     fn multiply_adds(&self) -> usize;

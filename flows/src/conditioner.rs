@@ -1,6 +1,7 @@
 //! The feed-forward network that gives the shifts and log-scales of a layer.
 
 use crate::bijection::Workspace;
+use crate::blocks::ParamBlock;
 use crate::dense::Dense;
 use crate::scalar::ScalarNet;
 use autodiff::math;
@@ -117,6 +118,18 @@ impl Conditioner {
     #[must_use]
     pub fn num_params(&self) -> usize {
         self.layers.iter().map(Dense::num_params).sum()
+    }
+
+    /// Its parameters: `weight_l` (outputs x inputs of dense layer l, masked weights zero) and `bias_l`.
+    pub(crate) fn param_blocks(&self) -> impl Iterator<Item = ParamBlock> + '_ {
+        self.layers.iter().enumerate().flat_map(|(l, layer)| {
+            let (n_in, n_out) = (layer.n_in(), layer.n_out());
+            let (weight, bias) = (layer.weight_offset(), layer.bias_offset());
+            [
+                ParamBlock::new(format!("weight_{l}"), &[n_out, n_in], weight),
+                ParamBlock::new(format!("bias_{l}"), &[n_out], bias),
+            ]
+        })
     }
 
     /// Multiply-adds of one evaluation, for each row.

@@ -3,6 +3,7 @@
 use crate::affine::{Affine, LogScale};
 use crate::architecture::Nets;
 use crate::bijection::{Bijection, Workspace};
+use crate::blocks::ParamBlock;
 use crate::conditioner::{Activation, Conditioner, shaped};
 use autodiff::matrix::{col, col_mut};
 use autodiff::random::Pcg64;
@@ -122,6 +123,16 @@ impl Bijection for Coupling {
 
     fn num_params(&self) -> usize {
         self.nets.iter().map(|n| n.num_params()).sum()
+    }
+
+    fn param_blocks(&self) -> Vec<ParamBlock> {
+        if let [net] = &self.nets[..] {
+            return net.param_blocks().collect();
+        }
+        let named = self.nets.iter().zip(["shift", "log_scale"]);
+        named
+            .flat_map(|(net, folder)| net.param_blocks().map(move |b| b.within(folder)))
+            .collect()
     }
 
     fn multiply_adds(&self) -> usize {

@@ -3,6 +3,7 @@
 use crate::architecture::{Architecture, LayerSpec};
 use crate::base::Base;
 use crate::bijection::Bijection;
+use crate::blocks::ParamBlock;
 use crate::stack::Stack;
 use crate::standardise::Standardise;
 use autodiff::random::Pcg64;
@@ -132,6 +133,36 @@ impl Flow {
     /// The flat parameter vector, to be changed.
     pub fn params_mut(&mut self) -> &mut [f64] {
         &mut self.params
+    }
+
+    /// The parameter vector in named blocks, in order: `layer/0/weight_0` (outputs x inputs), `layer/0/bias_0`, ..., and what is trained of the base.
+    #[must_use]
+    pub fn param_blocks(&self) -> Vec<ParamBlock> {
+        let layers = self.stack.layers.iter().enumerate();
+        let layers = layers.flat_map(|(l, layer)| {
+            let blocks = layer.param_blocks().into_iter();
+            blocks.map(move |b| b.within(&format!("layer/{l}")))
+        });
+        let base = self.stack.base.param_blocks().into_iter();
+        layers.chain(base.map(|b| b.within("base"))).collect()
+    }
+
+    /// The descriptions of the layers, in forward order; with [`Self::standardise`] and [`Self::base`] all that [`Self::from_layers`] needs.
+    #[must_use]
+    pub fn specs(&self) -> &[LayerSpec] {
+        &self.stack.specs
+    }
+
+    /// The standardisation of the data.
+    #[must_use]
+    pub fn standardise(&self) -> &Standardise {
+        &self.standardise
+    }
+
+    /// The base distribution, as training began with it.
+    #[must_use]
+    pub fn base(&self) -> &Base {
+        self.stack.base.spec()
     }
 
     /// The layers, in forward order.

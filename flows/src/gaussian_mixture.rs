@@ -88,7 +88,80 @@ pub enum EmError {
     Singular,
 }
 
+/// The numbers of a mixture, in the order in which other programs keep them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MixtureParts {
+    /// Of the K components, with sum one.
+    pub weights: Vec<f64>,
+    /// K x d, row by row.
+    pub means: Vec<f64>,
+    /// K x d x d: lower Cholesky factors of the covariances, row by row.
+    pub factors: Vec<f64>,
+}
+
 impl GaussianMixture {
+    /// Its numbers.
+    #[must_use]
+    pub fn parts(&self) -> MixtureParts {
+        let all = |f: &dyn Fn(&Component) -> &[f64]| {
+            let each = self.components.iter().flat_map(|c| f(c).iter().copied());
+            each.collect()
+        };
+        MixtureParts {
+            weights: self.weights().collect(),
+            means: all(&|c| &c.mean),
+            factors: all(&|c| &c.factor),
+        }
+    }
+
+    /// The inverse of [`Self::parts`], to the last bit.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the numbers.
+    pub fn from_parts(dim: usize, parts: &MixtureParts) -> Result<Self, String> {
+        let MixtureParts {
+            weights,
+            means,
+            factors,
+        } = parts;
+        let count = weights.len();
+        if dim == 0
+            || count == 0
+            || Some(means.len()) != count.checked_mul(dim)
+            || Some(factors.len()) != means.len().checked_mul(dim)
+        {
+            return Err(format!(
+                "{count} weights, {} means and {} entries of factors make no mixture on {dim} coordinates",
+                means.len(),
+                factors.len()
+            ));
+        }
+        let upper = |(i, v): (usize, &f64)| i % dim > i / dim && *v != 0.0;
+        let parts = weights
+            .iter()
+            .zip(means.chunks_exact(dim))
+            .zip(factors.chunks_exact(dim * dim));
+        let mut components = Vec::with_capacity(count);
+        for (k, ((&weight, mean), factor)) in parts.enumerate() {
+            if factor.iter().enumerate().any(upper) {
+                return Err(format!("factor {k} of a mixture is not lower triangular"));
+            }
+            components.push(Component {
+                weight,
+                mean: mean.to_vec(),
+                factor: factor.to_vec(),
+            });
+        }
+        let mixture = Self { dim, components };
+        if !mixture.is_sound() {
+            return Err(
+                "a mixture needs finite means, weights on the simplex and factors with positive diagonals"
+                    .into(),
+            );
+        }
+        Ok(mixture)
+    }
+
     /// Number of coordinates d.
     #[must_use]
     pub fn dim(&self) -> usize {
@@ -692,6 +765,25 @@ mod tests {
             x[(i, 1)] = b + 0.5 * u + 0.4 * v;
         }
         x
+    }
+
+    #[test]
+    fn parts_make_the_same_mixture_and_bad_ones_are_refused() {
+        let x = three(200);
+        let em = EmConfig::default();
+        let m = GaussianMixture::fit(Data::new(x.as_ref()), 3, &em, &mut stream(1, "em")).unwrap();
+        let parts = m.parts();
+        assert_eq!(GaussianMixture::from_parts(2, &parts).unwrap(), m);
+        let refuse = |change: &dyn Fn(&mut MixtureParts)| {
+            let mut bad = parts.clone();
+            change(&mut bad);
+            GaussianMixture::from_parts(2, &bad).unwrap_err()
+        };
+        assert!(refuse(&|p| p.weights[0] = 0.9).contains("simplex"));
+        assert!(refuse(&|p| p.means[1] = f64::NAN).contains("finite"));
+        assert!(refuse(&|p| p.factors[1] = 0.1).contains("triangular"));
+        assert!(refuse(&|p| p.factors[0] = -1.0).contains("positive"));
+        assert!(refuse(&|p| p.factors.truncate(11)).contains("no mixture"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::affine::Affine;
 use crate::bijection::{Bijection, Workspace};
+use crate::blocks::ParamBlock;
 use crate::conditioner::{Conditioner, shaped};
 use crate::coupling::NetShape;
 use crate::dense::Block;
@@ -127,6 +128,10 @@ impl Bijection for Made {
 
     fn num_params(&self) -> usize {
         self.net.num_params()
+    }
+
+    fn param_blocks(&self) -> Vec<ParamBlock> {
+        self.net.param_blocks().collect()
     }
 
     fn multiply_adds(&self) -> usize {

@@ -1,5 +1,6 @@
 //! A Gaussian mixture whose means, and weights if wanted, are trained with the flow on it.
 
+use crate::blocks::ParamBlock;
 use crate::gaussian_mixture::GaussianMixture;
 use autodiff::math::{LN_2PI, dot, exp, ln, ln_sum_exp, sum};
 use autodiff::matrix::{col, col_mut};
@@ -73,6 +74,21 @@ impl TrainedMixture {
     pub fn num_params(&self) -> usize {
         let weights = usize::from(self.train_weights);
         self.components.len() * (self.dim + weights)
+    }
+
+    /// The parameters in blocks: `displacements` (K x d) and, if they are trained, `log_weights` (K).
+    pub fn param_blocks(&self) -> Vec<ParamBlock> {
+        let count = self.components.len();
+        let mut blocks = vec![ParamBlock::new(
+            "displacements".into(),
+            &[count, self.dim],
+            self.offset,
+        )];
+        if self.train_weights {
+            let at = self.weights_at();
+            blocks.push(ParamBlock::new("log_weights".into(), &[count], at));
+        }
+        blocks
     }
 
     /// Places of the parameters.

@@ -23,6 +23,7 @@ pub mod information;
 pub mod marginal;
 mod model;
 mod negentropy;
+mod parts;
 mod rotation;
 
 pub use error::Error;
@@ -30,4 +31,5 @@ pub use information::{Estimate, entropy, kl_divergence, mutual_information, tota
 pub use marginal::{Marginal, MarginalKind};
 pub use model::{LayerRecord, LayerRule, Rbig, RbigConfig, Validation};
 pub use negentropy::Negentropy;
+pub use parts::{LayerParts, MarginalParts, Parts, SplineParts};
 pub use rotation::RotationKind;

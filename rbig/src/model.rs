@@ -138,17 +138,17 @@ pub struct LayerRecord {
 /// One marginal map for each column, then a rotation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Layer {
-    marginals: Vec<Marginal>,
-    rotation: Rotation,
+pub(crate) struct Layer {
+    pub marginals: Vec<Marginal>,
+    pub rotation: Rotation,
 }
 
 /// `(x - mean) / deviation`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Standardisation {
-    mean: f64,
-    deviation: f64,
+pub(crate) struct Standardisation {
+    pub mean: f64,
+    pub deviation: f64,
 }
 
 /// A normalising flow fitted layer by layer without gradients (Laparra, Camps-Valls and Malo 2011, arXiv:1602.00229).
@@ -159,8 +159,8 @@ struct Standardisation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rbig {
-    standardisation: Vec<Standardisation>,
-    layers: Vec<Layer>,
+    pub(crate) standardisation: Vec<Standardisation>,
+    pub(crate) layers: Vec<Layer>,
     history: Vec<LayerRecord>,
 }
 
@@ -311,6 +311,14 @@ impl Rbig {
             layers: Vec::new(),
             history: Vec::new(),
         })
+    }
+
+    pub(crate) fn from_layers(standardisation: Vec<Standardisation>, layers: Vec<Layer>) -> Self {
+        Self {
+            standardisation,
+            layers,
+            history: Vec::new(),
+        }
     }
 
     /// Number of features.

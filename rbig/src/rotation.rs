@@ -67,6 +67,34 @@ impl Rotation {
         }
     }
 
+    /// Q row by row.
+    pub fn rows(&self) -> Vec<f64> {
+        let d = self.dim;
+        (0..d * d)
+            .map(|k| self.matrix[k % d * d + k / d])
+            .collect()
+    }
+
+    /// The inverse of [`Self::rows`]; `None` unless the rows are those of an orthogonal matrix, to rounding.
+    pub fn from_rows(dim: usize, rows: &[f64]) -> Option<Self> {
+        if Some(rows.len()) != dim.checked_mul(dim) {
+            return None;
+        }
+        let orthogonal = (0..dim).all(|a| {
+            (0..=a).all(|b| {
+                let inner = dot(&rows[a * dim..][..dim], &rows[b * dim..][..dim]);
+                let expected = if a == b { 1.0 } else { 0.0 };
+                (inner - expected).abs() < 1e-9
+            })
+        });
+        orthogonal.then(|| Self {
+            dim,
+            matrix: (0..dim * dim)
+                .map(|k| rows[k % dim * dim + k / dim])
+                .collect(),
+        })
+    }
+
     pub fn identity(dim: usize) -> Self {
         let mut matrix = vec![0.0; dim * dim];
         for j in 0..dim {

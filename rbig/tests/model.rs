@@ -415,3 +415,51 @@ fn errors_say_what_is_wrong() {
     );
     assert!(matches!(e, Err(Error::SizeMismatch { .. })));
 }
+
+#[test]
+fn parts_make_the_same_model_and_bad_ones_are_refused() {
+    use rbig::MarginalParts;
+    let mut rng = stream(1, "parts");
+    // A heavy tail in the second column, so that one marginal has a warp.
+    let x = Mat::from_fn(400, 2, |_, j| {
+        let z = standard_normal(&mut rng);
+        if j == 0 { z } else { z / standard_normal(&mut rng) }
+    });
+    for config in [
+        RbigConfig::published(),
+        RbigConfig {
+            layers: LayerRule::Count(3),
+            ..RbigConfig::smooth()
+        },
+    ] {
+        let model = Rbig::fit(x.as_ref(), None, None, &config, &mut rng).unwrap();
+        let parts = model.parts();
+        let again = Rbig::from_parts(parts.clone()).unwrap();
+        assert_eq!(again.log_prob(x.as_ref()), model.log_prob(x.as_ref()));
+        let draws = |m: &Rbig| m.sample(50, &mut stream(2, "draws"));
+        assert_eq!(draws(&again), draws(&model));
+        assert_eq!(again.parts(), parts);
+
+        let refuse = |change: &dyn Fn(&mut rbig::Parts)| {
+            let mut bad = parts.clone();
+            change(&mut bad);
+            Rbig::from_parts(bad).unwrap_err()
+        };
+        assert!(refuse(&|p| p.deviation[1] = 0.0).contains("column 1"));
+        assert!(refuse(&|p| p.mean[0] = f64::NAN).contains("finite"));
+        assert!(refuse(&|p| p.layers[1].rotation[0] += 0.01).contains("layer 1"));
+        assert!(refuse(&|p| p.layers[0].marginals.truncate(1)).contains("layer 0"));
+        let knots = refuse(&|p| {
+            for m in &mut p.layers[0].marginals {
+                match m {
+                    MarginalParts::Histogram { mass, .. } => mass[3] = -1.0,
+                    MarginalParts::Smooth { spline, scale, .. } => match spline {
+                        Some(s) => s.values.swap(0, 1),
+                        None => *scale = -1.0,
+                    },
+                }
+            }
+        });
+        assert!(knots.contains("layer 0, column 0"), "{knots}");
+    }
+}

@@ -42,6 +42,19 @@ pub enum Components {
     Fixed(usize),
 }
 
+/// Points that expectation-maximisation goes through: what more would add to some tens of components is not worth its time. Points come in random
+/// order.
+const MOST_POINTS: usize = 20_000;
+
+/// The first `most` points.
+pub(super) fn first(data: Data<'_>, most: usize) -> Data<'_> {
+    let n = data.points.nrows().min(most);
+    Data {
+        points: data.points.subrows(0, n),
+        weights: data.weights.map(|w| &w[..n]),
+    }
+}
+
 impl GaussianMixtureExpert {
     pub(super) fn check(&self) -> Result<(), String> {
         let (most, patience) = match self.components {
@@ -62,12 +75,13 @@ impl GaussianMixtureExpert {
         Ok(())
     }
 
-    /// One mixture.
+    /// One mixture, of the first 20,000 points if there are more.
     pub(super) fn mixture(
         &self,
         train: Data<'_>,
         rng: &mut Pcg64,
     ) -> Result<GaussianMixture, EmError> {
+        let train = first(train, MOST_POINTS);
         let n = train.points.nrows();
         match self.components {
             Components::Bic { most, patience } => {

@@ -12,6 +12,7 @@ pub use self::gaussian_mixture::{Components, GaussianMixtureExpert};
 pub use self::kde::KdeExpert;
 pub use self::rbig::RbigExpert;
 
+use crate::archive::{self, Description, NotSavable, Writer};
 use autodiff::random::Pcg64;
 use faer::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,18 @@ pub trait Expert: Send + Sync {
 
     /// n draws, n x d.
     fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64>;
+
+    /// Writes all of its numbers and gives the description from which it can be read again, see [`crate::archive`].
+    ///
+    /// # Errors
+    /// Kinds of one's own that have no description cannot be saved: that is what happens unless this is written.
+    fn write(&self, writer: &mut Writer) -> Result<Description, NotSavable> {
+        let place = writer.folder();
+        Err(NotSavable(format!(
+            "the expert \"{place}\" is of a kind that cannot be saved: only flows, Gaussianisations, Gaussian mixtures, kernel densities \
+             and mixtures of these can"
+        )))
+    }
 }
 
 impl<T: Expert + ?Sized> Expert for std::sync::Arc<T> {
@@ -40,6 +53,28 @@ impl<T: Expert + ?Sized> Expert for std::sync::Arc<T> {
 
     fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
         (**self).sample(n, rng)
+    }
+
+    fn write(&self, w: &mut Writer) -> Result<Description, NotSavable> {
+        (**self).write(w)
+    }
+}
+
+impl<T: Expert + ?Sized> Expert for Box<T> {
+    fn dim(&self) -> usize {
+        (**self).dim()
+    }
+
+    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
+        (**self).log_prob(x)
+    }
+
+    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        (**self).sample(n, rng)
+    }
+
+    fn write(&self, w: &mut Writer) -> Result<Description, NotSavable> {
+        (**self).write(w)
     }
 }
 
@@ -55,6 +90,10 @@ impl Expert for flows::Flow {
     fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
         flows::Flow::sample(self, n, rng)
     }
+
+    fn write(&self, w: &mut Writer) -> Result<Description, NotSavable> {
+        Ok(archive::write_flow(self, w))
+    }
 }
 
 impl Expert for ::rbig::Rbig {
@@ -69,6 +108,10 @@ impl Expert for ::rbig::Rbig {
     fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
         ::rbig::Rbig::sample(self, n, rng)
     }
+
+    fn write(&self, w: &mut Writer) -> Result<Description, NotSavable> {
+        Ok(archive::write_rbig(self, w))
+    }
 }
 
 impl Expert for flows::GaussianMixture {
@@ -82,6 +125,10 @@ impl Expert for flows::GaussianMixture {
 
     fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
         flows::GaussianMixture::sample(self, n, rng)
+    }
+
+    fn write(&self, w: &mut Writer) -> Result<Description, NotSavable> {
+        Ok(archive::write_gaussian_mixture(self, w))
     }
 }
 

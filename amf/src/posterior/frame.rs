@@ -1,5 +1,6 @@
 //! Linear frames for flows.
 
+use crate::archive::{self, Description, NotSavable, Writer};
 use crate::experts::Expert;
 use autodiff::math::sin_cos;
 use autodiff::random::Pcg64;
@@ -22,7 +23,7 @@ pub enum Frame {
 }
 
 /// A density in a frame of its own: `q(theta) = p(R S theta) |det S|`, S the standardisation and R orthogonal.
-pub(super) struct Framed<E> {
+pub(crate) struct Framed<E> {
     pub standardise: flows::Standardise,
     /// R, or nothing for the identity.
     pub rotation: Option<Mat<f64>>,
@@ -111,6 +112,10 @@ impl<E: Expert> Expert for Framed<E> {
 
     fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
         self.leave(self.density.sample(n, rng))
+    }
+
+    fn write(&self, w: &mut Writer) -> Result<Description, NotSavable> {
+        archive::write_framed(self, w)
     }
 }
 

@@ -37,6 +37,7 @@ pub use evaluations::{EvaluationError, Evaluations};
 pub use evidence::{EvidenceDraws, log_evidence};
 pub use fit::{Event, FittedPosterior, PosteriorError, PosteriorObserver};
 pub use frame::Frame;
+pub(crate) use frame::Framed;
 pub use model::{ExpertSummary, RoundReport};
 pub use problem::{FnProblem, Prior, from_fn};
 pub use settings::{

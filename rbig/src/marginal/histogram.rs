@@ -1,6 +1,7 @@
 //! The histogram marginal: equal bins, a piecewise linear distribution function, the normal quantile.
 
 use super::Sample;
+use crate::parts::{MarginalParts, positive};
 use autodiff::math::{ln, normal_cdf, normal_log_pdf, normal_quantile};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,11 @@ impl HistogramMarginal {
         for p in &mut mass {
             *p *= scale;
         }
+        Self::new(low, width, clamp, 1.0 / sample.deviation, mass)
+    }
+
+    fn new(low: f64, width: f64, clamp: f64, tail_slope: f64, mass: Vec<f64>) -> Self {
+        let bins = mass.len();
         let mut below = vec![clamp; bins + 1];
         let mut above = vec![clamp; bins + 1];
         for j in 0..bins {
@@ -54,12 +60,50 @@ impl HistogramMarginal {
             low,
             width,
             clamp,
-            tail_slope: 1.0 / sample.deviation,
+            tail_slope,
             below,
             above,
             mass,
             edge: normal_quantile(clamp),
         }
+    }
+
+    pub(crate) fn parts(&self) -> MarginalParts {
+        MarginalParts::Histogram {
+            low: self.low,
+            width: self.width,
+            clamp: self.clamp,
+            tail_slope: self.tail_slope,
+            mass: self.mass.clone(),
+        }
+    }
+
+    pub(crate) fn from_parts(parts: MarginalParts) -> Result<Self, String> {
+        let MarginalParts::Histogram {
+            low,
+            width,
+            clamp,
+            tail_slope,
+            mass,
+        } = parts
+        else {
+            return Err("not a histogram".into());
+        };
+        let total: f64 = mass.iter().sum();
+        let sound = low.is_finite()
+            && positive(width)
+            && (low + width * mass.len() as f64).is_finite()
+            && positive(tail_slope)
+            && clamp > 0.0
+            && clamp < 0.1
+            && mass.iter().all(|&m| positive(m))
+            && (total + 2.0 * clamp - 1.0).abs() < 1e-6;
+        if !sound {
+            return Err(
+                "a histogram needs positive bins whose probabilities and tails sum to one".into(),
+            );
+        }
+        Ok(Self::new(low, width, clamp, tail_slope, mass))
     }
 
     fn high(&self) -> f64 {

@@ -3,6 +3,7 @@
 use super::kernel_density::Atoms;
 use super::spline::Spline;
 use super::{Sample, moments};
+use crate::parts::{MarginalParts, positive};
 use autodiff::math::{dot, exp_m1, ln, ln_1p};
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +128,44 @@ impl SmoothMarginal {
             spline,
         };
         (fitted, score + jacobian - ln(scale))
+    }
+
+    pub(crate) fn parts(&self) -> MarginalParts {
+        MarginalParts::Smooth {
+            warp: self.warp.map(|w| (w.centre, w.scale)),
+            centre: self.centre,
+            scale: self.scale,
+            bandwidth: self.bandwidth,
+            spline: self.spline.as_ref().map(Spline::parts),
+        }
+    }
+
+    pub(crate) fn from_parts(parts: MarginalParts) -> Result<Self, String> {
+        let MarginalParts::Smooth {
+            warp,
+            centre,
+            scale,
+            bandwidth,
+            spline,
+        } = parts
+        else {
+            return Err("not a smooth marginal".into());
+        };
+        let sound = centre.is_finite()
+            && positive(scale)
+            && bandwidth > 0.0
+            && bandwidth <= 1.0
+            && warp.is_none_or(|(centre, scale)| centre.is_finite() && positive(scale));
+        if !sound {
+            return Err("a smooth marginal needs finite centres and positive scales".into());
+        }
+        Ok(Self {
+            warp: warp.map(|(centre, scale)| Warp { centre, scale }),
+            centre,
+            scale,
+            bandwidth,
+            spline: spline.map(Spline::from_parts).transpose()?,
+        })
     }
 
     /// The bandwidth, in standard deviations of the (warped) data; 1 for a normal fit.

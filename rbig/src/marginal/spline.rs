@@ -1,5 +1,6 @@
 //! A monotone rational-quadratic spline on equally spaced knots.
 
+use crate::parts::{SplineParts, positive};
 use serde::{Deserialize, Serialize};
 
 /// An increasing C1 map of the whole line onto itself: Gregory and Delbourgo's (1982) rational quadratic between knots,
@@ -29,6 +30,38 @@ impl Spline {
             values,
             slopes,
         }
+    }
+
+    pub fn parts(&self) -> SplineParts {
+        SplineParts {
+            first: self.first,
+            step: self.step,
+            values: self.values.clone(),
+            slopes: self.slopes.clone(),
+        }
+    }
+
+    pub fn from_parts(parts: SplineParts) -> Result<Self, String> {
+        let SplineParts {
+            first,
+            step,
+            values,
+            slopes,
+        } = parts;
+        let sound = values.len() >= 2
+            && values.len() == slopes.len()
+            && first.is_finite()
+            && positive(step)
+            && (first + step * values.len() as f64).is_finite()
+            && values.iter().all(|v| v.is_finite())
+            && values.windows(2).all(|w| w[0] < w[1])
+            && slopes.iter().all(|&s| positive(s));
+        if !sound {
+            return Err(
+                "a spline needs at least two knots, rising values and positive slopes".into(),
+            );
+        }
+        Ok(Self::new(first, step, values, slopes))
     }
 
     /// The value and the slope at x.

@@ -1,0 +1,76 @@
+//! Where results go: whole files or nothing.
+
+use anyhow::{Context, Result, bail};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file to be written, or standard output.
+#[derive(Debug)]
+pub struct Output {
+    path: Option<PathBuf>,
+}
+
+impl Output {
+    /// Says at once when the path cannot be written to; leaves nothing behind.
+    pub fn check(path: Option<&Path>) -> Result<Self> {
+        if let Some(path) = path {
+            if path.as_os_str().is_empty() || path.is_dir() {
+                bail!(
+                    "{}: a folder cannot be written to; give a file",
+                    path.display()
+                );
+            }
+            if !is_special(path) {
+                let beside = beside(path);
+                let writable = std::fs::File::create(&beside);
+                let name = path.display();
+                writable.with_context(|| {
+                    format!("{name}: cannot be written; choose another place by --out")
+                })?;
+                std::fs::remove_file(&beside)?;
+            }
+        }
+        Ok(Self {
+            path: path.map(Path::to_owned),
+        })
+    }
+
+    /// Writes all of it: to standard output, or beside the file and then renamed into place.
+    pub fn write(&self, f: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        let Some(path) = &self.path else {
+            let mut out = io::stdout().lock();
+            f(&mut out)?;
+            return Ok(out.flush()?);
+        };
+        let name = || format!("{}: cannot be written", path.display());
+        if is_special(path) {
+            let mut out = std::fs::OpenOptions::new().write(true).open(path);
+            let out = out
+                .as_mut()
+                .map_err(|e| anyhow::anyhow!("{}: {e}", name()))?;
+            return f(out).with_context(name);
+        }
+        let beside = beside(path);
+        let written = std::fs::File::create(&beside)
+            .and_then(|mut file| {
+                f(&mut file)?;
+                file.flush()
+            })
+            .and_then(|()| std::fs::rename(&beside, path));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&beside);
+        }
+        written.with_context(name)
+    }
+}
+
+/// A device or a pipe, which cannot be replaced by renaming.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".partial");
+    PathBuf::from(beside)
+}

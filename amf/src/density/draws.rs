@@ -1,0 +1,321 @@
+//! Draws as people have them, made ready for fitting.
+
+use super::support::{Column, Support, to_line};
+use crate::posterior::{ImportanceWeights, Reliability, WeightsError};
+use autodiff::matrix::{col, select_rows};
+use autodiff::random::stream;
+use faer::prelude::*;
+
+/// Draws of a distribution: rows, with a log-weight each if they do not count alike.
+#[derive(Debug, Clone, Copy)]
+pub struct Draws<'a> {
+    /// One for each column of `points`.
+    pub columns: &'a [Column],
+    /// n x d.
+    pub points: MatRef<'a, f64>,
+    /// n natural logarithms of weights, up to a common constant: importance weights, those of nested sampling, or log-likelihoods at draws of the
+    /// prior. Minus infinity for a row that does not count.
+    pub log_weights: Option<&'a [f64]>,
+    /// Where they come from, for the record.
+    pub source: Option<&'a str>,
+}
+
+/// Draws that cannot be fitted to.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum DrawsError {
+    /// Shapes that do not fit each other.
+    #[error("{0}")]
+    Shape(String),
+    /// A support that is none.
+    #[error("column \"{column}\": {reason}")]
+    Support {
+        /// Name of the column.
+        column: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// NaN or infinite.
+    #[error("column \"{column}\", row {row}: {value} is not a number to fit to; take the row out")]
+    NotFinite {
+        /// Name of the column.
+        column: String,
+        /// From 1.
+        row: usize,
+        /// The value.
+        value: f64,
+    },
+    /// A value on or beyond a bound.
+    #[error("column \"{column}\", row {row}: {value} is not inside of {support}; {advice}")]
+    Outside {
+        /// Name of the column.
+        column: String,
+        /// From 1.
+        row: usize,
+        /// The value.
+        value: f64,
+        /// The support in words.
+        support: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Too few rows.
+    #[error("{rows} different rows with a weight are too few; at least {least} are needed")]
+    TooFew {
+        /// Rows with a weight, those that repeat others not counted.
+        rows: usize,
+        /// What is needed.
+        least: usize,
+    },
+    /// Log-weights that cannot be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+}
+
+/// The least number of different rows.
+const LEAST: usize = 20;
+/// So many rows for each effective one are kept of weighted draws; the others add next to nothing.
+const ROWS_FOR_EACH_EFFECTIVE: f64 = 4.0;
+
+/// Rows on the whole line, each different, with weights of sum one where they do not count alike.
+pub(super) struct Prepared {
+    pub points: Mat<f64>,
+    pub shares: Option<Vec<f64>>,
+    /// `ln |det du/dx|` of each row.
+    pub log_det: Vec<f64>,
+    pub reliability: Option<Reliability>,
+    pub notes: Vec<String>,
+}
+
+impl<'a> Draws<'a> {
+    /// Draws that count alike.
+    #[must_use]
+    pub fn new(columns: &'a [Column], points: MatRef<'a, f64>) -> Self {
+        Self {
+            columns,
+            points,
+            log_weights: None,
+            source: None,
+        }
+    }
+
+    /// The same draws with log-weights.
+    #[must_use]
+    pub fn weighted(self, log_weights: &'a [f64]) -> Self {
+        Self {
+            log_weights: Some(log_weights),
+            ..self
+        }
+    }
+
+    /// Whether everything about the draws fits, before anything is computed from them.
+    ///
+    /// # Errors
+    /// See [`DrawsError`].
+    pub fn check(&self) -> Result<(), DrawsError> {
+        let (n, d) = (self.points.nrows(), self.points.ncols());
+        if d == 0 || self.columns.len() != d {
+            let names = self.columns.len();
+            return Err(DrawsError::Shape(format!(
+                "{d} columns of numbers and {names} names for them"
+            )));
+        }
+        if let Some(w) = self.log_weights.filter(|w| w.len() != n) {
+            return Err(DrawsError::Shape(format!(
+                "{} log-weights for {n} rows",
+                w.len()
+            )));
+        }
+        for (j, c) in self.columns.iter().enumerate() {
+            if self.columns[..j].iter().any(|other| other.name == c.name) {
+                let name = &c.name;
+                return Err(DrawsError::Shape(format!(
+                    "two columns are called \"{name}\""
+                )));
+            }
+            c.support.check().map_err(|reason| DrawsError::Support {
+                column: c.name.clone(),
+                reason,
+            })?;
+            for (i, &value) in col(self.points, j).iter().enumerate() {
+                let (column, row) = (c.name.clone(), i + 1);
+                if !value.is_finite() {
+                    return Err(DrawsError::NotFinite { column, row, value });
+                }
+                if !c.support.contains(value) {
+                    return Err(outside(c.support, column, row, value));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the rows, merges those that are equal, leaves out weightless ones, and takes the rest to the whole line.
+    pub(super) fn prepare(&self, seed: u64) -> Result<Prepared, DrawsError> {
+        self.check()?;
+        let n = self.points.nrows();
+        let mut notes = Vec::new();
+        let mut reliability = None;
+        let mut rows: Vec<usize> = (0..n).collect();
+        let mut shares = None;
+        if let Some(log_weights) = self.log_weights {
+            let weights = ImportanceWeights::new(log_weights)?;
+            let found = *weights.reliability();
+            let most = (ROWS_FOR_EACH_EFFECTIVE * found.ess).ceil() as usize;
+            let kept = weights.thin(most.max(10 * LEAST), &mut stream(seed, "density/thin"));
+            if kept.0.len() < n {
+                notes.push(format!(
+                    "{} of {n} rows carry the weight of all (an effective sample size of {:.0})",
+                    kept.0.len(),
+                    found.ess
+                ));
+            }
+            rows = kept.0;
+            let total: f64 = kept.1.iter().sum();
+            shares = Some(kept.1.iter().map(|w| w / total).collect());
+            reliability = Some(found);
+        }
+        let (rows, shares) = merged(self.points, rows, shares, &mut notes);
+        if rows.len() < LEAST {
+            return Err(DrawsError::TooFew {
+                rows: rows.len(),
+                least: LEAST,
+            });
+        }
+        let own = select_rows(self.points, &rows);
+        let (points, log_det) = to_line(self.columns, own.as_ref());
+        Ok(Prepared {
+            points,
+            shares,
+            log_det,
+            reliability,
+            notes,
+        })
+    }
+}
+
+fn outside(support: Support, column: String, row: usize, value: f64) -> DrawsError {
+    let at_end = match support {
+        Support::Interval { low, high } => value == low || value == high,
+        _ => value == 0.0,
+    };
+    DrawsError::Outside {
+        column,
+        row,
+        value,
+        support: match support {
+            Support::Interval { low, high } => format!("the interval from {low} to {high}"),
+            _ => "the positive numbers".into(),
+        },
+        advice: if at_end {
+            "a bound itself has no density: take such rows out, or leave the column unbounded"
+        } else {
+            "take the row out, or give the column other bounds"
+        },
+    }
+}
+
+/// Each different row once, in the order of their first places, with the weight of all its copies. Samplers that refuse proposals repeat rows; in
+/// several folds the copies would let a model be judged on what it saw.
+fn merged(
+    x: MatRef<'_, f64>,
+    rows: Vec<usize>,
+    shares: Option<Vec<f64>>,
+    notes: &mut Vec<String>,
+) -> (Vec<usize>, Option<Vec<f64>>) {
+    let order = |a: usize, b: usize| {
+        (0..x.ncols())
+            .map(|j| x[(a, j)].total_cmp(&x[(b, j)]))
+            .find(|o| o.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal)
+    };
+    let mut sorted: Vec<usize> = (0..rows.len()).collect();
+    sorted.sort_by(|&a, &b| order(rows[a], rows[b]).then(a.cmp(&b)));
+    let mut weights: Vec<f64> = match &shares {
+        Some(s) => s.clone(),
+        None => vec![1.0; rows.len()],
+    };
+    let mut first = 0;
+    let mut copies = 0;
+    let mut is_copy = vec![false; rows.len()];
+    for k in 1..sorted.len() {
+        let (a, b) = (sorted[first], sorted[k]);
+        if order(rows[a], rows[b]).is_eq() {
+            weights[a] += weights[b];
+            is_copy[b] = true;
+            copies += 1;
+        } else {
+            first = k;
+        }
+    }
+    if copies == 0 {
+        return (rows, shares);
+    }
+    notes.push(format!(
+        "{copies} rows repeat others: each different row is used once, with the weight of its copies"
+    ));
+    let keep = |k: &usize| !is_copy[*k];
+    let total: f64 = (0..rows.len()).filter(keep).map(|k| weights[k]).sum();
+    (
+        (0..rows.len()).filter(keep).map(|k| rows[k]).collect(),
+        Some(
+            (0..rows.len())
+                .filter(keep)
+                .map(|k| weights[k] / total)
+                .collect(),
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns() -> [Column; 2] {
+        [Column::real("a"), Column::positive("b")]
+    }
+
+    #[test]
+    fn copies_are_merged_and_weightless_rows_left_out() {
+        let x = Mat::from_fn(60, 2, |i, j| if j == 0 { (i % 30) as f64 } else { 2.0 });
+        let columns = columns();
+        let draws = Draws::new(&columns, x.as_ref());
+        let p = draws.prepare(1).unwrap();
+        assert_eq!(p.points.nrows(), 30);
+        assert!(
+            p.shares
+                .unwrap()
+                .iter()
+                .all(|w| (w - 1.0 / 30.0).abs() < 1e-15)
+        );
+        assert!(p.notes[0].contains("30 rows repeat"));
+        let mut logs = vec![-1000.0; 60];
+        logs[..25].fill(f64::NEG_INFINITY);
+        let p = draws.weighted(&logs).prepare(1).unwrap();
+        assert_eq!(p.points.nrows(), 30);
+        // Rows 0 to 24 count once, through their copies; the others twice.
+        let shares = p.shares.unwrap();
+        assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        let largest = shares.iter().copied().fold(0.0, f64::max);
+        assert!((largest - 2.0 / 35.0).abs() < 1e-12);
+        assert!((p.reliability.unwrap().ess - 35.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_cannot_be_fitted_is_named() {
+        let columns = columns();
+        let error = |change: &dyn Fn(&mut Mat<f64>)| {
+            let mut x = Mat::from_fn(40, 2, |i, j| 1.0 + (i * (j + 1)) as f64);
+            change(&mut x);
+            let found = Draws::new(&columns, x.as_ref()).prepare(1);
+            found.err().unwrap().to_string()
+        };
+        let at_bound = error(&|x| x[(3, 1)] = 0.0);
+        assert!(at_bound.contains("\"b\", row 4: 0 is not inside of the positive numbers"));
+        assert!(at_bound.contains("take such rows out"));
+        assert!(error(&|x| x[(5, 0)] = f64::NAN).contains("row 6: NaN"));
+        assert!(error(&|x| x.truncate(19, 2)).contains("19 different rows"));
+        let x = Mat::<f64>::zeros(40, 3);
+        let e = Draws::new(&columns, x.as_ref()).check().unwrap_err();
+        assert!(e.to_string().contains("3 columns of numbers and 2 names"));
+    }
+}

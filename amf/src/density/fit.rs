@@ -1,0 +1,337 @@
+//! The whole fit: draws, baselines, experts, weights, verdict.
+
+use super::calibration::{Calibration, Folds};
+use super::draws::{Draws, DrawsError, Prepared};
+use super::report::{BaselineReport, ExpertLine, LeftOut, Report, Verdict};
+use super::score::Score;
+use super::{Density, add_log_det};
+use crate::cross_fit::{CrossFit, CrossFitError, CrossFitted};
+use crate::experts::{
+    Components, ExpertConfig, GaussianMixtureExpert, KdeExpert, NamedExpert, Progress,
+};
+use crate::mixture::mixture_log_prob;
+use crate::weights::Source;
+use autodiff::matrix::{col, select_rows};
+use flows::{Data, EmConfig};
+use std::ops::ControlFlow;
+
+/// Which half of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// What the mixture is compared with.
+    Baselines,
+    /// The mixture's own experts.
+    Experts,
+}
+
+/// A step of a fit.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// Which half.
+    pub stage: Stage,
+    /// The experts of this half, with their names.
+    pub experts: &'a [NamedExpert],
+    /// Number of the expert.
+    pub expert: usize,
+    /// Number of the part of the data.
+    pub part: usize,
+    /// How many there are.
+    pub parts: usize,
+    /// How far it is; held-out likelihoods are those that stop the fit early, on the whole line.
+    pub progress: Progress,
+}
+
+/// What a fit calls along the way, from any thread; it can end the fit.
+pub type DensityObserver<'a> = &'a (dyn Fn(Step<'_>) -> ControlFlow<()> + Sync);
+
+/// Why a density could not be fitted.
+#[derive(Debug, thiserror::Error)]
+pub enum DensityError {
+    /// The draws.
+    #[error(transparent)]
+    Draws(#[from] DrawsError),
+    /// The experts or their weights.
+    #[error(transparent)]
+    Fit(CrossFitError),
+    /// The observer asked for an end.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<CrossFitError> for DensityError {
+    fn from(e: CrossFitError) -> Self {
+        match e {
+            CrossFitError::Interrupted => Self::Interrupted,
+            other => Self::Fit(other),
+        }
+    }
+}
+
+/// Groups of rows for scoring a mixture whose weights did not see them.
+const GROUPS: usize = 5;
+/// The most multiply-adds of one pass of expectation-maximisation over a mixture of a fixed size in the default recipe.
+const MOST_WORK: f64 = 5e7;
+
+impl CrossFit {
+    /// Fits a mixture to draws and judges it: against simpler densities on the same folds, and by where held-out rows lie.
+    ///
+    /// An expert that cannot be fitted is left out with a note, as long as one is left; rows that repeat others are merged, weightless ones left out. The
+    /// default recipe leaves out mixtures with more components than the draws can tell apart. The result depends on the draws, the settings and the seed
+    /// alone.
+    ///
+    /// # Errors
+    /// See [`DensityError`].
+    pub fn fit_density(
+        &self,
+        draws: &Draws<'_>,
+        seed: u64,
+        observe: DensityObserver<'_>,
+    ) -> Result<Density, DensityError> {
+        self.check().map_err(CrossFitError::Config)?;
+        let mut ready = draws.prepare(seed)?;
+        let (n, d) = (ready.points.nrows(), ready.points.ncols());
+        let mut settings = self.clone();
+        if settings == Self::default() {
+            settings.experts = affordable(settings.experts, n, d, &mut ready.notes);
+        }
+        if n > settings.partition.folds_up_to {
+            let parts = settings.partition.parts(n, seed);
+            let part = &parts.map_err(CrossFitError::Config)?[0];
+            ready.notes.push(format!(
+                "{n} rows: one split instead of {} folds, {} rows train, {} stop the training, {} are held out; Gaussian mixtures and kernel \
+                 densities see at most 20000",
+                settings.partition.folds,
+                part.inside.len() - part.validation,
+                part.validation,
+                part.held_out.len()
+            ));
+        }
+        let data = Data {
+            points: ready.points.as_ref(),
+            weights: ready.shares.as_deref(),
+        };
+        let parts = settings.partition.models(n);
+        let run = |s: &Self, stage: Stage| {
+            s.fit_what_can_be(data, seed, &|expert, part, progress| {
+                observe(Step {
+                    stage,
+                    experts: &s.experts,
+                    expert,
+                    part,
+                    parts,
+                    progress,
+                })
+            })
+        };
+        let plain = Self {
+            experts: baselines(),
+            mixture_aware: None,
+            ..settings.clone()
+        };
+        let simple = run(&plain, Stage::Baselines);
+        let rich = run(&settings, Stage::Experts)?;
+        Ok(assemble(draws, ready, seed, simple, rich)?)
+    }
+}
+
+type Found = (CrossFit, CrossFitted, Vec<CrossFitError>);
+
+fn assemble(
+    draws: &Draws<'_>,
+    ready: Prepared,
+    seed: u64,
+    simple: Result<Found, CrossFitError>,
+    (settings, fitted, failed): Found,
+) -> Result<Density, CrossFitError> {
+    let rows = &fitted.rows;
+    let log_det: Vec<f64> = rows.iter().map(|&i| ready.log_det[i]).collect();
+    let shares: Option<Vec<f64>> = ready.shares.as_ref().map(|s| {
+        let own: Vec<f64> = rows.iter().map(|&i| s[i]).collect();
+        let total: f64 = own.iter().sum();
+        own.iter().map(|w| w / total).collect()
+    });
+    let shares = shares.as_deref();
+    let nll = |log_q: &[f64]| -> Vec<f64> {
+        let mut out = log_q.to_vec();
+        add_log_det(&mut out, &log_det);
+        out.iter_mut().for_each(|l| *l = -*l);
+        out
+    };
+    let own = nll(&cross_weighted(&settings, &fitted, shares, seed));
+    let mixture = Score::of(&own, shares);
+    let experts: Vec<ExpertLine> = settings
+        .experts
+        .iter()
+        .enumerate()
+        .map(|(k, e)| ExpertLine {
+            name: e.name.clone(),
+            weight: fitted.weights.pi[k],
+            nll: Score::of(&nll(col(fitted.out_of_fold.as_ref(), k)), shares),
+        })
+        .collect();
+    let mut left_out: Vec<LeftOut> = failed.iter().map(left_out_of).collect();
+    let mut compared = Vec::new();
+    match simple {
+        Ok((plain, found, failed)) => {
+            left_out.extend(failed.iter().map(left_out_of));
+            for (k, b) in plain.experts.iter().enumerate() {
+                let its = nll(col(found.out_of_fold.as_ref(), k));
+                let gains: Vec<f64> = its.iter().zip(&own).map(|(a, b)| a - b).collect();
+                compared.push(BaselineReport {
+                    name: b.name.clone(),
+                    nll: Score::of(&its, shares),
+                    gain: Score::of(&gains, shares),
+                });
+            }
+        }
+        Err(CrossFitError::Interrupted) => return Err(CrossFitError::Interrupted),
+        Err(e) => left_out.push(left_out_of(&e)),
+    }
+    // Of repeated partitions the first: each row is then looked at once.
+    let models = fitted.parts.len();
+    let looked_at = models.min(settings.partition.folds);
+    let calibration = Calibration::of(
+        ready.points.as_ref(),
+        ready.shares.as_deref(),
+        &Folds {
+            models: &fitted.models,
+            pi: &fitted.weights.pi,
+            parts: &fitted.parts[..looked_at],
+        },
+        seed,
+    );
+    let verdict = Verdict::of(
+        &mixture,
+        &compared,
+        fitted.weights.certificate,
+        &calibration,
+        ready.reliability.as_ref(),
+    );
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION").into(),
+        source: draws.source.map(str::to_owned),
+        seed,
+        rows: draws.points.nrows(),
+        rows_used: ready.points.nrows(),
+        rows_held_out: rows.len(),
+        models,
+        weights: ready.reliability,
+        n_eff: fitted.weights.n_eff,
+        experts,
+        mixture,
+        certificate: fitted.weights.certificate,
+        baselines: compared,
+        calibration,
+        left_out,
+        notes: ready.notes,
+        verdict,
+        settings,
+    };
+    let names = report.experts.iter().map(|e| e.name.clone()).collect();
+    Ok(Density {
+        columns: draws.columns.to_vec(),
+        names,
+        mixture: fitted.mixture,
+        report,
+    })
+}
+
+/// `ln q` of each held-out row under the mixture, with weights that were learned on the other groups of rows.
+fn cross_weighted(
+    settings: &CrossFit,
+    fitted: &CrossFitted,
+    shares: Option<&[f64]>,
+    seed: u64,
+) -> Vec<f64> {
+    let table = fitted.out_of_fold.as_ref();
+    let mut out = vec![0.0; table.nrows()];
+    for g in 0..GROUPS {
+        let (own, others): (Vec<usize>, Vec<usize>) =
+            (0..table.nrows()).partition(|i| i % GROUPS == g);
+        let (mine, rest) = (select_rows(table, &own), select_rows(table, &others));
+        let weights: Option<Vec<f64>> = shares.map(|s| others.iter().map(|&i| s[i]).collect());
+        let source = Source::HeldOut {
+            table: rest.as_ref(),
+            weights: weights.as_deref(),
+        };
+        let learned = settings.rule.learn(&source, seed);
+        // Weights of all rows where the others alone give none: a group holds all of the weight, say.
+        let pi = learned.map_or_else(|_| fitted.weights.pi.clone(), |l| l.pi);
+        for (l, &i) in mixture_log_prob(mine.as_ref(), &pi).iter().zip(&own) {
+            out[i] = *l;
+        }
+    }
+    out
+}
+
+fn left_out_of(e: &CrossFitError) -> LeftOut {
+    let (name, reason) = match e {
+        CrossFitError::Expert { expert, source, .. } => (expert.clone(), source.to_string()),
+        CrossFitError::BadDensity { expert, value, .. } => {
+            (expert.clone(), format!("a held-out log-density is {value}"))
+        }
+        other => (String::from("baselines"), other.to_string()),
+    };
+    LeftOut { name, reason }
+}
+
+/// A Gaussian, a Gaussian mixture by BIC, a kernel density estimate with a cross-validated bandwidth.
+fn baselines() -> Vec<NamedExpert> {
+    let mixture = |components| {
+        ExpertConfig::GaussianMixture(GaussianMixtureExpert {
+            components,
+            average: 1,
+            em: EmConfig::default(),
+        })
+    };
+    let bic = Components::Bic {
+        most: 25,
+        patience: 4,
+    };
+    [
+        ("gaussian", mixture(Components::Fixed(1))),
+        ("gmm_bic", mixture(bic)),
+        ("kde", ExpertConfig::Kde(KdeExpert {})),
+    ]
+    .map(|(name, kind)| NamedExpert {
+        name: name.into(),
+        kind,
+    })
+    .into()
+}
+
+/// The recipe without mixtures of fixed sizes that have more than twice as many parameters as there are numbers to fit them to, or whose fit takes too
+/// long.
+fn affordable(
+    experts: Vec<NamedExpert>,
+    n: usize,
+    d: usize,
+    notes: &mut Vec<String>,
+) -> Vec<NamedExpert> {
+    let mut dropped = Vec::new();
+    let kept = experts.into_iter().filter(|e| {
+        let ExpertConfig::GaussianMixture(GaussianMixtureExpert {
+            components: Components::Fixed(k),
+            ..
+        }) = e.kind
+        else {
+            return true;
+        };
+        let parameters = k * (1 + d + d * (d + 1) / 2);
+        let rows = 0.8 * (n as f64).min(25_000.0);
+        let fits =
+            parameters as f64 <= 2.0 * rows * d as f64 && rows * (k * d * d) as f64 <= MOST_WORK;
+        if !fits {
+            dropped.push(e.name.clone());
+        }
+        fits
+    });
+    let kept = kept.collect();
+    if !dropped.is_empty() {
+        notes.push(format!(
+            "left out of the recipe for {n} rows of {d} columns: {}",
+            dropped.join(", ")
+        ));
+    }
+    kept
+}

@@ -1,0 +1,122 @@
+//! Densities of people's own draws: fitted, judged, saved, loaded.
+//!
+//! [`CrossFit::fit_density`](crate::CrossFit::fit_density) makes a [`Density`] of [`Draws`]: named columns, bounded ones by way of a bijection to the whole line,
+//! weights if the draws have any, and a [`Report`] that says how good it is and whether it can be trusted.
+
+mod calibration;
+mod draws;
+mod fit;
+mod report;
+mod save;
+mod score;
+mod support;
+
+pub use calibration::{Calibration, Region};
+pub use draws::{Draws, DrawsError};
+pub use fit::{DensityError, DensityObserver, Stage, Step};
+pub use report::{BaselineReport, Comparison, ExpertLine, LeftOut, Report, Verdict};
+pub use save::{FORMAT, LoadError};
+pub use score::Score;
+pub use support::{Column, Support, suggested_support};
+
+use crate::archive::{Description, NotSavable, Writer};
+use crate::experts::Expert;
+use crate::mixture::Mixture;
+use autodiff::matrix::col_mut;
+use autodiff::random::Pcg64;
+use faer::prelude::*;
+
+/// A density on named columns: a mixture of experts behind the bijections of bounded columns.
+///
+/// With `u(x)` the columns on the whole line, `q(x) = q_mixture(u(x)) |det du/dx|`, and exactly zero outside of the support.
+pub struct Density {
+    columns: Vec<Column>,
+    names: Vec<String>,
+    mixture: Mixture,
+    report: Report,
+}
+
+impl Density {
+    /// The columns, in order.
+    #[must_use]
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The names of the experts, in order.
+    #[must_use]
+    pub fn expert_names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The mixture of experts, on the whole line.
+    #[must_use]
+    pub fn mixture(&self) -> &Mixture {
+        &self.mixture
+    }
+
+    /// What the fit found.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// `ln q_k(x_n)` of the rows (n) under the experts (K), nats.
+    ///
+    /// # Panics
+    /// If x has another number of columns.
+    #[must_use]
+    pub fn log_prob_table(&self, x: MatRef<'_, f64>) -> Mat<f64> {
+        let (u, log_det) = self.enter(x);
+        let mut table = self.mixture.log_prob_table(u.as_ref());
+        for k in 0..table.ncols() {
+            add_log_det(col_mut(table.as_mut(), k), &log_det);
+        }
+        table
+    }
+
+    /// n draws of one expert alone, n x d.
+    ///
+    /// # Panics
+    /// If there is no expert of that number.
+    #[must_use]
+    pub fn sample_expert(&self, expert: usize, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        let u = self.mixture.experts()[expert].sample(n, rng);
+        support::from_line(&self.columns, u)
+    }
+
+    fn enter(&self, x: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
+        assert_eq!(x.ncols(), self.columns.len(), "one value for each column");
+        support::to_line(&self.columns, x)
+    }
+}
+
+/// Adds Jacobians. A row outside of the support has no density, whatever that of its arbitrary coordinates is.
+fn add_log_det(log_q: &mut [f64], log_det: &[f64]) {
+    for (l, j) in log_q.iter_mut().zip(log_det) {
+        *l = if *j == f64::NEG_INFINITY { *j } else { *l + j };
+    }
+}
+
+impl Expert for Density {
+    fn dim(&self) -> usize {
+        self.columns.len()
+    }
+
+    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
+        let (u, log_det) = self.enter(x);
+        let mut out = self.mixture.log_prob(u.as_ref());
+        add_log_det(&mut out, &log_det);
+        out
+    }
+
+    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        support::from_line(&self.columns, self.mixture.sample(n, rng))
+    }
+
+    fn write(&self, _: &mut Writer) -> Result<Description, NotSavable> {
+        Err(NotSavable(
+            "a density has its own file: use `save`, or put its mixture into the other one".into(),
+        ))
+    }
+}

@@ -1,0 +1,5 @@
+//! The `amf` command.
+
+fn main() -> std::process::ExitCode {
+    amf::command::main()
+}
