@@ -1,5 +1,6 @@
 //! Synthetic targets: seeded draws and exact log-densities. Two-dimensional families, and in [`posterior`] multi-modal
-//! inverse problems whose posterior is known. [`table`] reads draws from files.
+//! inverse problems whose posterior is known. [`multivariate`] has targets of other dimensions,
+//! [`eight_schools`] a hierarchical model for the sampler of [`hamiltonian`]. [`table`] reads draws from files.
 //!
 //! The six [families](Family::PAPER) of arXiv:2510.02056, and two more. Each is known in closed form or up to a
 //! one-dimensional integral, so that [`Family::log_prob`] is exact, and [`Family::entropy`], the lowest
@@ -18,9 +19,13 @@
 //! ```
 
 mod banana;
+pub mod chains;
+pub mod eight_schools;
 mod entropy;
 mod family;
 mod gaussian_mixture;
+pub mod hamiltonian;
+pub mod multivariate;
 mod names;
 pub mod posterior;
 mod quadrature;

@@ -2,14 +2,14 @@
 
 mod ablations;
 pub(crate) mod canvas;
-pub(crate) mod contour;
 mod curves;
 mod density;
 mod gap;
-pub(crate) mod palette;
 mod samples;
 mod sizes;
 mod weights;
+
+pub(crate) use plots::{contour, palette};
 
 use crate::record::{FigureData, Record};
 use crate::summary::{Group, by_protocol, groups, main_size};

@@ -1,5 +1,7 @@
 //! Contours by marching squares.
 
+use std::collections::{BTreeMap, VecDeque};
+
 /// Line segments of the level set of a grid of values (`side` x `side`, row by row), in units of grid points.
 pub fn segments(values: &[f64], side: usize, level: f64) -> Vec<[(f64, f64); 2]> {
     let at = |i: usize, j: usize| values[j * side + i] - level;
@@ -38,6 +40,52 @@ pub fn segments(values: &[f64], side: usize, level: f64) -> Vec<[(f64, f64); 2]>
     out
 }
 
+/// The same as lines: segments that meet are joined.
+pub fn lines(values: &[f64], side: usize, level: f64) -> Vec<Vec<(f64, f64)>> {
+    let segments = segments(values, side, level);
+    // Cells that share an edge find the crossing on it up to rounding.
+    let key = |p: (f64, f64)| ((p.0 * 1e6).round() as i64, (p.1 * 1e6).round() as i64);
+    let mut at: BTreeMap<(i64, i64), Vec<usize>> = BTreeMap::new();
+    for (k, segment) in segments.iter().enumerate() {
+        for p in segment {
+            at.entry(key(*p)).or_default().push(k);
+        }
+    }
+    let mut used = vec![false; segments.len()];
+    let mut out = Vec::new();
+    for start in 0..segments.len() {
+        if used[start] {
+            continue;
+        }
+        used[start] = true;
+        let mut line: VecDeque<_> = segments[start].into();
+        // On from the last point, then from the first.
+        for forwards in [true, false] {
+            loop {
+                let end = if forwards {
+                    line[line.len() - 1]
+                } else {
+                    line[0]
+                };
+                let meeting = at.get(&key(end)).into_iter().flatten();
+                let Some(&next) = meeting.into_iter().find(|k| !used[**k]) else {
+                    break;
+                };
+                used[next] = true;
+                let [a, b] = segments[next];
+                let far = if key(a) == key(end) { b } else { a };
+                if forwards {
+                    line.push_back(far);
+                } else {
+                    line.push_front(far);
+                }
+            }
+        }
+        out.push(line.into());
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +112,26 @@ mod tests {
             (length / (2.0 * std::f64::consts::PI * 25.3) - 1.0).abs() < 0.01,
             "{length}"
         );
+    }
+
+    #[test]
+    fn two_circles_are_two_closed_lines() {
+        let side = 60;
+        let values: Vec<f64> = (0..side * side)
+            .map(|k| {
+                let (x, y) = ((k % side) as f64, (k / side) as f64);
+                let from = |cx: f64, cy: f64| (x - cx).powi(2) + (y - cy).powi(2);
+                from(15.0, 20.0).min(from(40.0, 35.0)).sqrt()
+            })
+            .collect();
+        let joined = lines(&values, side, 8.3);
+        assert_eq!(joined.len(), 2);
+        let pieces: usize = joined.iter().map(|l| l.len() - 1).sum();
+        assert_eq!(pieces, segments(&values, side, 8.3).len());
+        for line in joined {
+            let (first, last) = (line[0], line[line.len() - 1]);
+            assert!((first.0 - last.0).abs() + (first.1 - last.1).abs() < 1e-9);
+        }
     }
 
     #[test]

@@ -1,0 +1,205 @@
+//! A PNG or an SVG to draw on: bundled font, written beside its place and renamed.
+
+use crate::PlotError;
+use crate::palette::INK;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::FontStyle;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+/// A drawing area in pixels.
+pub type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
+
+/// Text of axes and legends.
+pub const SMALL: i32 = 20;
+/// Headings.
+pub const LARGE: i32 = 26;
+
+/// The bundled font at a size.
+pub fn font(size: i32) -> TextStyle<'static> {
+    ("sans-serif", size).into_font().color(&INK)
+}
+
+/// The pixels that a text takes in the bundled font.
+pub fn text_width(text: &str, size: i32) -> i32 {
+    bundle_font();
+    font(size).font.box_size(text).map_or(0, |b| b.0 as i32)
+}
+
+/// A tick label: as few decimals as it needs.
+pub fn tick(v: &f64) -> String {
+    let rounded = (v * 100.0).round() / 100.0;
+    format!("{}", if rounded == 0.0 { 0.0 } else { rounded })
+}
+
+/// What drawing gives; any error will do.
+pub type Drawn = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// Draws a PNG of the given size.
+///
+/// # Errors
+/// What `draw` says, or that the file cannot be written; then there is none.
+pub fn png(
+    path: &Path,
+    size: (u32, u32),
+    draw: impl FnOnce(&Area<'_>) -> Drawn,
+) -> Result<(), PlotError> {
+    bundle_font();
+    let name = path.display().to_string();
+    let beside = beside(path)?;
+    let drawn = || {
+        let area = BitMapBackend::new(&beside, size).into_drawing_area();
+        area.fill(&WHITE)?;
+        draw(&area)?;
+        area.present()?;
+        Ok(())
+    };
+    // The backend writes what there is even after an error, as it is dropped.
+    let written = drawn().map_err(|cause| PlotError::Draw { path: name, cause });
+    place(path, &beside, written)
+}
+
+/// Draws a PNG at `size`, and writes it at a `fine`-th of that, each pixel the mean of `fine` x `fine`: smooth lines.
+///
+/// # Errors
+/// As [`png`].
+pub fn smooth_png(
+    path: &Path,
+    size: (u32, u32),
+    fine: u32,
+    draw: impl FnOnce(&Area<'_>) -> Drawn,
+) -> Result<(), PlotError> {
+    let small = (size.0 / fine, size.1 / fine);
+    let (width, fine) = (size.0 as usize, fine as usize);
+    png(path, small, |area| {
+        let mut pixels = vec![0; 3 * width * size.1 as usize];
+        {
+            let large = BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area();
+            large.fill(&WHITE)?;
+            draw(&large)?;
+            large.present()?;
+        }
+        let mut means = Vec::with_capacity(3 * (small.0 * small.1) as usize);
+        for y in 0..small.1 as usize {
+            for x in 0..small.0 as usize {
+                for channel in 0..3 {
+                    let row = |dy: usize| ((y * fine + dy) * width + x * fine) * 3 + channel;
+                    let all = (0..fine).flat_map(|dy| (0..fine).map(move |dx| row(dy) + 3 * dx));
+                    let sum: usize = all.map(|at| usize::from(pixels[at])).sum();
+                    means.push(((sum + fine * fine / 2) / (fine * fine)) as u8);
+                }
+            }
+        }
+        let whole = BitMapElement::with_owned_buffer((0, 0), small, means);
+        area.draw(&whole.ok_or("the picture has no pixels")?)?;
+        Ok(())
+    })
+}
+
+/// Draws an SVG of the given size.
+///
+/// # Errors
+/// As [`png`].
+pub fn svg(
+    path: &Path,
+    size: (u32, u32),
+    draw: impl FnOnce(&DrawingArea<SVGBackend<'_>, Shift>) -> Drawn,
+) -> Result<(), PlotError> {
+    bundle_font();
+    let name = path.display().to_string();
+    let mut text = String::new();
+    let drawn = || {
+        let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
+        area.fill(&WHITE)?;
+        draw(&area)?;
+        area.present()?;
+        Ok(())
+    };
+    drawn().map_err(|cause| PlotError::Draw { path: name, cause })?;
+    let beside = beside(path)?;
+    let written = std::fs::write(&beside, text).map_err(|cause| cannot_write(path, cause));
+    place(path, &beside, written)
+}
+
+/// Registers the bundled font, once.
+fn bundle_font() {
+    static FONT: Once = Once::new();
+    FONT.call_once(|| {
+        let bytes = include_bytes!("../assets/DejaVuSans-subset.ttf");
+        for style in [FontStyle::Normal, FontStyle::Bold] {
+            // Fails only for a font that cannot be read; text would then be missing, which the tests see.
+            let _ = plotters::style::register_font("sans-serif", style, bytes);
+        }
+    });
+}
+
+/// Where a file is written before it has its name.
+fn beside(path: &Path) -> Result<PathBuf, PlotError> {
+    let name = path.file_name().ok_or_else(|| {
+        let cause = io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file");
+        cannot_write(path, cause)
+    })?;
+    let name = name.to_string_lossy();
+    Ok(path.with_file_name(format!("partial-{}-{name}", std::process::id())))
+}
+
+/// Gives a file its name if it was written, and takes it away if not.
+fn place(path: &Path, beside: &Path, written: Result<(), PlotError>) -> Result<(), PlotError> {
+    let placed = written
+        .and_then(|()| std::fs::rename(beside, path).map_err(|cause| cannot_write(path, cause)));
+    if placed.is_err() {
+        // The first error is the one to tell.
+        let _ = std::fs::remove_file(beside);
+    }
+    placed
+}
+
+fn cannot_write(path: &Path, cause: io::Error) -> PlotError {
+    let path = path.display().to_string();
+    PlotError::Write { path, cause }
+}
+
+/// Coloured squares with names, from left to right, centred in the area, in as many lines as they need.
+///
+/// # Errors
+/// What the backend says.
+pub fn legend<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    entries: &[(String, RGBColor)],
+) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+    let (width, height) = area.dim_in_pixel();
+    let style = font(SMALL).pos(Pos::new(HPos::Left, VPos::Center));
+    let width_of = |s: &str| style.font.box_size(s).map_or(0, |b| b.0 as i32) + 54;
+    let mut lines: Vec<(i32, Vec<&(String, RGBColor)>)> = vec![(0, Vec::new())];
+    for entry in entries {
+        let own = width_of(&entry.0);
+        if lines
+            .last()
+            .is_none_or(|l| l.0 + own > width as i32 && l.0 > 0)
+        {
+            lines.push((0, Vec::new()));
+        }
+        if let Some(line) = lines.last_mut() {
+            line.0 += own;
+            line.1.push(entry);
+        }
+    }
+    let count = lines.len() as i32;
+    for (i, (total, line)) in lines.into_iter().enumerate() {
+        let mut x = (width as i32 - total) / 2;
+        let y = height as i32 * (2 * i as i32 + 1) / (2 * count);
+        for (name, colour) in line {
+            area.draw(&Rectangle::new(
+                [(x, y - 8), (x + 18, y + 8)],
+                colour.filled(),
+            ))?;
+            area.draw(&Text::new(name.clone(), (x + 26, y), style.clone()))?;
+            x += width_of(name);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Why there is no figure.
+
+/// Why a figure was not drawn or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlotError {
+    /// The name of the file says neither PNG nor SVG.
+    #[error("{path}: figures are .png or .svg; end the name so")]
+    Format {
+        /// The path.
+        path: String,
+    },
+    /// The file cannot be written.
+    #[error("{path}: cannot be written ({cause})")]
+    Write {
+        /// The path.
+        path: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The drawing failed.
+    #[error("{path}: {cause}")]
+    Draw {
+        /// The path.
+        path: String,
+        /// What failed.
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What should be drawn cannot be.
+    #[error("{path}: cannot be drawn: {problem}")]
+    Input {
+        /// The path.
+        path: String,
+        /// Why not.
+        problem: String,
+    },
+}
