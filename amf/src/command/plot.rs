@@ -12,7 +12,10 @@ use autodiff::random::stream;
 const DRAWS: usize = 50_000;
 
 pub fn run(args: &Plot) -> Result<()> {
-    let ending = args.out.extension().map(|e| e.to_string_lossy().to_lowercase());
+    let ending = args
+        .out
+        .extension()
+        .map(|e| e.to_string_lossy().to_lowercase());
     if !matches!(ending.as_deref(), Some("png" | "svg")) {
         bail!(
             "{}: figures are .png or .svg; end the name so",
