@@ -231,7 +231,11 @@ impl CrossFit {
         }
         let mut models = models.into_iter();
         let models = (0..self.experts.len())
-            .map(|_| models.by_ref().take(parts.len()).collect())
+            .map(|_| {
+                // All models of the expert leave the queue, also those behind one that failed.
+                let own: Vec<_> = models.by_ref().take(parts.len()).collect();
+                own.into_iter().collect()
+            })
             .collect();
         Ok((parts, models))
     }

@@ -132,7 +132,14 @@ impl Expert for Mixture {
     }
 
     fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
-        mixture_log_prob(self.log_prob_table(x).as_ref(), &self.weights)
+        let mut table = Mat::zeros(x.nrows(), self.experts.len());
+        for (k, e) in self.experts.iter().enumerate() {
+            // Experts without weight have no say, and none is asked of them.
+            if self.weights[k] > 0.0 {
+                col_mut(table.as_mut(), k).copy_from_slice(&e.log_prob(x));
+            }
+        }
+        mixture_log_prob(table.as_ref(), &self.weights)
     }
 
     /// Draws an expert for each row by its weight, then the row from that expert.

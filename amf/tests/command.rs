@@ -128,6 +128,11 @@ impl Bench {
         );
         assert!(json["mixture"]["w2"].as_f64().unwrap() > 0.0);
 
+        self.out(&format!(
+            "plot model.safetensors --data {data} --out corner.svg"
+        ));
+        let figure = std::fs::read_to_string(self.path("corner.svg")).unwrap();
+        assert!(figure.contains("<svg") && figure.contains(&names[0]));
         let info = self.out("info model.safetensors");
         assert!(info.contains("verdict: ") && info.contains("gmm_bic") && info.contains(&names[0]));
         let json = self.out("info model.safetensors --json");
@@ -282,7 +287,7 @@ fn the_printed_settings_can_be_read() {
     let text = bench.out("fit --print-config");
     let settings: amf::CrossFit = ron::from_str(&text).unwrap();
     assert_eq!(settings, amf::CrossFit::default());
-    for command in ["", "fit", "log-prob", "sample", "evaluate", "info"] {
+    for command in ["", "fit", "log-prob", "sample", "evaluate", "plot", "info"] {
         let help = bench.out(&format!("{command} --help"));
         assert!(
             help.contains("Examples:") && help.contains("amf "),
@@ -406,6 +411,14 @@ fn a_misuse_gets_one_line_and_leaves_no_file() {
     says("fit good.csv --config run.ron --out .", &["folder"]);
     says(
         "sample good.safetensors -n 5 --out no/where.csv",
+        &["cannot be written"],
+    );
+    says(
+        "plot good.safetensors --out figure.pdf",
+        &["figure.pdf", ".png or .svg"],
+    );
+    says(
+        "plot good.safetensors --out no/figure.png",
         &["cannot be written"],
     );
     // Models.

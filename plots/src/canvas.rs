@@ -24,6 +24,12 @@ pub fn font(size: i32) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&INK)
 }
 
+/// The pixels that a text takes in the bundled font.
+pub fn text_width(text: &str, size: i32) -> i32 {
+    bundle_font();
+    font(size).font.box_size(text).map_or(0, |b| b.0 as i32)
+}
+
 /// A tick label: as few decimals as it needs.
 pub fn tick(v: &f64) -> String {
     let rounded = (v * 100.0).round() / 100.0;

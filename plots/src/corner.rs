@@ -1,7 +1,7 @@
 //! The corner plot of a density: marginals on the diagonal, pairs below it.
 
 use crate::PlotError;
-use crate::canvas::{self, Drawn, font};
+use crate::canvas::{self, Drawn, font, text_width};
 use crate::contour;
 use crate::palette::INK;
 use crate::smooth;
@@ -535,11 +535,6 @@ fn bars(data: Draws<'_>, j: usize, window: (f64, f64)) -> Vec<f64> {
         }
     }
     out
-}
-
-fn text_width(text: &str, size: i32) -> i32 {
-    let style = font(size);
-    style.font.box_size(text).map_or(0, |b| b.0 as i32)
 }
 
 /// As much of a text as fits.

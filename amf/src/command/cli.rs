@@ -20,6 +20,7 @@ use std::path::PathBuf;
   amf log-prob model.safetensors new.csv             one log-density for each row of new.csv
   amf sample model.safetensors -n 1000 > more.csv    1000 new draws
   amf evaluate model.safetensors held_out.csv        how good it is on rows that it never saw
+  amf plot model.safetensors --data draws.csv --out model.png
   amf info model.safetensors                         what is in the file
 
 In Python:
@@ -42,6 +43,7 @@ pub enum Command {
     LogProb(LogProb),
     Sample(Sample),
     Evaluate(Evaluate),
+    Plot(Plot),
     Info(Info),
 }
 
@@ -175,6 +177,34 @@ pub struct Evaluate {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Draw a corner plot of a model: each column's density on the diagonal, each pair's below it.
+///
+/// Beneath the model lie the rows of DATA, or draws of the model without it: a histogram on the diagonal, points below. Lines enclose the model's regions
+/// of highest density that hold 50, 90 and 99 %.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  amf plot model.safetensors --out model.png
+  amf plot model.safetensors --data draws.csv --out model.svg")]
+pub struct Plot {
+    /// A model file.
+    pub model: PathBuf,
+    /// Rows to show beneath; - is standard input.
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<PathBuf>,
+    /// The columns of DATA that stand for the model's, in the model's order [default: those of the same names].
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// A column of log-weights of the rows.
+    #[arg(long, value_name = "COLUMN")]
+    pub log_weight: Option<String>,
+    /// The figure; its name ends in .png or .svg.
+    #[arg(long, value_name = "FIG.png|.svg")]
+    pub out: PathBuf,
+    /// Seed of the model's draws.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// Say what is in a model file.

@@ -7,7 +7,6 @@ use super::{Interrupted, data, summary};
 use crate::{Column, CrossFit, Density, DensityError, Draws, Support, suggested_support};
 use anyhow::{Context, Result, bail};
 use datasets::table::{self, ReadOptions, Table};
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;

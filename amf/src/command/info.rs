@@ -6,7 +6,6 @@ use super::{data, summary};
 use crate::{Column, FORMAT, Report};
 use anyhow::Result;
 use serde::Serialize;
-use std::io::Write;
 
 #[derive(Serialize)]
 struct Json<'a> {

@@ -7,6 +7,7 @@ mod fit;
 mod info;
 mod log_prob;
 mod output;
+mod plot;
 mod progress;
 mod sample;
 mod summary;
@@ -50,6 +51,7 @@ fn run(command: Command) -> Result<()> {
         Command::LogProb(args) => log_prob::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Info(args) => info::run(&args),
     }
 }

@@ -335,3 +335,27 @@ fn affordable(
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recipe_keeps_what_the_draws_can_support() {
+        let all = CrossFit::default().experts;
+        let left_out = |n: usize, d: usize| {
+            let mut notes = Vec::new();
+            let kept = affordable(all.clone(), n, d, &mut notes);
+            // Flows, Gaussianisation and the mixture by BIC stay.
+            assert!(kept.len() >= 6 && notes.len() == usize::from(kept.len() < all.len()));
+            all.len() - kept.len()
+        };
+        for (n, d) in [(300, 2), (5000, 2), (2000, 10), (1_000_000, 8)] {
+            assert_eq!(left_out(n, d), 0, "{n} {d}");
+        }
+        assert_eq!(
+            (left_out(20, 2), left_out(70, 64), left_out(1_000_000, 64)),
+            (4, 4, 4)
+        );
+    }
+}

@@ -126,6 +126,9 @@ pub struct Verdict {
 /// A certificate above this says that the search for weights did not end.
 const CONVERGED: f64 = 1e-3;
 
+/// So many standard errors by which a baseline is better are no chance.
+const CLEAR: f64 = 2.0;
+
 impl Verdict {
     /// From the rest of a report.
     pub(super) fn of(
@@ -141,7 +144,7 @@ impl Verdict {
             if b.nll.value < best.1 {
                 best = (&b.name, b.nll.value);
             }
-            if b.comparison() == Comparison::Worse {
+            if b.gain.value < -CLEAR * b.gain.standard_error {
                 reasons.push(format!(
                     "{} is better on held-out rows by {:.4} nats (standard error {:.4}): the experts are too rich for these data; prefer a \
                      simpler mixture by --config",

@@ -1,6 +1,7 @@
 //! Experts: densities behind one trait, each kind fitted from its own settings.
 //!
-//! A new kind takes one file beside this one (its settings, `check` and `fit`) and one variant of [`ExpertConfig`].
+//! A new kind takes one file beside this one (its settings, `check` and `fit`) and one variant of [`ExpertConfig`]; to be saved, a variant of
+//! [`crate::archive::Description`] and the two functions that write and read its numbers.
 
 mod flow;
 mod gaussian_mixture;
