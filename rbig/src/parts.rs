@@ -101,7 +101,9 @@ impl Rbig {
             return Err("a finite mean and a standard deviation are needed for each column".into());
         }
         if let Some(j) = parts.deviation.iter().position(|&d| !positive(d)) {
-            return Err(format!("the standard deviation of column {j} is not positive"));
+            return Err(format!(
+                "the standard deviation of column {j} is not positive"
+            ));
         }
         let standardisation = parts
             .mean

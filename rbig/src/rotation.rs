@@ -70,9 +70,7 @@ impl Rotation {
     /// Q row by row.
     pub fn rows(&self) -> Vec<f64> {
         let d = self.dim;
-        (0..d * d)
-            .map(|k| self.matrix[k % d * d + k / d])
-            .collect()
+        (0..d * d).map(|k| self.matrix[k % d * d + k / d]).collect()
     }
 
     /// The inverse of [`Self::rows`]; `None` unless the rows are those of an orthogonal matrix, to rounding.

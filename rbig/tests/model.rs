@@ -423,7 +423,11 @@ fn parts_make_the_same_model_and_bad_ones_are_refused() {
     // A heavy tail in the second column, so that one marginal has a warp.
     let x = Mat::from_fn(400, 2, |_, j| {
         let z = standard_normal(&mut rng);
-        if j == 0 { z } else { z / standard_normal(&mut rng) }
+        if j == 0 {
+            z
+        } else {
+            z / standard_normal(&mut rng)
+        }
     });
     for config in [
         RbigConfig::published(),
