@@ -2,7 +2,7 @@
 
 use crate::archive::{self, Description, NotSavable, Writer};
 use crate::experts::Expert;
-use autodiff::math::{LN_2PI, exp, ln, sum};
+use autodiff::math::{LN_2PI, exp, ln, ln_sum_exp, sum};
 use autodiff::matrix::col;
 use autodiff::random::{Pcg64, categorical, fill_standard_normal};
 use faer::prelude::*;
@@ -115,16 +115,18 @@ impl Kde {
             let own = -d * (log_h + 0.5 * LN_2PI);
             let terms: Vec<f64> = log_q
                 .iter()
-                .zip(&weights)
-                .map(|(&l, &w)| {
-                    // Without the point's own kernel; a point that no other kernel reaches counts as far away, not as impossible.
-                    let rest = exp(l) - w * exp(own);
-                    let loo = if rest > 1e-300 {
-                        ln(rest / (total - w))
+                .enumerate()
+                .map(|(i, &l)| {
+                    let w = weights[i];
+                    // Without the point's own kernel. Where that is nearly all there is, the difference would be rounding, and a
+                    // narrow kernel look good by it: the others are summed anew.
+                    let (all, own) = (exp(l), w * exp(own));
+                    let others = if all - own > 1e-10 * own && all < f64::INFINITY {
+                        ln((all - own) / (total - w))
                     } else {
-                        -690.0
+                        others(part.as_ref(), i, &log_w, h) - ln(total - w)
                     };
-                    w * loo
+                    w * others
                 })
                 .collect();
             sum(&terms)
@@ -187,6 +189,17 @@ fn kernel_sums(x: MatRef<'_, f64>, y: MatRef<'_, f64>, log_w: &[f64], h: f64) ->
         )
         .collect();
     results.concat()
+}
+
+/// `ln sum_{k != i} w_k N(x_i; x_k, h^2 I)`.
+fn others(x: MatRef<'_, f64>, i: usize, log_w: &[f64], h: f64) -> f64 {
+    let (n, d) = (x.nrows(), x.ncols());
+    let term = |k: usize| {
+        let square = |j: usize| (x[(k, j)] - x[(i, j)]) * (x[(k, j)] - x[(i, j)]);
+        log_w[k] - 0.5 * (0..d).map(square).sum::<f64>() / (h * h)
+    };
+    let terms: Vec<f64> = (0..n).filter(|k| *k != i).map(term).collect();
+    ln_sum_exp(&terms) - d as f64 * (ln(h) + 0.5 * LN_2PI)
 }
 
 impl Expert for Kde {
@@ -261,5 +274,26 @@ mod tests {
         let draws = kde.sample(5000, &mut rng);
         let nll = -sum(&kde.log_prob(draws.as_ref())) / 5000.0;
         assert!((nll - entropy).abs() < 0.15, "{nll}");
+    }
+
+    #[test]
+    fn isolated_points_in_many_dimensions_ask_for_a_wide_kernel() {
+        // Ten dimensions and heavy tails: many a point is so far from the others that its own kernel is all there is in rounding.
+        let mut rng = stream(1, "kde");
+        let x = Mat::from_fn(600, 10, |_, _| {
+            let (a, b) = (standard_normal(&mut rng), standard_normal(&mut rng));
+            a / (0.1 + b.abs())
+        });
+        let kde = Kde::fit(Data::new(x.as_ref()), &mut rng).unwrap();
+        assert!(kde.bandwidth() > 0.3, "{}", kde.bandwidth());
+        // The likelihood of the points under the others, term by term, is best near the bandwidth that was found.
+        let score = |h: f64| {
+            let loo = (0..600).map(|i| others(kde.white.as_ref(), i, &kde.log_weights, h));
+            loo.sum::<f64>()
+        };
+        let found = score(kde.bandwidth());
+        for factor in [0.3, 0.8, 1.25] {
+            assert!(score(factor * kde.bandwidth()) < found, "{factor}");
+        }
     }
 }
