@@ -84,15 +84,19 @@ pub fn smooth_png(
             large.present()?;
         }
         let mut means = Vec::with_capacity(3 * (small.0 * small.1) as usize);
-        for y in 0..small.1 as usize {
-            for x in 0..small.0 as usize {
-                for channel in 0..3 {
-                    let row = |dy: usize| ((y * fine + dy) * width + x * fine) * 3 + channel;
-                    let all = (0..fine).flat_map(|dy| (0..fine).map(move |dx| row(dy) + 3 * dx));
-                    let sum: usize = all.map(|at| usize::from(pixels[at])).sum();
-                    means.push(((sum + fine * fine / 2) / (fine * fine)) as u8);
+        for rows in pixels.chunks_exact(3 * width * fine) {
+            let mut sums = vec![[0_usize; 3]; small.0 as usize];
+            for row in rows.chunks_exact(3 * width) {
+                for (sum, across) in sums.iter_mut().zip(row.chunks_exact(3 * fine)) {
+                    for pixel in across.chunks_exact(3) {
+                        for (s, p) in sum.iter_mut().zip(pixel) {
+                            *s += usize::from(*p);
+                        }
+                    }
                 }
             }
+            let mean = |s: &usize| ((s + fine * fine / 2) / (fine * fine)) as u8;
+            means.extend(sums.as_flattened().iter().map(mean));
         }
         let whole = BitMapElement::with_owned_buffer((0, 0), small, means);
         area.draw(&whole.ok_or("the picture has no pixels")?)?;

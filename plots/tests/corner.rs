@@ -26,7 +26,7 @@ fn every_number_of_columns_in_both_formats() {
     let folder = tempfile::tempdir().unwrap();
     let mut sizes = Vec::new();
     for d in [1, 2, 5, 12] {
-        let (columns, model) = (names(d), normal(3000, d, "model"));
+        let (columns, model) = (names(d), normal(2000, d, "model"));
         let (data, weights) = (normal(200, d, "data"), vec![0.5; 200]);
         let values = data.as_ref();
         let weighted = Some(Draws {

@@ -94,7 +94,11 @@ fn flow(
     let needed = layers.iter().try_fold(0usize, |total, l| {
         total.checked_add(l.num_params(standardise.dim())?)
     });
-    if needed.is_none_or(|n| n > reader.numbers()) {
+    // A layer keeps, for each hidden layer, how many units see how many coordinates.
+    let deep: usize = layers.iter().map(hidden_layers).sum();
+    let too_deep = deep.checked_mul(standardise.dim());
+    let too_deep = too_deep.is_none_or(|n| n / 16 > reader.numbers());
+    if too_deep || needed.is_none_or(|n| n > reader.numbers()) {
         return Err("the layers need more numbers than the file holds".into());
     }
     let mut mixture = || reader.within("base", |r| gaussian_mixture(r));
@@ -113,6 +117,11 @@ fn flow(
         flow.params_mut()[block.range].copy_from_slice(&values);
     }
     Ok(flow)
+}
+
+fn hidden_layers(layer: &LayerSpec) -> usize {
+    let (LayerSpec::Made { hidden, .. } | LayerSpec::Coupling { hidden, .. }) = layer;
+    hidden.len()
 }
 
 pub(crate) fn write_gaussian_mixture(m: &GaussianMixture, w: &mut Writer) -> Description {

@@ -2,7 +2,7 @@
 
 use super::support::{Column, Support, to_line};
 use crate::posterior::{ImportanceWeights, Reliability, WeightsError};
-use autodiff::matrix::{col, select_rows};
+use autodiff::matrix::select_rows;
 use autodiff::random::stream;
 use faer::prelude::*;
 
@@ -136,14 +136,17 @@ impl<'a> Draws<'a> {
                 column: c.name.clone(),
                 reason,
             })?;
-            for (i, &value) in col(self.points, j).iter().enumerate() {
+            for i in 0..n {
+                let value = self.points[(i, j)];
+                if c.support.contains(value) {
+                    continue;
+                }
                 let (column, row) = (c.name.clone(), i + 1);
-                if !value.is_finite() {
-                    return Err(DrawsError::NotFinite { column, row, value });
-                }
-                if !c.support.contains(value) {
-                    return Err(outside(c.support, column, row, value));
-                }
+                return Err(if value.is_finite() {
+                    outside(c.support, column, row, value)
+                } else {
+                    DrawsError::NotFinite { column, row, value }
+                });
             }
         }
         Ok(())

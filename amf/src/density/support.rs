@@ -1,7 +1,7 @@
 //! Columns, and the bijections that take bounded ones to the whole line.
 
 use autodiff::math::{exp, ln, sigmoid};
-use autodiff::matrix::{col, col_mut};
+use autodiff::matrix::col_mut;
 use faer::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -159,9 +159,9 @@ pub(crate) fn from_line(columns: &[Column], mut u: Mat<f64>) -> Mat<f64> {
 /// would put probability where no value can be.
 #[must_use]
 pub fn suggested_support(x: MatRef<'_, f64>, column: usize) -> Option<Support> {
-    let values = col(x, column);
+    let values: Vec<f64> = (0..x.nrows()).map(|i| x[(i, column)]).collect();
     let n = values.len() as f64;
-    let mean = autodiff::math::sum(values) / n;
+    let mean = autodiff::math::sum(&values) / n;
     let moment = |p: i32| values.iter().map(|v| (v - mean).powi(p)).sum::<f64>() / n;
     let sd = moment(2).sqrt();
     let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
