@@ -77,7 +77,7 @@ pub use cross_fit::{CrossFit, CrossFitError, CrossFitted, PartObserver};
 pub use density::{
     BaselineReport, Calibration, Column, Comparison, Density, DensityError, DensityObserver, Draws,
     DrawsError, ExpertLine, FORMAT, LeftOut, LoadError, Region, Report, Score, Stage, Step,
-    Support, Verdict, suggested_support,
+    Support, Trust, Verdict, suggested_support,
 };
 pub use experts::{Expert, ExpertConfig, ExpertError, ExpertReport, Fitted, NamedExpert, Progress};
 pub use kde::Kde;

@@ -1,6 +1,6 @@
 //! The tables that people read.
 
-use crate::{Column, Comparison, Density, Report, Score, Support};
+use crate::{Column, Comparison, Density, Report, Score, Support, Trust};
 use std::fmt::Write;
 
 /// Everything about a model, line by line.
@@ -96,13 +96,13 @@ fn calibration(report: &Report) -> String {
 fn verdict(report: &Report) -> String {
     let v = &report.verdict;
     let mut out = format!("best by held-out likelihood: {}\n", v.best);
-    if v.trusted {
-        out.push_str("verdict: nothing speaks against this fit\n");
-    } else {
-        out.push_str("verdict: do not trust this fit as it is\n");
-        for r in &v.reasons {
-            let _ = writeln!(out, "  - {r}");
-        }
+    out.push_str(match v.trust {
+        Trust::Yes => "verdict: nothing speaks against this fit\n",
+        Trust::WithCare => "verdict: good enough for most uses, but\n",
+        Trust::No => "verdict: do not trust this fit as it is\n",
+    });
+    for r in &v.reasons {
+        let _ = writeln!(out, "  - {r}");
     }
     out
 }

@@ -22,6 +22,8 @@ const NOMINAL: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 const TOLERANCE: f64 = 0.02;
 /// The same for the share beyond the last region.
 const TAIL_TOLERANCE: f64 = 0.004;
+/// Where a share is off by more than so many times its tolerance, the model is no good.
+const GRAVE: f64 = 2.5;
 
 /// Shares of held-out rows in the model's regions of highest density.
 ///
@@ -132,8 +134,8 @@ impl Calibration {
         }
     }
 
-    /// What speaks against the model: a share that is off by more than three standard errors and by more than does no harm.
-    pub(super) fn objections(&self) -> Vec<String> {
+    /// What speaks against the model: a share that is off by more than three standard errors and by more than does no harm; and whether it is grave.
+    pub(super) fn objections(&self) -> Vec<(bool, String)> {
         let mut out = Vec::new();
         for r in &self.regions {
             let off = r.share - r.nominal;
@@ -143,20 +145,22 @@ impl Calibration {
             let percent = 100.0 * r.nominal;
             if r.nominal == NOMINAL[3] {
                 if -off > TAIL_TOLERANCE {
-                    out.push(format!(
+                    let said = format!(
                         "{:.2} % of held-out rows lie beyond the model's region of {percent} %, where {:.2} % should: its tails are too \
                          light, or there are outliers",
                         100.0 * (1.0 - r.share),
                         100.0 - percent
-                    ));
+                    );
+                    out.push((-off > GRAVE * TAIL_TOLERANCE, said));
                 }
             } else if off.abs() > TOLERANCE {
-                out.push(format!(
+                let said = format!(
                     "{:.1} % of held-out rows lie in the model's region of {percent} % (standard error {:.1} %): the model is too {}",
                     100.0 * r.share,
                     100.0 * r.standard_error,
                     if off > 0.0 { "wide" } else { "narrow" }
-                ));
+                );
+                out.push((off.abs() > GRAVE * TOLERANCE, said));
             }
         }
         out
@@ -234,13 +238,14 @@ mod tests {
         assert!((weighted.distance - right.distance).abs() < 1e-9);
         let narrow = of(0.8, false);
         assert!(narrow.p_value < 1e-6);
-        let said = narrow.objections().join("; ");
+        let said: Vec<String> = narrow.objections().into_iter().map(|o| o.1).collect();
+        let said = said.join("; ");
         assert!(
             said.contains("too narrow") && said.contains("tails are too light"),
             "{said}"
         );
         let wide = of(1.3, false);
-        assert!(wide.objections()[0].contains("too wide"), "{wide:?}");
+        assert!(wide.objections()[0].1.contains("too wide"), "{wide:?}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::experts::{
 use crate::mixture::mixture_log_prob;
 use crate::weights::Source;
 use autodiff::matrix::{col, select_rows};
+use autodiff::random::{permutation, stream};
 use flows::{Data, EmConfig};
 use std::ops::ControlFlow;
 
@@ -67,7 +68,7 @@ impl From<CrossFitError> for DensityError {
     }
 }
 
-/// Groups of rows for scoring a mixture whose weights did not see them.
+/// Random groups of rows for scoring a mixture whose weights did not see them.
 const GROUPS: usize = 5;
 /// The most multiply-adds of one pass of expectation-maximisation over a mixture of a fixed size in the default recipe.
 const MOST_WORK: f64 = 5e7;
@@ -245,9 +246,10 @@ fn cross_weighted(
 ) -> Vec<f64> {
     let table = fitted.out_of_fold.as_ref();
     let mut out = vec![0.0; table.nrows()];
+    let place = permutation(&mut stream(seed, "density/groups"), table.nrows());
     for g in 0..GROUPS {
         let (own, others): (Vec<usize>, Vec<usize>) =
-            (0..table.nrows()).partition(|i| i % GROUPS == g);
+            (0..table.nrows()).partition(|&i| place[i] % GROUPS == g);
         let (mine, rest) = (select_rows(table, &own), select_rows(table, &others));
         let weights: Option<Vec<f64>> = shares.map(|s| others.iter().map(|&i| s[i]).collect());
         let source = Source::HeldOut {

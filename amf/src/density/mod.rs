@@ -14,7 +14,7 @@ mod support;
 pub use calibration::{Calibration, Region};
 pub use draws::{Draws, DrawsError};
 pub use fit::{DensityError, DensityObserver, Stage, Step};
-pub use report::{BaselineReport, Comparison, ExpertLine, LeftOut, Report, Verdict};
+pub use report::{BaselineReport, Comparison, ExpertLine, LeftOut, Report, Trust, Verdict};
 pub use save::{FORMAT, LoadError};
 pub use score::Score;
 pub use support::{Column, Support, suggested_support};

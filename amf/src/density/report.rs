@@ -117,14 +117,27 @@ pub struct LeftOut {
 pub struct Verdict {
     /// Name of the density with the best held-out likelihood: `mixture` or a baseline.
     pub best: String,
-    /// Whether there is nothing against the fit.
-    pub trusted: bool,
+    /// Whether it can be trusted.
+    pub trust: Trust,
     /// What there is against it, and what to do; sentences.
     pub reasons: Vec<String>,
 }
 
+/// Whether a fit can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Trust {
+    /// Nothing speaks against it.
+    Yes,
+    /// Something is measurably off, by little: good enough for most uses, and the reasons say for which it is not.
+    WithCare,
+    /// No.
+    No,
+}
+
 /// A certificate above this says that the search for weights did not end.
 const CONVERGED: f64 = 1e-3;
+/// A loss of more nats than this is no matter of taste.
+const CLEARLY: f64 = 0.05;
 
 /// So many standard errors by which a baseline is better are no chance.
 const CLEAR: f64 = 2.0;
@@ -138,45 +151,51 @@ impl Verdict {
         calibration: &Calibration,
         weights: Option<&Reliability>,
     ) -> Self {
-        let mut reasons = Vec::new();
+        let mut reasons: Vec<(bool, String)> = Vec::new();
         let mut best = ("mixture", mixture.value);
         for b in baselines {
             if b.nll.value < best.1 {
                 best = (&b.name, b.nll.value);
             }
             if b.gain.value < -CLEAR * b.gain.standard_error {
-                reasons.push(format!(
+                let said = format!(
                     "{} is better on held-out rows by {:.4} nats (standard error {:.4}): the experts are too rich for these data; prefer a \
                      simpler mixture by --config",
                     b.name, -b.gain.value, b.gain.standard_error
-                ));
+                );
+                reasons.push((-b.gain.value > CLEARLY, said));
             }
         }
         if mixture.value == f64::INFINITY {
-            reasons.push(
+            reasons.push((
+                true,
                 "some held-out rows have density zero: look for rows far from all others".into(),
-            );
+            ));
         }
         if certificate > CONVERGED {
-            reasons.push(format!(
+            let said = format!(
                 "other mixture weights would gain up to {certificate:.4} nats: raise max_iterations of the rule"
-            ));
+            );
+            reasons.push((certificate > CLEARLY, said));
         }
         reasons.extend(calibration.objections());
         if let Some(w) = weights {
             if let Some(warning) = w.warning() {
-                reasons.push(warning);
+                reasons.push((true, warning));
             } else if w.pareto_k.is_none() {
-                reasons.push(
-                    "fewer than 25 weighted rows: how far their weights can be trusted is unknown"
-                        .into(),
-                );
+                let said =
+                    "fewer than 25 weighted rows: how far their weights can be trusted is unknown";
+                reasons.push((true, said.into()));
             }
         }
         Self {
             best: best.0.to_owned(),
-            trusted: reasons.is_empty(),
-            reasons,
+            trust: match reasons.iter().map(|r| r.0).max() {
+                None => Trust::Yes,
+                Some(false) => Trust::WithCare,
+                Some(true) => Trust::No,
+            },
+            reasons: reasons.into_iter().map(|r| r.1).collect(),
         }
     }
 }
