@@ -103,7 +103,7 @@ impl Support {
     }
 
     /// The x of a u, inside of the support whatever the rounding.
-    fn from_line(self, u: f64) -> f64 {
+    fn inverse(self, u: f64) -> f64 {
         match self {
             Self::Real => u,
             Self::Positive => exp(u).clamp(f64::MIN_POSITIVE, f64::MAX),
@@ -145,7 +145,7 @@ pub(crate) fn from_line(columns: &[Column], mut u: Mat<f64>) -> Mat<f64> {
     for (j, c) in columns.iter().enumerate() {
         if c.support != Support::Real {
             for v in col_mut(u.as_mut(), j) {
-                *v = c.support.from_line(*v);
+                *v = c.support.inverse(*v);
             }
         }
     }
@@ -194,17 +194,17 @@ mod tests {
         fn draws_lie_inside_and_jacobians_are_slopes(u in -1e3..1e3f64, low in -1e6..1e6f64, width in 1e-3..1e6f64) {
             let interval = Support::Interval { low, high: low + width };
             for s in [Support::Positive, interval] {
-                prop_assert!(s.contains(s.from_line(u)));
+                prop_assert!(s.contains(s.inverse(u)));
             }
             let u = u / 200.0;
             for s in [Support::Real, Support::Positive, interval] {
-                let x = s.from_line(u);
+                let x = s.inverse(u);
                 let (back, jacobian) = s.to_line(x);
                 // How much of x is rounding when it is far from 0.
                 let digits = 1e-15 * x.abs() * exp(jacobian) + 1e-12;
                 prop_assert!((back - u).abs() < 10.0 * digits, "{back} {u}");
                 let h = 1e-6;
-                let slope = (s.from_line(u + h) - s.from_line(u - h)) / (2.0 * h);
+                let slope = (s.inverse(u + h) - s.inverse(u - h)) / (2.0 * h);
                 prop_assert!((ln(slope) + jacobian).abs() < 1e-4 + 1e7 * digits);
             }
         }
