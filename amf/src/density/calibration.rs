@@ -22,6 +22,8 @@ const NOMINAL: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 const TOLERANCE: f64 = 0.02;
 /// The same for the share beyond the last region.
 const TAIL_TOLERANCE: f64 = 0.004;
+/// A chance of a normal variate beyond three standard errors, on one side.
+const CHANCE: f64 = 0.00135;
 /// Where a share is off by more than so many times its tolerance, the model is no good.
 const GRAVE: f64 = 2.5;
 
@@ -144,7 +146,10 @@ impl Calibration {
             }
             let percent = 100.0 * r.nominal;
             if r.nominal == NOMINAL[3] {
-                if -off > TAIL_TOLERANCE {
+                // So few rows are expected there that their number is far from normal.
+                let found = (1.0 - r.share) * self.rows;
+                let chance = at_least(found.round() as usize, (1.0 - r.nominal) * self.rows);
+                if -off > TAIL_TOLERANCE && chance < CHANCE {
                     let said = format!(
                         "{:.2} % of held-out rows lie beyond the model's region of {percent} %, where {:.2} % should: its tails are too \
                          light, or there are outliers",
@@ -165,6 +170,16 @@ impl Calibration {
         }
         out
     }
+}
+
+/// The chance that a Poisson variate of the given mean is at least `count`.
+fn at_least(count: usize, mean: f64) -> f64 {
+    let (mut term, mut below) = (exp(-mean), 0.0);
+    for k in 0..count {
+        below += term;
+        term *= mean / (k + 1) as f64;
+    }
+    (1.0 - below).max(0.0)
 }
 
 /// How often the largest distance of n points from the uniform law is above `distance`, by the limit law with Stephens' (1970) correction.
@@ -224,6 +239,28 @@ mod tests {
             },
             7,
         )
+    }
+
+    #[test]
+    fn one_row_of_fifty_in_the_tail_is_no_objection_and_ten_of_a_thousand_are() {
+        assert!((at_least(1, 0.05) - 0.048_770_575_499_285_99).abs() < 1e-15);
+        assert!((at_least(3, 2.0) - 0.323_323_583_816_936_5).abs() < 1e-14);
+        assert!(at_least(0, 1.0) == 1.0 && at_least(400, 300.0) < 1e-6);
+        let with = |rows: f64, outside: f64| Calibration {
+            regions: vec![Region {
+                nominal: 0.999,
+                share: 1.0 - outside / rows,
+                standard_error: (0.000_999 / rows).sqrt(),
+            }],
+            distance: 0.0,
+            p_value: 1.0,
+            rows,
+            draws: 20_000,
+        };
+        assert!(with(50.0, 1.0).objections().is_empty());
+        assert!(with(1000.0, 5.0).objections().is_empty());
+        assert!(with(1000.0, 10.0).objections().iter().any(|o| !o.0));
+        assert!(with(1000.0, 20.0).objections().iter().any(|o| o.0));
     }
 
     #[test]
