@@ -7,7 +7,6 @@ use autodiff::matrix::{col, col_mut};
 use autodiff::random::{Pcg64, categorical, fill_standard_normal};
 use autodiff::{Backward, Forward, Op};
 use faer::prelude::*;
-use serde::Deserialize;
 use std::ops::Range;
 
 /// `b(z) = sum_k w_k N(z; m_k + L_k a_k, L_k L_k^T)` with trained displacements `a_k`, which begin at zero.
@@ -34,38 +33,26 @@ struct Component {
     log_norm: f64,
 }
 
-/// The serialised form of a [`GaussianMixture`], which is what is promised of its parts.
-#[derive(Deserialize)]
-struct Parts {
-    dim: usize,
-    components: Vec<Part>,
-}
-
-#[derive(Deserialize)]
-struct Part {
-    weight: f64,
-    mean: Vec<f64>,
-    factor: Vec<f64>,
-}
-
 impl TrainedMixture {
     /// Begins as `start`, a sound mixture; the parameters lie at `offset`.
     pub fn new(start: &GaussianMixture, train_weights: bool, offset: usize) -> Self {
-        let text = ron::to_string(start).expect("a mixture is serialisable");
-        let Parts { dim, components } = ron::from_str(&text).expect("it reads what it wrote");
-        let component = |part: Part| {
-            let ln_det: f64 = (0..dim).map(|j| ln(part.factor[j * dim + j])).sum();
+        let (dim, parts) = (start.dim(), start.parts());
+        let component = |((&weight, mean), factor): ((&f64, &[f64]), &[f64])| {
+            let ln_det: f64 = (0..dim).map(|j| ln(factor[j * dim + j])).sum();
             Component {
-                weight: part.weight,
-                ln_weight: ln(part.weight),
-                mean: part.mean,
-                factor: part.factor,
+                weight,
+                ln_weight: ln(weight),
+                mean: mean.to_vec(),
+                factor: factor.to_vec(),
                 log_norm: -ln_det - 0.5 * dim as f64 * LN_2PI,
             }
         };
+        let means = parts.means.chunks_exact(dim);
+        let factors = parts.factors.chunks_exact(dim * dim);
+        let components = parts.weights.iter().zip(means).zip(factors).map(component);
         Self {
             dim,
-            components: components.into_iter().map(component).collect(),
+            components: components.collect(),
             train_weights,
             offset,
         }

@@ -1,17 +1,16 @@
 //! The parts of a Gaussian mixture, to be changed: other frames, wider components.
 
 use faer::prelude::*;
-use flows::GaussianMixture;
-use serde::{Deserialize, Serialize};
+use flows::{GaussianMixture, MixtureParts};
 
-/// The serialised form of a [`GaussianMixture`], which is what is promised of its parts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The components of a [`GaussianMixture`], one by one.
+#[derive(Debug, Clone)]
 pub(super) struct Parts {
     dim: usize,
     components: Vec<Part>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 struct Part {
     weight: f64,
     mean: Vec<f64>,
@@ -21,13 +20,37 @@ struct Part {
 
 impl Parts {
     pub fn of(mixture: &GaussianMixture) -> Self {
-        let text = ron::to_string(mixture).expect("a mixture is serialisable");
-        ron::from_str(&text).expect("it reads what it wrote")
+        let (dim, parts) = (mixture.dim(), mixture.parts());
+        let means = parts.means.chunks_exact(dim);
+        let factors = parts.factors.chunks_exact(dim * dim);
+        let component = |((&weight, mean), factor): ((&f64, &[f64]), &[f64])| Part {
+            weight,
+            mean: mean.to_vec(),
+            factor: factor.to_vec(),
+        };
+        let components = parts.weights.iter().zip(means).zip(factors).map(component);
+        Self {
+            dim,
+            components: components.collect(),
+        }
     }
 
     pub fn build(&self) -> GaussianMixture {
-        let text = ron::to_string(self).expect("parts are serialisable");
-        ron::from_str(&text).expect("it reads what it wrote")
+        let parts = MixtureParts {
+            weights: self.components.iter().map(|c| c.weight).collect(),
+            means: self
+                .components
+                .iter()
+                .flat_map(|c| c.mean.clone())
+                .collect(),
+            factors: self
+                .components
+                .iter()
+                .flat_map(|c| c.factor.clone())
+                .collect(),
+        };
+        GaussianMixture::from_parts(self.dim, &parts)
+            .expect("orthogonal maps and positive scales keep a mixture sound")
     }
 
     /// The law of `R x`, R orthogonal.
