@@ -1,0 +1,234 @@
+//! Files that are written beside their place and renamed.
+
+use crate::seal::{Damage, seal, unseal};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What can go wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk is full.
+    #[error("{path}: cannot be written: {source}; make room and start again, what is finished is kept")]
+    Full {
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It cannot be written.
+    #[error("{path}: cannot be written: {source}")]
+    Write {
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It cannot be read.
+    #[error("{path}: cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is not what was written.
+    #[error("{path}: {damage}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        damage: Damage,
+    },
+}
+
+/// How a file ends whose writing is not finished.
+const PARTIAL: &str = ".partial";
+
+/// Writes a whole file or none: beside its place, to the disk, then renamed. Folders on the way are made.
+///
+/// The file beside is locked while it is written, so that [`sweep`] knows those that nobody writes any more.
+///
+/// # Errors
+/// [`Error::Full`], [`Error::Write`]; nothing is left beside.
+pub fn write(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    let failed = |source: io::Error| {
+        let path = path.display().to_string();
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                Error::Full { path, source }
+            }
+            _ => Error::Write { path, source },
+        }
+    };
+    // Somebody may sweep the file up between its making and its lock, or remove an empty folder: then it is made anew.
+    for _ in 0..8 {
+        match attempt(path, contents) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            done => return done.map_err(failed),
+        }
+    }
+    attempt(path, contents).map_err(failed)
+}
+
+fn attempt(path: &Path, contents: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let beside = beside(path);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&beside)?;
+    // Where the file system knows no locks nothing is ever swept up.
+    let _ = file.try_lock();
+    let done = file
+        .write_all(contents)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&beside, path));
+    if done.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    done
+}
+
+/// A name of its own for each writing.
+fn beside(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}-{count}{PARTIAL}", std::process::id()));
+    PathBuf::from(name)
+}
+
+/// Writes contents with their checksum, see [`write`](fn@write).
+///
+/// # Errors
+/// As of [`write`](fn@write).
+pub(crate) fn write_sealed(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    write(path, &seal(contents.to_vec()))
+}
+
+/// The contents of a sealed file.
+///
+/// # Errors
+/// [`Error::Read`], [`Error::Damaged`].
+pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let name = || path.display().to_string();
+    let mut bytes = std::fs::read(path).map_err(|source| Error::Read {
+        path: name(),
+        source,
+    })?;
+    match unseal(&bytes).map(<[u8]>::len) {
+        Ok(length) => {
+            bytes.truncate(length);
+            Ok(bytes)
+        }
+        Err(damage) => Err(Error::Damaged {
+            path: name(),
+            damage,
+        }),
+    }
+}
+
+/// Removes what processes that are gone have left beside, in a folder and those below it. What cannot be looked at stays.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
+        if kind.is_dir() {
+            sweep(&path);
+        } else if kind.is_file()
+            && path.to_string_lossy().ends_with(PARTIAL)
+            && is_abandoned(&path)
+        {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// Whether nobody holds the lock of a file.
+fn is_abandoned(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    match file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_whole_and_nothing_lies_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/c.bin");
+        write_sealed(&path, b"first").unwrap();
+        write_sealed(&path, b"second").unwrap();
+        assert_eq!(read(&path).unwrap(), b"second");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn errors_name_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let e = write(&file.join("below"), b"y").unwrap_err().to_string();
+        assert!(e.contains("below") && e.contains("cannot be written"), "{e}");
+        let e = read(&dir.path().join("none")).unwrap_err().to_string();
+        assert!(e.contains("none") && e.contains("cannot be read"), "{e}");
+        let e = read(&file).unwrap_err().to_string();
+        assert!(e.contains("file") && e.contains("cut short"), "{e}");
+        // A folder cannot be replaced: nothing is left beside it.
+        let folder = dir.path().join("folder");
+        std::fs::create_dir_all(folder.join("full")).unwrap();
+        assert!(write(&folder, b"z").is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn sweeping_takes_what_nobody_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let below = dir.path().join("below");
+        std::fs::create_dir(&below).unwrap();
+        let (dead, alive) = (below.join("a.1-0.partial"), below.join("b.2-0.partial"));
+        std::fs::write(&dead, "half").unwrap();
+        let writer = File::create(&alive).unwrap();
+        writer.try_lock().unwrap();
+        std::fs::write(below.join("whole"), "whole").unwrap();
+        sweep(dir.path());
+        assert!(!dead.exists() && alive.exists() && below.join("whole").exists());
+        drop(writer);
+        sweep(dir.path());
+        assert!(!alive.exists());
+    }
+
+    #[test]
+    fn writers_and_sweepers_do_not_disturb_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("record");
+        std::thread::scope(|scope| {
+            for i in 0..4u8 {
+                let (dir, path) = (dir.path(), &path);
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        write_sealed(path, &[i; 1000]).unwrap();
+                        sweep(dir);
+                        assert_eq!(read(path).unwrap().len(), 1000);
+                    }
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,19 @@
+//! Files that are whole or not there, and the work that is kept in them.
+//!
+//! - [`seal`] and [`unseal`]: a checksum at the end of a file, so that one that was cut short or changed is never taken for a result;
+//! - [`write`](fn@write): beside its place, to the disk, then renamed; what a killed process left beside is swept up by [`sweep`];
+//! - [`Shelf`]: finished units of work and checkpoints by name, [`Folder`] keeps them as sealed files;
+//! - [`Fingerprint`]: the name of a unit, a hash of everything that its result depends on;
+//! - [`Claim`]: one process at a time works on a thing, as long as it lives.
+
+mod claim;
+mod file;
+mod fingerprint;
+mod seal;
+mod shelf;
+
+pub use claim::Claim;
+pub use file::{Error, read, sweep, write};
+pub use fingerprint::Fingerprint;
+pub use seal::{Damage, seal, unseal};
+pub use shelf::{Event, Folder, NoShelf, Shelf};
