@@ -95,6 +95,27 @@ impl Adam {
         }
     }
 
+    /// First and second moments, and the powers `beta1^t` and `beta2^t`: with the settings, all there is.
+    #[must_use]
+    pub fn parts(&self) -> (&[f64], &[f64], (f64, f64)) {
+        (&self.first, &self.second, self.powers)
+    }
+
+    /// The inverse of [`Self::parts`]; `None` for moments of different lengths.
+    #[must_use]
+    pub fn from_parts(
+        config: AdamConfig,
+        [first, second]: [Vec<f64>; 2],
+        powers: (f64, f64),
+    ) -> Option<Self> {
+        (first.len() == second.len()).then_some(Self {
+            config,
+            first,
+            second,
+            powers,
+        })
+    }
+
     /// One step down `scale * grad` at the given learning rate.
     ///
     /// ```text

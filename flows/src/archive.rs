@@ -83,8 +83,8 @@ impl<'a> Archive<'a> {
         Ok((description, Self { tensors }))
     }
 
-    /// A vector of finite numbers.
-    pub fn array(&self, name: &str) -> Result<Vec<f64>, String> {
+    /// A vector of any numbers.
+    pub fn any(&self, name: &str) -> Result<Vec<f64>, String> {
         let t = self
             .tensors
             .tensor(name)
@@ -92,13 +92,13 @@ impl<'a> Archive<'a> {
         if t.dtype() != Dtype::F64 || t.shape().len() != 1 {
             return Err(format!("array \"{name}\" is not a vector of f64"));
         }
-        let values: Vec<f64> = t
-            .data()
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|b| f64::from_le_bytes(*b))
-            .collect();
+        let bytes = t.data().as_chunks::<8>().0;
+        Ok(bytes.iter().map(|b| f64::from_le_bytes(*b)).collect())
+    }
+
+    /// A vector of finite numbers.
+    pub fn array(&self, name: &str) -> Result<Vec<f64>, String> {
+        let values = self.any(name)?;
         match values.iter().position(|v| !v.is_finite()) {
             Some(i) => Err(format!("array \"{name}\" holds {} at {i}", values[i])),
             None => Ok(values),

@@ -42,7 +42,9 @@ pub use blocks::ParamBlock;
 pub use conditional::{ConditionalData, ConditionalFlow};
 pub use conditioner::{Activation, Conditioner};
 pub use coupling::Coupling;
-pub use fit::{Batch, Data, Evaluation, FitConfig, FitError, FitReport, Observer, Termination};
+pub use fit::{
+    Backoff, Batch, Data, Evaluation, FitConfig, FitError, FitReport, Observer, Termination,
+};
 pub use flow::{Flow, FlowError};
 pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture, MixtureParts};
 pub use made::Made;

@@ -319,7 +319,7 @@ fn a_diverging_fit_is_an_error_that_names_the_step() {
         )
         .unwrap_err();
     assert!(
-        matches!(error, FitError::NonFinite { step: 2.., .. }),
+        matches!(error, FitError::Diverged { step: 2.., .. }),
         "{error}"
     );
     assert!(mean_nll(&flow, &x).is_finite());

@@ -46,6 +46,15 @@ pub enum Error {
 /// How a file ends whose writing is not finished.
 const PARTIAL: &str = ".partial";
 
+/// Whether to wait until the disk has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// It survives the machine.
+    ForDisk,
+    /// It survives the process; after a failure of the machine its checksum tells whether it is whole.
+    No,
+}
+
 /// Writes a whole file or none: beside its place, to the disk, then renamed. Folders on the way are made.
 ///
 /// The file beside is locked while it is written, so that [`sweep`] knows those that nobody writes any more.
@@ -53,6 +62,10 @@ const PARTIAL: &str = ".partial";
 /// # Errors
 /// [`Error::Full`], [`Error::Write`]; nothing is left beside.
 pub fn write(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    write_and(Wait::ForDisk, path, contents)
+}
+
+pub(crate) fn write_and(wait: Wait, path: &Path, contents: &[u8]) -> Result<(), Error> {
     let failed = |source: io::Error| {
         let path = path.display().to_string();
         match source.kind() {
@@ -64,15 +77,15 @@ pub fn write(path: &Path, contents: &[u8]) -> Result<(), Error> {
     };
     // Somebody may sweep the file up between its making and its lock, or remove an empty folder: then it is made anew.
     for _ in 0..8 {
-        match attempt(path, contents) {
+        match attempt(wait, path, contents) {
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             done => return done.map_err(failed),
         }
     }
-    attempt(path, contents).map_err(failed)
+    attempt(wait, path, contents).map_err(failed)
 }
 
-fn attempt(path: &Path, contents: &[u8]) -> io::Result<()> {
+fn attempt(wait: Wait, path: &Path, contents: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -85,7 +98,10 @@ fn attempt(path: &Path, contents: &[u8]) -> io::Result<()> {
     let _ = file.try_lock();
     let done = file
         .write_all(contents)
-        .and_then(|()| file.sync_all())
+        .and_then(|()| match wait {
+            Wait::ForDisk => file.sync_all(),
+            Wait::No => Ok(()),
+        })
         .and_then(|()| std::fs::rename(&beside, path));
     if done.is_err() {
         let _ = std::fs::remove_file(&beside);
@@ -106,8 +122,8 @@ fn beside(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// As of [`write`](fn@write).
-pub(crate) fn write_sealed(path: &Path, contents: &[u8]) -> Result<(), Error> {
-    write(path, &seal(contents.to_vec()))
+pub fn write_sealed(path: &Path, contents: Vec<u8>) -> Result<(), Error> {
+    write(path, &seal(contents))
 }
 
 /// The contents of a sealed file.
@@ -172,8 +188,8 @@ mod tests {
     fn a_file_is_whole_and_nothing_lies_beside_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a/b/c.bin");
-        write_sealed(&path, b"first").unwrap();
-        write_sealed(&path, b"second").unwrap();
+        write_sealed(&path, b"first".to_vec()).unwrap();
+        write_sealed(&path, b"second".to_vec()).unwrap();
         assert_eq!(read(&path).unwrap(), b"second");
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
@@ -222,7 +238,7 @@ mod tests {
                 let (dir, path) = (dir.path(), &path);
                 scope.spawn(move || {
                     for _ in 0..50 {
-                        write_sealed(path, &[i; 1000]).unwrap();
+                        write_sealed(path, vec![i; 1000]).unwrap();
                         sweep(dir);
                         assert_eq!(read(path).unwrap().len(), 1000);
                     }

@@ -13,7 +13,7 @@ mod seal;
 mod shelf;
 
 pub use claim::Claim;
-pub use file::{Error, read, sweep, write};
+pub use file::{Error, read, sweep, write, write_sealed};
 pub use fingerprint::Fingerprint;
 pub use seal::{Damage, seal, unseal};
 pub use shelf::{Event, Folder, NoShelf, Shelf};

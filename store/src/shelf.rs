@@ -1,6 +1,7 @@
 //! Finished units of work and checkpoints, by name.
 
-use crate::file::{Error, read, write_sealed};
+use crate::file::{Error, Wait, read, write_and};
+use crate::seal::seal;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -109,7 +110,7 @@ impl Shelf for Folder<'_> {
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        write_sealed(&self.path.join(name), bytes)
+        write_and(Wait::No, &self.path.join(name), &seal(bytes.to_vec()))
     }
 
     fn remove(&self, name: &str) {

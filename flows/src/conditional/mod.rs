@@ -15,6 +15,7 @@ use crate::standardise::Standardise;
 use autodiff::random::Pcg64;
 use autodiff::{Graph, Var};
 use faer::prelude::*;
+use store::{NoShelf, Shelf};
 
 /// A conditional normalizing flow: a density `q(theta | y)` on R^d for every context y in R^c.
 ///
@@ -321,6 +322,22 @@ impl ConditionalFlow {
         rng: &mut Pcg64,
         observe: Observer<'_>,
     ) -> Result<FitReport, FitError> {
+        self.fit_on(&NoShelf, train, validation, config, rng, observe)
+    }
+
+    /// [`Self::fit`] that keeps its state on a shelf, see [`crate::Flow::fit_on`].
+    ///
+    /// # Errors
+    /// As of [`Self::fit`], and what cannot be kept.
+    pub fn fit_on(
+        &mut self,
+        shelf: &dyn Shelf,
+        train: ConditionalData<'_>,
+        validation: Option<ConditionalData<'_>>,
+        config: &FitConfig,
+        rng: &mut Pcg64,
+        observe: Observer<'_>,
+    ) -> Result<FitReport, FitError> {
         config.check().map_err(FitError::Config)?;
         let dims = (self.dim(), self.context_dim());
         train.check(dims, "training")?;
@@ -335,7 +352,7 @@ impl ConditionalFlow {
             held_out: validation.as_ref().map(rows),
             offset: -self.standardise.log_det(),
         };
-        fit.run(&mut self.params, rng, observe)
+        fit.run(&mut self.params, rng, observe, shelf)
     }
 
     /// Points as they are and, behind them, the standardised contexts: n x (d + c).

@@ -1,0 +1,270 @@
+//! Fits that are interrupted end in the same bits as those that are not, and diverging ones come back.
+
+use autodiff::random::{Pcg64, standard_normal, stream};
+use autodiff::{AdamConfig, Schedule};
+use faer::prelude::*;
+use flows::{
+    Activation, Architecture, Base, Batch, ConditionalData, ConditionalFlow, Data, Evaluation,
+    FitConfig, FitError, FitReport, Flow, LogScale, Nets, Standardise, Termination,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::time::Duration;
+use store::{Event, Shelf};
+
+/// A shelf in memory that asks for a checkpoint after every step.
+#[derive(Default)]
+struct Memory {
+    kept: Mutex<BTreeMap<String, Vec<u8>>>,
+    told: Mutex<Vec<String>>,
+}
+
+impl Shelf for Memory {
+    fn pace(&self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+
+    fn get(&self, name: &str) -> Option<Vec<u8>> {
+        self.kept.lock().unwrap().get(name).cloned()
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), store::Error> {
+        let mut kept = self.kept.lock().unwrap();
+        kept.insert(name.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) {
+        self.kept.lock().unwrap().remove(name);
+    }
+
+    fn tell(&self, event: Event<'_>) {
+        self.told.lock().unwrap().push(format!("{event:?}"));
+    }
+}
+
+fn architecture() -> Architecture {
+    Architecture::RealNvp {
+        couplings: 2,
+        hidden: vec![8],
+        activation: Activation::Tanh,
+        nets: Nets::Shared,
+        log_scale: LogScale {
+            bound: 2.0,
+            knee: 2.0,
+        },
+        output_gain: 0.5,
+    }
+}
+
+fn settings(steps: usize) -> FitConfig {
+    FitConfig {
+        steps,
+        batch: Batch::Size(30),
+        learning_rate: 1e-2,
+        schedule: Schedule::Cosine { floor: 0.1 },
+        adam: AdamConfig::default(),
+        clip_norm: Some(5.0),
+        evaluate_every: 7,
+        patience: Some(3),
+    }
+}
+
+fn points(n: usize, label: &str) -> Mat<f64> {
+    let mut rng = stream(1, label);
+    let mut x = Mat::from_fn(n, 2, |_, _| standard_normal(&mut rng));
+    for i in 0..n {
+        x[(i, 1)] += x[(i, 0)] * x[(i, 0)];
+    }
+    x
+}
+
+fn new_flow() -> Flow {
+    let standardise = Standardise::identity(2);
+    Flow::new(&architecture(), standardise, &mut stream(1, "init")).unwrap()
+}
+
+struct Fitted {
+    params: Vec<f64>,
+    report: FitReport,
+    rng: Pcg64,
+}
+
+/// Fits on a shelf; the process "dies" after so many steps without a word, if asked to.
+fn fit(shelf: &Memory, config: &FitConfig, die_after: Option<usize>) -> Option<Fitted> {
+    let (x, v) = (points(100, "train"), points(60, "valid"));
+    let mut flow = new_flow();
+    let mut rng = stream(1, "batches");
+    let mut left = die_after;
+    let report = flow.fit_on(
+        shelf,
+        Data::new(x.as_ref()),
+        Some(Data::new(v.as_ref())),
+        config,
+        &mut rng,
+        &mut |_, _: Option<&Evaluation>| match &mut left {
+            Some(0) => ControlFlow::Break(()),
+            Some(n) => {
+                *n -= 1;
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Continue(()),
+        },
+    );
+    let report = report.unwrap();
+    (report.termination != Termination::Interrupted).then(|| Fitted {
+        params: flow.params().to_vec(),
+        report,
+        rng,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn an_interrupted_fit_ends_in_the_same_bits(lives in prop::collection::vec(0usize..40, 0..6)) {
+        let config = settings(120);
+        let whole = fit(&Memory::default(), &config, None).unwrap();
+        let shelf = Memory::default();
+        let mut found = None;
+        for life in lives {
+            found = fit(&shelf, &config, Some(life));
+            if found.is_some() {
+                break;
+            }
+        }
+        let again = found.or_else(|| fit(&shelf, &config, None)).unwrap();
+        prop_assert_eq!(&again.params, &whole.params);
+        prop_assert_eq!(&again.report, &whole.report);
+        prop_assert_eq!(&again.rng, &whole.rng);
+        // What is done is found, not computed.
+        let third = fit(&shelf, &config, Some(0)).unwrap();
+        prop_assert_eq!(&third.params, &whole.params);
+        prop_assert_eq!(&third.report, &whole.report);
+        prop_assert_eq!(&third.rng, &whole.rng);
+        prop_assert!(shelf.told.lock().unwrap().last().unwrap().starts_with("Found"));
+        prop_assert_eq!(shelf.kept.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_kept_of_another_fit_or_damaged_is_not_used(at: prop::sample::Index, keep: prop::sample::Index, byte: u8) {
+        let config = settings(20);
+        let whole = fit(&Memory::default(), &config, None).unwrap();
+        let shelf = Memory::default();
+        prop_assert!(fit(&shelf, &config, Some(9)).is_none());
+        // A shelf in memory has no checksums: the reader itself must see what does not fit, and may not panic at what does.
+        for bytes in shelf.kept.lock().unwrap().values_mut() {
+            let header = 8 + usize::from(bytes[0]) + 256 * usize::from(bytes[1]);
+            let i = at.index(header);
+            bytes[i] = byte;
+            bytes.truncate(bytes.len() - keep.index(2));
+        }
+        let again = fit(&shelf, &config, None);
+        let again = again.unwrap();
+        prop_assert!(again.params.iter().all(|p| p.is_finite()));
+        prop_assert_eq!(again.report.steps, whole.report.steps);
+    }
+}
+
+#[test]
+fn each_setting_datum_and_generator_has_a_fit_of_its_own() {
+    let shelf = Memory::default();
+    fit(&shelf, &settings(10), None).unwrap();
+    fit(&shelf, &settings(11), None).unwrap();
+    assert_eq!(shelf.kept.lock().unwrap().len(), 2);
+    let mut flow = new_flow();
+    let mut x = points(100, "train");
+    let mut go = |_: usize, _: Option<&Evaluation>| ControlFlow::Continue(());
+    let config = FitConfig {
+        patience: None,
+        ..settings(10)
+    };
+    for (seed, change) in [(1, 0.0), (2, 0.0), (1, 1e-12)] {
+        x[(3, 1)] += change;
+        let data = Data::new(x.as_ref());
+        let rng = &mut stream(seed, "batches");
+        flow.fit_on(&shelf, data, None, &config, rng, &mut go)
+            .unwrap();
+        flow = new_flow();
+    }
+    assert_eq!(shelf.kept.lock().unwrap().len(), 5);
+}
+
+#[test]
+fn conditional_fits_go_on_as_well() {
+    let (theta, y) = (points(80, "theta"), points(80, "y"));
+    let pairs = ConditionalData::new(theta.as_ref(), y.as_ref());
+    let (standardise, contexts) = pairs.standardise().unwrap();
+    let config = FitConfig {
+        patience: None,
+        ..settings(40)
+    };
+    let run = |shelf: &Memory, die_after: usize| {
+        let (s, c) = (standardise.clone(), contexts.clone());
+        let init = &mut stream(1, "init");
+        let mut q =
+            ConditionalFlow::new(&architecture(), s, c, Base::StandardNormal, init).unwrap();
+        let mut steps = 0;
+        let observe = &mut |_: usize, _: Option<&Evaluation>| {
+            steps += 1;
+            if steps > die_after {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let rng = &mut stream(1, "batches");
+        q.fit_on(shelf, pairs, None, &config, rng, observe).unwrap();
+        q.params().to_vec()
+    };
+    let whole = run(&Memory::default(), 100);
+    let shelf = Memory::default();
+    assert_ne!(run(&shelf, 12), whole);
+    assert_ne!(run(&shelf, 12), whole);
+    assert_eq!(run(&shelf, 100), whole);
+}
+
+#[test]
+fn a_fit_that_diverges_goes_back_and_on_at_a_lower_rate() {
+    let (x, v) = (points(200, "train"), points(100, "valid"));
+    let run = |rate: f64, shelf: &Memory| {
+        let mut flow = new_flow();
+        let config = FitConfig {
+            learning_rate: rate,
+            clip_norm: None,
+            schedule: Schedule::Constant,
+            patience: None,
+            ..settings(400)
+        };
+        let found = flow.fit_on(
+            shelf,
+            Data::new(x.as_ref()),
+            Some(Data::new(v.as_ref())),
+            &config,
+            &mut stream(1, "batches"),
+            &mut |_, _: Option<&Evaluation>| ControlFlow::Continue(()),
+        );
+        let nll = Data::new(v.as_ref()).mean_nll(&flow.log_prob(v.as_ref()));
+        (found, nll)
+    };
+    let start = Data::new(v.as_ref()).mean_nll(&new_flow().log_prob(v.as_ref()));
+    // A long way off, it comes back; the rates are those that the report says.
+    let (report, nll) = run(7.0, &Memory::default());
+    let report = report.unwrap();
+    let rates: Vec<f64> = report.backoffs.iter().map(|b| b.learning_rate).collect();
+    assert_eq!(rates, [7.0 * 0.3]);
+    assert!(nll < start + 5.0 && report.termination == Termination::StepLimit);
+    // A fit that ends far above its start is refused, and so is one that diverges whatever is done; neither leaves anything behind.
+    let (error, _) = run(5.0, &Memory::default());
+    let error = error.unwrap_err();
+    assert!(matches!(error, FitError::Diverged { what: "loss", .. }), "{error}");
+    let shelf = Memory::default();
+    let (error, nll) = run(1e200, &shelf);
+    let error = error.unwrap_err();
+    assert!(matches!(error, FitError::Diverged { backoffs: 5, .. }), "{error}");
+    assert_eq!(nll, start);
+    assert!(shelf.kept.lock().unwrap().is_empty());
+}
