@@ -65,7 +65,13 @@ fn main() -> Result<(), Box<dyn Error>> {
                     rounds: 1,
                     specialisation,
                 };
-                let again = recipe.refit(Data::new(x.as_ref()), &found, &aware, 0, seed, &go)?;
+                let again = recipe.refit(
+                    Data::new(x.as_ref()),
+                    &found,
+                    (&aware, 0),
+                    seed,
+                    Watch::new(&go),
+                )?;
                 gap.push(kl(&again.mixture));
             }
         }

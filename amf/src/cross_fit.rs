@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use store::{NoShelf, Shelf};
 
 /// Settings of cross-fitting. [`CrossFit::default`] is the recipe for data of any kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,8 +92,41 @@ pub enum CrossFitError {
     Interrupted,
 }
 
+impl CrossFitError {
+    /// Whether what was done cannot be kept: no fault of the expert's.
+    fn is_of_the_disk(&self) -> bool {
+        let Self::Expert { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source,
+            ExpertError::Keep(_) | ExpertError::Fit(flows::FitError::Keep(_))
+        )
+    }
+}
+
 /// Gets the numbers of the expert and of the part, and how that fit goes on; can end it.
 pub type PartObserver<'a> = &'a (dyn Fn(usize, usize, Progress) -> ControlFlow<()> + Sync);
+
+/// Who watches the fits, and where they are kept.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Hears how they go on; can end them.
+    pub observe: PartObserver<'a>,
+    /// Every fit is a unit of work there.
+    pub shelf: &'a dyn Shelf,
+}
+
+impl<'a> Watch<'a> {
+    /// Nothing is kept.
+    #[must_use]
+    pub fn new(observe: PartObserver<'a>) -> Self {
+        Self {
+            observe,
+            shelf: &NoShelf,
+        }
+    }
+}
 
 /// One model, and how its fit went.
 pub(crate) struct PartModel {
@@ -162,18 +196,31 @@ impl CrossFit {
         seed: u64,
         observe: PartObserver<'_>,
     ) -> Result<CrossFitted, CrossFitError> {
-        let (parts, models) = self.fit_parts(data, seed, observe)?;
+        self.fit_on(data, seed, Watch::new(observe))
+    }
+
+    /// [`Self::fit`] whose fits are kept: the same call after an interruption finds those that are done, and goes on with those that are not.
+    ///
+    /// # Errors
+    /// See [`CrossFitError`].
+    pub fn fit_on(
+        &self,
+        data: Data<'_>,
+        seed: u64,
+        watch: Watch<'_>,
+    ) -> Result<CrossFitted, CrossFitError> {
+        let (parts, models) = self.fit_parts(data, seed, watch)?;
         let models = models.into_iter().collect::<Result<_, _>>()?;
         let mut fitted = self.assemble(data, parts, models, seed)?;
         if let Some(aware) = &self.mixture_aware {
             for round in 0..aware.rounds {
-                fitted = self.refit(data, &fitted, aware, round, seed, observe)?;
+                fitted = self.refit(data, &fitted, (aware, round), seed, watch)?;
             }
         }
         Ok(fitted)
     }
 
-    /// [`Self::fit`] without the experts that cannot be fitted, or whose densities are no numbers, as long as one is left: the settings
+    /// [`Self::fit_on`] without the experts that cannot be fitted, or whose densities are no numbers, as long as one is left: the settings
     /// without them, what was found, and why each was left out.
     ///
     /// # Errors
@@ -182,9 +229,9 @@ impl CrossFit {
         &self,
         data: Data<'_>,
         seed: u64,
-        observe: PartObserver<'_>,
+        watch: Watch<'_>,
     ) -> Result<(Self, CrossFitted, Vec<CrossFitError>), CrossFitError> {
-        let (parts, models) = self.fit_parts(data, seed, observe)?;
+        let (parts, models) = self.fit_parts(data, seed, watch)?;
         let (mut kept, mut whole, mut left_out) = (self.clone(), Vec::new(), Vec::new());
         kept.experts.clear();
         for (expert, models) in self.experts.iter().zip(models) {
@@ -193,6 +240,7 @@ impl CrossFit {
                     kept.experts.push(expert.clone());
                     whole.push(models);
                 }
+                Err(e) if e.is_of_the_disk() => return Err(e),
                 Err(e) => left_out.push(e),
             }
         }
@@ -202,14 +250,14 @@ impl CrossFit {
         let mut fitted = kept.assemble(data, parts, whole, seed)?;
         if let Some(aware) = &kept.mixture_aware {
             for round in 0..aware.rounds {
-                fitted = kept.refit(data, &fitted, aware, round, seed, observe)?;
+                fitted = kept.refit(data, &fitted, (aware, round), seed, watch)?;
             }
         }
         Ok((kept, fitted, left_out))
     }
 
     /// The single models of each expert, or the first error of its fits.
-    fn fit_parts(&self, data: Data<'_>, seed: u64, observe: PartObserver<'_>) -> PartFits {
+    fn fit_parts(&self, data: Data<'_>, seed: u64, watch: Watch<'_>) -> PartFits {
         self.check().map_err(CrossFitError::Config)?;
         let n = data.points.nrows();
         let parts = self
@@ -221,7 +269,7 @@ impl CrossFit {
             .collect();
         let models: Vec<Result<PartModel, CrossFitError>> = jobs
             .par_iter()
-            .map(|&(e, p)| self.fit_part(data, &parts[p], None, seed, (e, p, ""), observe))
+            .map(|&(e, p)| self.fit_part(data, &parts[p], None, seed, (e, p, ""), watch))
             .collect();
         if models
             .iter()
@@ -322,9 +370,8 @@ impl CrossFit {
         emphasis: Option<&[f64]>,
         seed: u64,
         (e, p, round): (usize, usize, &str),
-        observe: PartObserver<'_>,
+        Watch { observe, shelf }: Watch<'_>,
     ) -> Result<PartModel, CrossFitError> {
-        let start = std::time::Instant::now();
         let NamedExpert { name, kind } = &self.experts[e];
         let select = |range: std::ops::Range<usize>| {
             let rows = &part.inside[range.clone()];
@@ -360,7 +407,9 @@ impl CrossFit {
             return Err(CrossFitError::Interrupted);
         }
         let fitted = kind
-            .fit(
+            .fit_on(
+                shelf,
+                &format!("{name}-{p}{}", round.replace('/', "-")),
                 Data {
                     points: train.as_ref(),
                     weights: train_weights.as_deref(),
@@ -398,7 +447,7 @@ impl CrossFit {
         Ok(PartModel {
             model: Arc::from(fitted.expert),
             report: fitted.report,
-            seconds: start.elapsed().as_secs_f64(),
+            seconds: fitted.seconds,
         })
     }
 }

@@ -73,7 +73,7 @@ pub mod posterior;
 mod recipe;
 mod weights;
 
-pub use cross_fit::{CrossFit, CrossFitError, CrossFitted, PartObserver};
+pub use cross_fit::{CrossFit, CrossFitError, CrossFitted, PartObserver, Watch};
 pub use density::{
     BaselineReport, Calibration, Column, Comparison, Density, DensityError, DensityObserver, Draws,
     DrawsError, ExpertLine, FORMAT, LeftOut, LoadError, Region, Report, Score, Stage, Step,

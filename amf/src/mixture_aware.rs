@@ -1,6 +1,6 @@
 //! Mixture-aware training: experts refitted in view of each other, with a knob on how far they specialise.
 
-use crate::cross_fit::{CrossFit, CrossFitError, CrossFitted, PartModel, PartObserver};
+use crate::cross_fit::{CrossFit, CrossFitError, CrossFitted, PartModel, Watch};
 use crate::experts::Expert;
 use crate::mixture::log_prob_table;
 use autodiff::math::{exp, ln, ln_sum_exp};
@@ -100,10 +100,9 @@ impl CrossFit {
         &self,
         data: Data<'_>,
         fitted: &CrossFitted,
-        aware: &MixtureAware,
-        round: usize,
+        (aware, round): (&MixtureAware, usize),
         seed: u64,
-        observe: PartObserver<'_>,
+        watch: Watch<'_>,
     ) -> Result<CrossFitted, CrossFitError> {
         aware.check().map_err(CrossFitError::Config)?;
         let emphasis: Vec<Mat<f64>> = (0..fitted.parts.len())
@@ -133,7 +132,7 @@ impl CrossFit {
                         seconds: 0.0,
                     });
                 }
-                self.fit_part(data, part, Some(own), seed, (e, p, &label), observe)
+                self.fit_part(data, part, Some(own), seed, (e, p, &label), watch)
             })
             .collect::<Result<_, _>>()?;
         let mut models = models.into_iter();

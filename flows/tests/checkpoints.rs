@@ -8,42 +8,8 @@ use flows::{
     FitConfig, FitError, FitReport, Flow, LogScale, Nets, Standardise, Termination,
 };
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Mutex;
-use std::time::Duration;
-use store::{Event, Shelf};
-
-/// A shelf in memory that asks for a checkpoint after every step.
-#[derive(Default)]
-struct Memory {
-    kept: Mutex<BTreeMap<String, Vec<u8>>>,
-    told: Mutex<Vec<String>>,
-}
-
-impl Shelf for Memory {
-    fn pace(&self) -> Option<Duration> {
-        Some(Duration::ZERO)
-    }
-
-    fn get(&self, name: &str) -> Option<Vec<u8>> {
-        self.kept.lock().unwrap().get(name).cloned()
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), store::Error> {
-        let mut kept = self.kept.lock().unwrap();
-        kept.insert(name.to_owned(), bytes.to_vec());
-        Ok(())
-    }
-
-    fn remove(&self, name: &str) {
-        self.kept.lock().unwrap().remove(name);
-    }
-
-    fn tell(&self, event: Event<'_>) {
-        self.told.lock().unwrap().push(format!("{event:?}"));
-    }
-}
+use store::{Memory, Shelf};
 
 fn architecture() -> Architecture {
     Architecture::RealNvp {
@@ -145,8 +111,8 @@ proptest! {
         prop_assert_eq!(&third.params, &whole.params);
         prop_assert_eq!(&third.report, &whole.report);
         prop_assert_eq!(&third.rng, &whole.rng);
-        prop_assert!(shelf.told.lock().unwrap().last().unwrap().starts_with("Found"));
-        prop_assert_eq!(shelf.kept.lock().unwrap().len(), 1);
+        prop_assert!(shelf.told().last().unwrap().starts_with("Found"));
+        prop_assert_eq!(shelf.kept().len(), 1);
     }
 
     #[test]
@@ -156,11 +122,12 @@ proptest! {
         let shelf = Memory::default();
         prop_assert!(fit(&shelf, &config, Some(9)).is_none());
         // A shelf in memory has no checksums: the reader itself must see what does not fit, and may not panic at what does.
-        for bytes in shelf.kept.lock().unwrap().values_mut() {
+        for (name, mut bytes) in shelf.kept() {
             let header = 8 + usize::from(bytes[0]) + 256 * usize::from(bytes[1]);
             let i = at.index(header);
             bytes[i] = byte;
             bytes.truncate(bytes.len() - keep.index(2));
+            shelf.put(&name, &bytes).unwrap();
         }
         let again = fit(&shelf, &config, None);
         let again = again.unwrap();
@@ -174,7 +141,7 @@ fn each_setting_datum_and_generator_has_a_fit_of_its_own() {
     let shelf = Memory::default();
     fit(&shelf, &settings(10), None).unwrap();
     fit(&shelf, &settings(11), None).unwrap();
-    assert_eq!(shelf.kept.lock().unwrap().len(), 2);
+    assert_eq!(shelf.kept().len(), 2);
     let mut flow = new_flow();
     let mut x = points(100, "train");
     let mut go = |_: usize, _: Option<&Evaluation>| ControlFlow::Continue(());
@@ -190,7 +157,7 @@ fn each_setting_datum_and_generator_has_a_fit_of_its_own() {
             .unwrap();
         flow = new_flow();
     }
-    assert_eq!(shelf.kept.lock().unwrap().len(), 5);
+    assert_eq!(shelf.kept().len(), 5);
 }
 
 #[test]
@@ -260,11 +227,17 @@ fn a_fit_that_diverges_goes_back_and_on_at_a_lower_rate() {
     // A fit that ends far above its start is refused, and so is one that diverges whatever is done; neither leaves anything behind.
     let (error, _) = run(5.0, &Memory::default());
     let error = error.unwrap_err();
-    assert!(matches!(error, FitError::Diverged { what: "loss", .. }), "{error}");
+    assert!(
+        matches!(error, FitError::Diverged { what: "loss", .. }),
+        "{error}"
+    );
     let shelf = Memory::default();
     let (error, nll) = run(1e200, &shelf);
     let error = error.unwrap_err();
-    assert!(matches!(error, FitError::Diverged { backoffs: 5, .. }), "{error}");
+    assert!(
+        matches!(error, FitError::Diverged { backoffs: 5, .. }),
+        "{error}"
+    );
     assert_eq!(nll, start);
-    assert!(shelf.kept.lock().unwrap().is_empty());
+    assert!(shelf.kept().is_empty());
 }

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The disk is full.
-    #[error("{path}: cannot be written: {source}; make room and start again, what is finished is kept")]
+    #[error(
+        "{path}: cannot be written: {source}; make room and start again, what is finished is kept"
+    )]
     Full {
         /// The file.
         path: String,
@@ -160,9 +162,7 @@ pub fn sweep(folder: &Path) {
         };
         if kind.is_dir() {
             sweep(&path);
-        } else if kind.is_file()
-            && path.to_string_lossy().ends_with(PARTIAL)
-            && is_abandoned(&path)
+        } else if kind.is_file() && path.to_string_lossy().ends_with(PARTIAL) && is_abandoned(&path)
         {
             let _ = std::fs::remove_file(&path);
         }
@@ -191,7 +191,10 @@ mod tests {
         write_sealed(&path, b"first".to_vec()).unwrap();
         write_sealed(&path, b"second".to_vec()).unwrap();
         assert_eq!(read(&path).unwrap(), b"second");
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1
+        );
     }
 
     #[test]
@@ -200,7 +203,10 @@ mod tests {
         let file = dir.path().join("file");
         std::fs::write(&file, "x").unwrap();
         let e = write(&file.join("below"), b"y").unwrap_err().to_string();
-        assert!(e.contains("below") && e.contains("cannot be written"), "{e}");
+        assert!(
+            e.contains("below") && e.contains("cannot be written"),
+            "{e}"
+        );
         let e = read(&dir.path().join("none")).unwrap_err().to_string();
         assert!(e.contains("none") && e.contains("cannot be read"), "{e}");
         let e = read(&file).unwrap_err().to_string();

@@ -16,4 +16,4 @@ pub use claim::Claim;
 pub use file::{Error, read, sweep, write, write_sealed};
 pub use fingerprint::Fingerprint;
 pub use seal::{Damage, seal, unseal};
-pub use shelf::{Event, Folder, NoShelf, Shelf};
+pub use shelf::{Event, Folder, Memory, NoShelf, Shelf};

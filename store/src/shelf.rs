@@ -2,8 +2,10 @@
 
 use crate::file::{Error, Wait, read, write_and};
 use crate::seal::seal;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// What happens to a unit of work.
@@ -72,6 +74,70 @@ impl Shelf for NoShelf {
     fn tell(&self, _: Event<'_>) {}
 }
 
+/// Keeps bytes as long as it lives, and what it was told: to try things out.
+#[derive(Debug, Default)]
+pub struct Memory {
+    pace: Duration,
+    kept: Mutex<BTreeMap<String, Vec<u8>>>,
+    told: Mutex<Vec<String>>,
+}
+
+impl Memory {
+    /// Checkpoints every `pace`; zero: after every step.
+    #[must_use]
+    pub fn new(pace: Duration) -> Self {
+        Self {
+            pace,
+            ..Self::default()
+        }
+    }
+
+    /// What is kept, by name.
+    ///
+    /// # Panics
+    /// If a thread has panicked with it.
+    #[must_use]
+    pub fn kept(&self) -> BTreeMap<String, Vec<u8>> {
+        self.kept.lock().expect("no panic").clone()
+    }
+
+    /// The events so far, in order.
+    ///
+    /// # Panics
+    /// If a thread has panicked with it.
+    #[must_use]
+    pub fn told(&self) -> Vec<String> {
+        self.told.lock().expect("no panic").clone()
+    }
+}
+
+impl Shelf for Memory {
+    fn pace(&self) -> Option<Duration> {
+        Some(self.pace)
+    }
+
+    fn get(&self, name: &str) -> Option<Vec<u8>> {
+        self.kept.lock().expect("no panic").get(name).cloned()
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let mut kept = self.kept.lock().expect("no panic");
+        kept.insert(name.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) {
+        self.kept.lock().expect("no panic").remove(name);
+    }
+
+    fn tell(&self, event: Event<'_>) {
+        self.told
+            .lock()
+            .expect("no panic")
+            .push(format!("{event:?}"));
+    }
+}
+
 /// Keeps sealed files in a folder, which is made when the first one comes. Several processes can share it.
 pub struct Folder<'a> {
     path: PathBuf,
@@ -125,7 +191,6 @@ impl Shelf for Folder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
     #[test]
     fn what_is_put_is_got_until_it_is_removed_or_damaged() {
@@ -141,7 +206,10 @@ mod tests {
         std::fs::write(place.join("a"), "rubbish").unwrap();
         assert_eq!(shelf.get("a"), None);
         let told = told.lock().unwrap().concat();
-        assert!(told.contains("units") && told.contains("cut short"), "{told}");
+        assert!(
+            told.contains("units") && told.contains("cut short"),
+            "{told}"
+        );
         shelf.remove("a");
         assert!(!place.join("a").exists());
     }

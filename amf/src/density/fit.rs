@@ -5,7 +5,7 @@ use super::draws::{Draws, DrawsError, Prepared};
 use super::report::{BaselineReport, ExpertLine, LeftOut, Report, Verdict};
 use super::score::Score;
 use super::{Density, add_log_det};
-use crate::cross_fit::{CrossFit, CrossFitError, CrossFitted};
+use crate::cross_fit::{CrossFit, CrossFitError, CrossFitted, Watch};
 use crate::experts::{
     Components, ExpertConfig, GaussianMixtureExpert, KdeExpert, NamedExpert, Progress,
 };
@@ -15,6 +15,7 @@ use autodiff::matrix::{col, select_rows};
 use autodiff::random::{permutation, stream};
 use flows::{Data, EmConfig};
 use std::ops::ControlFlow;
+use store::{NoShelf, Shelf};
 
 /// Which half of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,20 @@ impl CrossFit {
         seed: u64,
         observe: DensityObserver<'_>,
     ) -> Result<Density, DensityError> {
+        self.fit_density_on(&NoShelf, draws, seed, observe)
+    }
+
+    /// [`Self::fit_density`] whose fits are kept on a shelf: the same call after an interruption goes on where that one was.
+    ///
+    /// # Errors
+    /// See [`DensityError`].
+    pub fn fit_density_on(
+        &self,
+        shelf: &dyn Shelf,
+        draws: &Draws<'_>,
+        seed: u64,
+        observe: DensityObserver<'_>,
+    ) -> Result<Density, DensityError> {
         self.check().map_err(CrossFitError::Config)?;
         let mut ready = draws.prepare(seed)?;
         let (n, d) = (ready.points.nrows(), ready.points.ncols());
@@ -113,7 +128,7 @@ impl CrossFit {
         };
         let parts = settings.partition.models(n);
         let run = |s: &Self, stage: Stage| {
-            s.fit_what_can_be(data, seed, &|expert, part, progress| {
+            let observe = &|expert, part, progress| {
                 observe(Step {
                     stage,
                     experts: &s.experts,
@@ -122,7 +137,8 @@ impl CrossFit {
                     parts,
                     progress,
                 })
-            })
+            };
+            s.fit_what_can_be(data, seed, Watch { observe, shelf })
         };
         let plain = Self {
             experts: baselines(),

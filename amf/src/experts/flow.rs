@@ -1,10 +1,11 @@
 //! MAF and RealNVP experts.
 
-use super::{ExpertError, ExpertReport, Fitted, GaussianMixtureExpert, Progress};
+use super::{ExpertError, ExpertReport, FittedParts, GaussianMixtureExpert, Progress};
 use autodiff::random::Pcg64;
 use flows::{Architecture, Base, Data, FitConfig, Flow, Standardise};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
+use store::Shelf;
 
 /// Settings of a flow expert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,11 +50,12 @@ impl FlowExpert {
 
     pub(super) fn fit(
         &self,
+        shelf: &dyn Shelf,
         train: Data<'_>,
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Fitted, ExpertError> {
+    ) -> Result<FittedParts, ExpertError> {
         let standardise = if self.standardise {
             Standardise::fit(train.points, train.weights)
                 .map_err(|column| ExpertError::ConstantColumn { column })?
@@ -74,7 +76,8 @@ impl FlowExpert {
         };
         let mut flow = Flow::on_base(&self.architecture, standardise, base, &mut rng("init"))?;
         let mut held_out_nll = None;
-        let report = flow.fit(
+        let report = flow.fit_on(
+            shelf,
             train,
             validation,
             &self.fit,
@@ -90,14 +93,13 @@ impl FlowExpert {
                 })
             },
         )?;
-        Ok(Fitted {
-            expert: Box::new(flow),
-            report: ExpertReport {
-                termination: report.termination,
-                steps: report.steps,
-                best_step: report.best_step,
-                history: report.history,
-            },
-        })
+        let report = ExpertReport {
+            termination: report.termination,
+            steps: report.steps,
+            best_step: report.best_step,
+            history: report.history,
+            backoffs: report.backoffs,
+        };
+        Ok((Box::new(flow), report))
     }
 }

@@ -1,6 +1,6 @@
 //! Gaussian-mixture experts, also the base of flow experts.
 
-use super::{Expert, ExpertError, ExpertReport, Fitted, Progress};
+use super::{Expert, ExpertError, ExpertReport, FittedParts, Progress};
 use crate::Mixture;
 use autodiff::random::Pcg64;
 use flows::{Data, EmConfig, EmError, Evaluation, GaussianMixture, Termination};
@@ -97,7 +97,7 @@ impl GaussianMixtureExpert {
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Fitted, ExpertError> {
+    ) -> Result<FittedParts, ExpertError> {
         let mut rng = rng("mixture");
         let mixtures: Vec<GaussianMixture> = (0..self.average)
             .map(|_| self.mixture(train, &mut rng))
@@ -121,15 +121,14 @@ impl GaussianMixtureExpert {
             total: steps,
             held_out_nll: evaluation.held_out_nll,
         });
-        Ok(Fitted {
-            expert: Box::new(mixture),
-            report: ExpertReport {
-                termination: Termination::StepLimit,
-                steps,
-                best_step: steps,
-                history: vec![evaluation],
-            },
-        })
+        let report = ExpertReport {
+            termination: Termination::StepLimit,
+            steps,
+            best_step: steps,
+            history: vec![evaluation],
+            backoffs: Vec::new(),
+        };
+        Ok((Box::new(mixture), report))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Kernel density estimates as experts.
 
 use super::gaussian_mixture::first;
-use super::{ExpertError, ExpertReport, Fitted, Progress};
+use super::{ExpertError, ExpertReport, FittedParts, Progress};
 use crate::Kde;
 use autodiff::random::Pcg64;
 use flows::{Data, Evaluation, Termination};
@@ -23,7 +23,7 @@ impl KdeExpert {
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Fitted, ExpertError> {
+    ) -> Result<FittedParts, ExpertError> {
         // In random order: the first are as good as any.
         let train = first(train, MOST_POINTS);
         let kde = Kde::fit(train, &mut rng("kde"))?;
@@ -38,14 +38,13 @@ impl KdeExpert {
             total: 1,
             held_out_nll: evaluation.held_out_nll,
         });
-        Ok(Fitted {
-            expert: Box::new(kde),
-            report: ExpertReport {
-                termination: Termination::StepLimit,
-                steps: 1,
-                best_step: 1,
-                history: vec![evaluation],
-            },
-        })
+        let report = ExpertReport {
+            termination: Termination::StepLimit,
+            steps: 1,
+            best_step: 1,
+            history: vec![evaluation],
+            backoffs: Vec::new(),
+        };
+        Ok((Box::new(kde), report))
     }
 }

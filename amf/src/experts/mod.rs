@@ -6,6 +6,7 @@
 mod flow;
 mod gaussian_mixture;
 mod kde;
+mod kept;
 mod rbig;
 
 pub use self::flow::{BaseConfig, FlowExpert};
@@ -18,6 +19,7 @@ use autodiff::random::Pcg64;
 use faer::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
+use store::{NoShelf, Shelf};
 
 /// A density that can be evaluated exactly and sampled.
 pub trait Expert: Send + Sync {
@@ -180,7 +182,13 @@ pub struct ExpertReport {
     pub best_step: usize,
     /// Likelihoods along the way.
     pub history: Vec<flows::Evaluation>,
+    /// Where it diverged and backed off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backoffs: Vec<flows::Backoff>,
 }
+
+/// A density and how its fit went.
+type FittedParts = (Box<dyn Expert>, ExpertReport);
 
 /// A fitted expert.
 pub struct Fitted {
@@ -188,6 +196,8 @@ pub struct Fitted {
     pub expert: Box<dyn Expert>,
     /// How the fit went.
     pub report: ExpertReport,
+    /// How long it took; of one that was kept, what it took then.
+    pub seconds: f64,
 }
 
 /// Why an expert could not be fitted.
@@ -214,6 +224,9 @@ pub enum ExpertError {
     /// The Gaussianisation failed.
     #[error(transparent)]
     Rbig(#[from] ::rbig::Error),
+    /// What was done cannot be kept.
+    #[error(transparent)]
+    Keep(#[from] store::Error),
 }
 
 impl ExpertConfig {
@@ -255,11 +268,29 @@ impl ExpertConfig {
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Fitted, ExpertError> {
         self.check().map_err(ExpertError::Config)?;
-        match self {
-            Self::Flow(c) => c.fit(train, validation, rng, observe),
+        self.fit_with(&NoShelf, train, validation, rng, observe)
+    }
+
+    /// The fit of checked settings; that of a flow keeps its state on the shelf.
+    fn fit_with(
+        &self,
+        shelf: &dyn Shelf,
+        train: flows::Data<'_>,
+        validation: Option<flows::Data<'_>>,
+        rng: &dyn Fn(&str) -> Pcg64,
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Fitted, ExpertError> {
+        let start = std::time::Instant::now();
+        let (expert, report) = match self {
+            Self::Flow(c) => c.fit(shelf, train, validation, rng, observe),
             Self::Rbig(c) => c.fit(train, validation, rng, observe),
             Self::GaussianMixture(c) => c.fit(train, validation, rng, observe),
             Self::Kde(c) => c.fit(train, validation, rng, observe),
-        }
+        }?;
+        Ok(Fitted {
+            expert,
+            report,
+            seconds: start.elapsed().as_secs_f64(),
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! RBIG experts.
 
-use super::{ExpertError, ExpertReport, Fitted, Progress};
+use super::{ExpertError, ExpertReport, FittedParts, Progress};
 use ::rbig::{LayerRule, Rbig, RbigConfig};
 use autodiff::random::Pcg64;
 use flows::{Data, Evaluation, Termination};
@@ -26,7 +26,7 @@ impl RbigExpert {
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Fitted, ExpertError> {
+    ) -> Result<FittedParts, ExpertError> {
         let model = Rbig::fit(
             train.points,
             train.weights,
@@ -55,18 +55,17 @@ impl RbigExpert {
             LayerRule::HeldOut { max_layers, .. }
             | LayerRule::TotalCorrelation { max_layers, .. } => max_layers,
         };
-        Ok(Fitted {
-            report: ExpertReport {
-                termination: if steps >= limit {
-                    Termination::StepLimit
-                } else {
-                    Termination::EarlyStop
-                },
-                steps,
-                best_step: model.num_layers(),
-                history,
+        let report = ExpertReport {
+            termination: if steps >= limit {
+                Termination::StepLimit
+            } else {
+                Termination::EarlyStop
             },
-            expert: Box::new(model),
-        })
+            steps,
+            best_step: model.num_layers(),
+            history,
+            backoffs: Vec::new(),
+        };
+        Ok((Box::new(model), report))
     }
 }

@@ -17,6 +17,7 @@ use flows::{
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
+use store::{NoShelf, Shelf};
 
 /// How `q(theta | y)` is learnt from pairs of parameters and simulated data.
 ///
@@ -282,6 +283,20 @@ impl AmortisedConfig {
         seed: u64,
         observe: AmortisedObserver<'_>,
     ) -> Result<Amortised, AmortisedError> {
+        self.fit_on(&NoShelf, pairs, seed, observe)
+    }
+
+    /// [`Self::fit`] whose flows are kept on a shelf: the same call after an interruption goes on where that one was.
+    ///
+    /// # Errors
+    /// See [`AmortisedError`].
+    pub fn fit_on(
+        &self,
+        shelf: &dyn Shelf,
+        pairs: ConditionalData<'_>,
+        seed: u64,
+        observe: AmortisedObserver<'_>,
+    ) -> Result<Amortised, AmortisedError> {
         self.check().map_err(AmortisedError::Config)?;
         // Also refuses pairs that are not finite, or of different numbers.
         let (standardise, contexts) = pairs.standardise()?;
@@ -299,6 +314,7 @@ impl AmortisedConfig {
             contexts,
             mixture,
             seed,
+            shelf,
         };
         let experts: Vec<Framed<Flows>> = (0..self.experts.len())
             .into_par_iter()
@@ -360,6 +376,7 @@ struct Fit<'a> {
     contexts: Standardise,
     mixture: Option<GaussianMixture>,
     seed: u64,
+    shelf: &'a dyn Shelf,
 }
 
 impl Fit<'_> {
@@ -471,7 +488,8 @@ impl Fit<'_> {
         let log_det = self.standardise.log_det();
         let mut held_out_nll = None;
         let report = flow
-            .fit(
+            .fit_on(
+                self.shelf,
                 train.data(),
                 Some(valid.data()),
                 &fit,

@@ -11,6 +11,7 @@ use datasets::posterior::InverseProblem;
 use flows::EmError;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use store::{NoShelf, Shelf};
 
 /// A posterior that was learnt from likelihood evaluations.
 pub struct FittedPosterior {
@@ -51,6 +52,22 @@ pub enum Event<'a> {
 
 /// What a fit calls along the way, from any thread; it can end the fit.
 pub type PosteriorObserver<'a> = &'a (dyn Fn(Event<'_>) -> ControlFlow<()> + Sync);
+
+/// Who watches a fit, and where its flows are kept.
+#[derive(Clone, Copy)]
+struct Watch<'a> {
+    observe: PosteriorObserver<'a>,
+    shelf: &'a dyn Shelf,
+}
+
+impl<'a> Watch<'a> {
+    fn new(observe: PosteriorObserver<'a>) -> Self {
+        Self {
+            observe,
+            shelf: &NoShelf,
+        }
+    }
+}
 
 /// Why a posterior could not be learnt.
 #[derive(Debug, thiserror::Error)]
@@ -148,11 +165,27 @@ impl PosteriorConfig {
         seed: u64,
         observe: PosteriorObserver<'_>,
     ) -> Result<FittedPosterior, PosteriorError> {
+        self.fit_on(&NoShelf, problem, seed, observe)
+    }
+
+    /// [`Self::fit`] whose flows are kept on a shelf: the same call after an interruption evaluates the likelihoods again, finds the flows that are
+    /// done, and goes on with those that are not.
+    ///
+    /// # Errors
+    /// See [`PosteriorError`].
+    pub fn fit_on(
+        &self,
+        shelf: &dyn Shelf,
+        problem: &dyn InverseProblem,
+        seed: u64,
+        observe: PosteriorObserver<'_>,
+    ) -> Result<FittedPosterior, PosteriorError> {
         self.check().map_err(PosteriorError::Config)?;
         let mut rounds = Vec::new();
-        let evaluations = self.gather(problem, seed, observe, &mut rounds)?;
+        let watch = Watch { observe, shelf };
+        let evaluations = self.gather(problem, seed, watch, &mut rounds)?;
         let weights = evaluations.weights()?;
-        let (q, report) = self.fit_round(&evaluations, &weights, rounds.len(), seed, observe)?;
+        let (q, report) = self.fit_round(&evaluations, &weights, rounds.len(), seed, watch)?;
         rounds.push(report);
         Ok(FittedPosterior {
             q,
@@ -174,7 +207,8 @@ impl PosteriorConfig {
     ) -> Result<(Evaluations, Vec<RoundReport>), PosteriorError> {
         self.check().map_err(PosteriorError::Config)?;
         let mut rounds = Vec::new();
-        let evaluations = self.gather(problem, seed, observe, &mut rounds)?;
+        let watch = Watch::new(observe);
+        let evaluations = self.gather(problem, seed, watch, &mut rounds)?;
         Ok((evaluations, rounds))
     }
 
@@ -191,7 +225,7 @@ impl PosteriorConfig {
         self.check().map_err(PosteriorError::Config)?;
         let round = self.refinement.as_ref().map_or(0, |r| r.rounds.len());
         let weights = evaluations.weights()?;
-        self.fit_round(evaluations, &weights, round, seed, observe)
+        self.fit_round(evaluations, &weights, round, seed, Watch::new(observe))
     }
 
     /// Draws of the prior, then rounds of refinement.
@@ -199,25 +233,25 @@ impl PosteriorConfig {
         &self,
         problem: &dyn InverseProblem,
         seed: u64,
-        observe: PosteriorObserver<'_>,
+        watch: Watch<'_>,
         rounds: &mut Vec<RoundReport>,
     ) -> Result<Evaluations, PosteriorError> {
         let mut evaluations = self.first_draws(problem, seed)?;
         let mut weights = evaluations.weights()?;
-        tell_drawn(observe, 0, &weights)?;
+        tell_drawn(watch.observe, 0, &weights)?;
         let Some(refinement) = &self.refinement else {
             return Ok(evaluations);
         };
         for (round, &draws) in refinement.rounds.iter().enumerate() {
             let (q, report) =
-                self.proposal(refinement, &evaluations, &weights, round, seed, observe)?;
+                self.proposal(refinement, &evaluations, &weights, round, seed, watch)?;
             rounds.push(report);
             let prior = (draws as f64 * refinement.prior_share).round() as usize;
             let prior = prior.min(draws);
             let rng = &mut purpose(seed, &format!("{}", round + 1), "draws");
             evaluations.draw(problem, (prior, draws - prior), q, rng)?;
             weights = evaluations.weights()?;
-            tell_drawn(observe, round + 1, &weights)?;
+            tell_drawn(watch.observe, round + 1, &weights)?;
         }
         Ok(evaluations)
     }
@@ -263,7 +297,7 @@ impl PosteriorConfig {
         weights: &ImportanceWeights,
         round: usize,
         seed: u64,
-        observe: PosteriorObserver<'_>,
+        watch: Watch<'_>,
     ) -> Result<(Arc<dyn Expert>, RoundReport), PosteriorError> {
         let rng = |p: &str| purpose(seed, &format!("{round}"), p);
         let points = points(evaluations, weights, self, &mut rng("points"));
@@ -285,13 +319,14 @@ impl PosteriorConfig {
                     rng: &rng,
                     seed,
                     observe: &|expert, fold, progress| {
-                        observe(Event::Training {
+                        (watch.observe)(Event::Training {
                             round,
                             expert,
                             fold,
                             progress,
                         })
                     },
+                    shelf: watch.shelf,
                 }
                 .run(&points)?;
                 let report = report(evaluations, weights, points.weights.len());
@@ -300,7 +335,7 @@ impl PosteriorConfig {
             }
         };
         tell(
-            observe,
+            watch.observe,
             Event::Fitted {
                 round,
                 report: &report,
@@ -316,7 +351,7 @@ impl PosteriorConfig {
         weights: &ImportanceWeights,
         round: usize,
         seed: u64,
-        observe: PosteriorObserver<'_>,
+        watch: Watch<'_>,
     ) -> Result<(Mixture, RoundReport), PosteriorError> {
         let rng = |p: &str| purpose(seed, "final", p);
         let points = points(evaluations, weights, self, &mut rng("points"));
@@ -327,19 +362,20 @@ impl PosteriorConfig {
             rng: &rng,
             seed,
             observe: &|expert, fold, progress| {
-                observe(Event::Training {
+                (watch.observe)(Event::Training {
                     round,
                     expert,
                     fold,
                     progress,
                 })
             },
+            shelf: watch.shelf,
         }
         .run(&points)?;
         let report = report(evaluations, weights, points.weights.len());
         let (q, report) = with_model(report, model);
         tell(
-            observe,
+            watch.observe,
             Event::Fitted {
                 round,
                 report: &report,

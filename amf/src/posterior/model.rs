@@ -16,6 +16,7 @@ use flows::{Data, EmConfig, EmError, Evaluation, Flow, GaussianMixture, Standard
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
+use store::Shelf;
 
 /// What a fit to the evaluations so far found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -155,6 +156,8 @@ pub(super) struct ModelFit<'a> {
     pub seed: u64,
     /// Expert, fold, progress.
     pub observe: &'a (dyn Fn(&str, usize, Progress) -> ControlFlow<()> + Sync),
+    /// Keeps the fits of the flows.
+    pub shelf: &'a dyn Shelf,
 }
 
 /// The mixture of experts and what to report of it.
@@ -278,7 +281,8 @@ impl ModelFit<'_> {
         let log_det = fold.standardise.log_det();
         let mut held_out_nll = None;
         let report = flow
-            .fit(
+            .fit_on(
+                self.shelf,
                 inside(&fold.train).data(),
                 Some(inside(&fold.stop).data()),
                 &fit,

@@ -185,7 +185,8 @@ impl State {
         if !whole
             || !finite(&state.best)
             || !finite(&state.anchor)
-            || !(state.rate > 0.0 && state.rate <= 1.0) {
+            || !(state.rate > 0.0 && state.rate <= 1.0)
+        {
             return Err("it does not fit together".into());
         }
         Ok(state)
