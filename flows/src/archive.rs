@@ -27,16 +27,9 @@ pub(crate) fn pack(key: &str, description: &impl Serialize, arrays: &[(&str, &[f
     safetensors::serialize(views, Some(metadata)).expect("sound tensors are serialisable")
 }
 
-/// Writes a file beside `path` and renames it into place.
+/// Writes a file, whole or not at all.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), FlowError> {
-    let io = |source| FlowError::Io {
-        path: path.display().to_string(),
-        source,
-    };
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".partial");
-    std::fs::write(&beside, bytes).map_err(io)?;
-    std::fs::rename(&beside, path).map_err(io)
+    Ok(store::write(path, bytes)?)
 }
 
 /// Reads a file by means of `from_bytes`.

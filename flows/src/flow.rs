@@ -16,7 +16,10 @@ pub enum FlowError {
     /// A shape or a setting.
     #[error("{0}")]
     Invalid(String),
-    /// Reading or writing a file.
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] store::Error),
+    /// A file cannot be read.
     #[error("{path}: {source}")]
     Io {
         /// The file.

@@ -39,10 +39,10 @@ impl Flow {
         archive::pack("flow", &manifest, &arrays)
     }
 
-    /// Writes the flow beside `path` and renames it into place.
+    /// Writes the flow, whole or not at all.
     ///
     /// # Errors
-    /// [`FlowError::Io`].
+    /// [`FlowError::Write`].
     pub fn save(&self, path: &Path) -> Result<(), FlowError> {
         archive::write(path, &self.to_bytes())
     }

@@ -1,16 +1,22 @@
 //! The command line: flags in, exit code out.
 
+use crate::collect::collect;
+use crate::configs::{self, Configs};
+use crate::jobs::Jobs;
+use crate::render;
 use crate::reproduce::{Options, reproduce};
 use crate::results::Results;
 use crate::run::Interrupted;
+use crate::schedule::Schedule;
+use crate::stop;
 use crate::target::Target;
-use crate::{configs, render};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// Regenerates the tables and figures of adaptive mixtures of normalizing flows.
 #[derive(Debug, Parser)]
@@ -24,6 +30,19 @@ struct Cli {
 enum Command {
     /// Compute every run that is not done, write all results, compare them with the committed ones.
     Reproduce(Reproduce),
+    /// Print all runs, a line each: config and name, as `run` takes them.
+    List(List),
+    /// Compute runs of one config alone, and write their records.
+    Run(Run),
+    /// Join the records of several results folders in one, and write its tables, figures and report.
+    Collect {
+        /// The results folders.
+        #[arg(required = true)]
+        from: Vec<PathBuf>,
+        /// The folder of all of them; records that it has already are kept.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Write tables, figures and the report from the records of a results folder.
     Report {
         /// The results folder.
@@ -36,8 +55,9 @@ enum Command {
     },
 }
 
+/// Which of all runs.
 #[derive(Debug, clap::Args)]
-struct Reproduce {
+struct Selection {
     /// The small-scale configs: everything in under two minutes, into target/smoke.
     #[arg(long)]
     smoke: bool,
@@ -47,42 +67,85 @@ struct Reproduce {
     /// Only this protocol; can be given several times.
     #[arg(long, value_name = "NAME")]
     protocol: Vec<String>,
+    /// Folder of configs [default: paper/configs, or paper/configs/smoke].
+    #[arg(long, value_name = "DIR")]
+    configs: Option<PathBuf>,
+}
+
+/// How they are computed.
+#[derive(Debug, clap::Args)]
+struct Computing {
     /// Threads [default: all cores].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// Compute again what is done already.
     #[arg(long)]
     force: bool,
-    /// Folder of the new results [default: target/reproduce, or target/smoke].
+    /// Results folder [default: target/reproduce, or target/smoke]. Several processes can work in one.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Seconds between the checkpoints of a fit.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    checkpoint: Duration,
+    /// Append a line to this file for every fit and evaluation that begins, ends or is found.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Reproduce {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    computing: Computing,
     /// Put the new results in the place of the committed ones.
     #[arg(long)]
     update: bool,
-    /// Folder of configs [default: paper/configs, or paper/configs/smoke].
-    #[arg(long, value_name = "DIR")]
-    configs: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+#[derive(Debug, clap::Args)]
+struct Run {
+    /// The config.
+    config: PathBuf,
+    /// Names of runs, as `list` prints them [default: all of the config].
+    runs: Vec<String>,
+    #[command(flatten)]
+    computing: Computing,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    Duration::try_from_secs_f64(value).map_err(|e| e.to_string())
 }
 
 /// Runs the command; the exit code is 0 when all is well, 1 when results differ, 2 for a misuse, 130 after Ctrl-C.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let stop = Arc::new(AtomicBool::new(false));
-    let signal = Arc::clone(&stop);
-    // Without a handler Ctrl-C still ends the process; nothing half-written is left either way.
-    let _ = ctrlc::set_handler(move || signal.store(true, Ordering::Relaxed));
+    let stop = stop::on_signals();
     match execute(cli.command, &stop) {
         Ok(code) => code,
-        Err(e) if e.is::<Interrupted>() || e.chain().any(|c| c.is::<Interrupted>()) => {
-            eprintln!("interrupted: finished runs are kept; the same command goes on from there");
-            ExitCode::from(130)
-        }
+        Err(e) if e.chain().any(|c| c.is::<Interrupted>()) => stop::interrupted(),
+        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("error: {e:#}");
             ExitCode::from(2)
         }
     }
+}
+
+/// Whoever reads our output has had enough.
+fn is_broken_pipe(e: &anyhow::Error) -> bool {
+    e.chain().any(|c| {
+        let io = c.downcast_ref::<std::io::Error>();
+        io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 fn execute(command: Command, stop: &AtomicBool) -> Result<ExitCode> {
@@ -91,47 +154,120 @@ fn execute(command: Command, stop: &AtomicBool) -> Result<ExitCode> {
             let outcome = reproduce(&args.options(), stop)?;
             println!("{}", outcome.verdict);
             println!("report: {}", outcome.report.display());
-            Ok(if outcome.reproduced {
+            return Ok(if outcome.reproduced {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::from(1)
-            })
+            });
+        }
+        Command::List(args) => list(&args.selection)?,
+        Command::Run(args) => {
+            let jobs = Jobs::select(&Configs::of_file(&args.config)?, &[], &[])?;
+            let jobs = if args.runs.is_empty() {
+                jobs
+            } else {
+                jobs.named(&args.runs)?
+            };
+            let schedule = args.computing.schedule("reproduce");
+            schedule.compute(&jobs.work(), stop)?;
+            for w in jobs.work() {
+                let record = crate::record::record_path(&schedule.out, &w.stem());
+                println!("{}", record.display());
+            }
+        }
+        Command::Collect { from, out } => {
+            let count = collect(&from, &out)?;
+            println!("{count} records in {}", out.display());
+            println!("report: {}", out.join("REPORT.md").display());
         }
         Command::Report { results } => {
             let records = Results::read(&results)?;
             render::write_results(&results, &records)
                 .with_context(|| format!("results in {}", results.display()))?;
             println!("{}", results.join("REPORT.md").display());
-            Ok(ExitCode::SUCCESS)
         }
         Command::Check { config } => {
-            let runs = configs::check(&config)?;
-            println!("{}: sound, {runs} runs", config.display());
-            Ok(ExitCode::SUCCESS)
+            let jobs = Jobs::select(&Configs::of_file(&config)?, &[], &[])?;
+            println!("{}: sound, {} runs", config.display(), jobs.work().len());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints all selected runs.
+fn list(selection: &Selection) -> Result<()> {
+    let folder = selection.configs();
+    // Also refuses protocols and targets that there are not.
+    Jobs::select(
+        &Configs::read(&folder)?,
+        &selection.protocol,
+        &selection.only,
+    )?;
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut out = std::io::stdout().lock();
+    for path in configs::paths(&folder)? {
+        let config = Configs::of_file(&path)?;
+        let wanted = |name: &str| selection.protocol.iter().any(|p| p == name);
+        if !selection.protocol.is_empty() && !config.names().into_iter().any(wanted) {
+            continue;
+        }
+        // Nothing of this config may be about the selected targets.
+        let Ok(jobs) = Jobs::select(&config, &[], &selection.only) else {
+            continue;
+        };
+        let path = path.strip_prefix(&here).unwrap_or(&path);
+        for w in jobs.work() {
+            writeln!(out, "{} {}", path.display(), w.stem())?;
+        }
+    }
+    Ok(())
+}
+
+fn home() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+impl Selection {
+    fn configs(&self) -> PathBuf {
+        let own = if self.smoke {
+            "configs/smoke"
+        } else {
+            "configs"
+        };
+        self.configs.clone().unwrap_or_else(|| home().join(own))
+    }
+}
+
+impl Computing {
+    /// Results go to a folder of this name in `target`, unless another one is given.
+    fn schedule(self, name: &str) -> Schedule {
+        let target = home().parent().unwrap_or(home()).join("target");
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Schedule {
+            out: self.out.unwrap_or_else(|| target.join(name)),
+            threads: self.threads.map_or(cores, usize::from),
+            force: self.force,
+            pace: self.checkpoint,
+            journal: self.journal,
         }
     }
 }
 
 impl Reproduce {
     fn options(self) -> Options {
-        let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let target = home.parent().unwrap_or(home).join("target");
-        let (configs, committed, out) = if self.smoke {
-            ("configs/smoke", "results/smoke", "smoke")
+        let (committed, out) = if self.selection.smoke {
+            ("results/smoke", "smoke")
         } else {
-            ("configs", "results", "reproduce")
+            ("results", "reproduce")
         };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Options {
-            configs: self.configs.unwrap_or_else(|| home.join(configs)),
-            committed: home.join(committed),
-            out: self.out.unwrap_or_else(|| target.join(out)),
-            only: self.only,
-            protocols: self.protocol,
-            threads: self.threads.map_or(cores, usize::from),
-            force: self.force,
+            configs: self.selection.configs(),
+            committed: home().join(committed),
+            schedule: self.computing.schedule(out),
+            only: self.selection.only,
+            protocols: self.selection.protocol,
             update: self.update,
-            metrics_only: self.smoke,
+            metrics_only: self.selection.smoke,
         }
     }
 }

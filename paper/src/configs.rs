@@ -4,7 +4,7 @@ use crate::config::{self, Protocol, first_repeated};
 use crate::posterior::{self, AmortisedStudy, Study, amortised};
 use crate::results::Results;
 use anyhow::{Result, bail};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// All that can be reproduced.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,25 @@ impl Configs {
                 "{}: two configs are of protocol \"{name}\"",
                 folder.display()
             );
+        }
+        Ok(this)
+    }
+
+    /// Reads and checks one config, of the kind that its folder tells.
+    ///
+    /// # Errors
+    /// One line with file, line and column, and what is wrong there.
+    pub fn of_file(path: &Path) -> Result<Self> {
+        let mut this = Self {
+            protocols: Vec::new(),
+            studies: Vec::new(),
+            amortised: Vec::new(),
+        };
+        let folder = path.parent().and_then(Path::file_name);
+        match folder.and_then(std::ffi::OsStr::to_str) {
+            Some(posterior::FOLDER) => this.studies.push(Study::read(path)?),
+            Some(amortised::FOLDER) => this.amortised.push(AmortisedStudy::read(path)?),
+            _ => this.protocols.push(Protocol::read(path)?),
         }
         Ok(this)
     }
@@ -94,15 +113,20 @@ fn below<T>(folder: &Path, name: &str, read: fn(&Path) -> Result<T>) -> Result<V
     }
 }
 
-/// Reads a config of any kind, which its folder tells, and gives the number of its runs.
+/// The paths of all configs below a folder.
 ///
 /// # Errors
-/// One line with file, line and column, and what is wrong there.
-pub fn check(path: &Path) -> Result<usize> {
-    let folder = path.parent().and_then(Path::file_name);
-    match folder.and_then(std::ffi::OsStr::to_str) {
-        Some(posterior::FOLDER) => Ok(Study::read(path)?.runs().len()),
-        Some(amortised::FOLDER) => Ok(AmortisedStudy::read(path)?.runs().len()),
-        _ => Ok(Protocol::read(path)?.runs().len()),
+/// A folder that cannot be read, or without any.
+pub fn paths(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = config::files(folder)?;
+    for below in [posterior::FOLDER, amortised::FOLDER] {
+        let folder = folder.join(below);
+        if folder.exists() {
+            paths.extend(config::files(&folder)?);
+        }
     }
+    if paths.is_empty() {
+        bail!("{}: no config (*.ron) in it", folder.display());
+    }
+    Ok(paths)
 }

@@ -4,10 +4,11 @@ use crate::ablation::Ablation;
 use crate::config::Run;
 use crate::record::{Metric, Seconds};
 use crate::run::{Interrupted, Stage, metric};
+use crate::work;
 use amf::metrics::{kl_exact, nll};
 use amf::{
     CrossFit, CrossFitError, CrossFitted, Expert, ExpertReport, LearnedWeights, Mixture, Source,
-    WeightRule, log_prob_table, mixture_log_prob, mutual_information,
+    Watch, WeightRule, log_prob_table, mixture_log_prob, mutual_information,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use autodiff::matrix::{col, col_mut, select_rows};
@@ -16,7 +17,7 @@ use faer::prelude::*;
 use flows::Data;
 use rayon::prelude::*;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// What a cross-fitted run gives to its record.
@@ -43,41 +44,43 @@ pub fn compute(
     run: &Run,
     data: MatRef<'_, f64>,
     (test, log_p): (MatRef<'_, f64>, &[f64]),
-    stop: &AtomicBool,
+    context: &work::Context<'_>,
     rng: &(dyn Fn(&str) -> Pcg64 + Sync),
-    observe: &(dyn Fn(Stage) + Sync),
 ) -> Result<Outcome> {
+    let stopped = || context.stop.load(Ordering::Relaxed);
     let settings = CrossFit {
         partition: run.cross_fit.context("cross_fit is not set")?,
         experts: run.experts.clone(),
         rule: run.weights.rule,
         mixture_aware: None,
     };
-    let watch = |e: usize, p: usize, progress: amf::Progress| {
-        observe(Stage::Fit(
-            format!("{}, fold {p}", run.experts[e].name),
-            progress,
-        ));
-        if stop.load(Ordering::Relaxed) {
+    let observe = |e: usize, p: usize, progress: amf::Progress| {
+        let name = format!("{}, fold {p}", run.experts[e].name);
+        (context.observe)(Stage::Fit(name, progress));
+        if stopped() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
+    };
+    let watch = Watch {
+        observe: &observe,
+        shelf: context.shelf,
     };
     let interrupted = |e: CrossFitError| match e {
         CrossFitError::Interrupted => anyhow!(Interrupted),
         other => anyhow!(other),
     };
     let fitted = settings
-        .fit(Data::new(data), run.seed, &watch)
+        .fit_on(Data::new(data), run.seed, watch)
         .map_err(interrupted)?;
-    if stop.load(Ordering::Relaxed) {
+    if stopped() {
         bail!(Interrupted);
     }
-    let baselines = fit_baselines(run, data, rng)?;
+    let baselines = fit_baselines(run, data, context, rng)?;
 
     let start = Instant::now();
-    observe(Stage::Evaluation(0, 1));
+    (context.observe)(Stage::Evaluation(0, 1));
     let scores = Scores::new(&fitted, data, test);
     let mut metrics = Vec::new();
     let mut add = |name: &str, log_q: &[f64]| {
@@ -92,7 +95,7 @@ pub fn compute(
         add(name, &model.log_prob(test));
     }
     for a in &run.ablations {
-        if stop.load(Ordering::Relaxed) {
+        if stopped() {
             bail!(Interrupted);
         }
         let log_q = match &a.what {
@@ -101,7 +104,7 @@ pub fn compute(
                 for round in 0..aware.rounds {
                     let before = again.as_ref().unwrap_or(&fitted);
                     let next =
-                        settings.refit(Data::new(data), before, aware, round, run.seed, &watch);
+                        settings.refit(Data::new(data), before, (aware, round), run.seed, watch);
                     again = Some(next.map_err(interrupted)?);
                 }
                 let again = again.as_ref().unwrap_or(&fitted);
@@ -144,12 +147,17 @@ pub fn compute(
 fn fit_baselines(
     run: &Run,
     data: MatRef<'_, f64>,
+    context: &work::Context<'_>,
     rng: &(dyn Fn(&str) -> Pcg64 + Sync),
 ) -> Result<Vec<(String, Box<dyn Expert>)>> {
     let fit = |b: &amf::NamedExpert| {
         let own = |purpose: &str| rng(&format!("{}/{purpose}", b.name));
+        if context.stop.load(Ordering::Relaxed) {
+            bail!(Interrupted);
+        }
         let go = &mut |_: amf::Progress| ControlFlow::Continue(());
-        let fitted = b.kind.fit(Data::new(data), None, &own, go);
+        let data = Data::new(data);
+        let fitted = b.kind.fit_on(context.shelf, &b.name, data, None, &own, go);
         let fitted = fitted.with_context(|| format!("baseline \"{}\"", b.name))?;
         Ok((b.name.clone(), fitted.expert))
     };

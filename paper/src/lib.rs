@@ -4,10 +4,12 @@
 
 pub mod ablation;
 pub mod cli;
+pub mod collect;
 pub mod config;
 pub mod configs;
 mod cross_fitted;
 pub mod figures;
+pub mod jobs;
 pub mod metrics_csv;
 pub mod posterior;
 mod progress;
@@ -18,10 +20,13 @@ pub mod report;
 pub mod reproduce;
 pub mod results;
 pub mod run;
+pub mod schedule;
+mod stop;
 pub mod summary;
 pub mod table;
 pub mod tables;
 pub mod target;
+pub mod units;
 pub mod work;
 
 /// The example of the README, as a test.

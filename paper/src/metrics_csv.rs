@@ -70,7 +70,7 @@ pub fn write(path: &Path, rows: &[Row]) -> Result<()> {
     for row in rows {
         out.serialize(row)?;
     }
-    record::write_bytes(path, &out.into_inner()?)
+    Ok(store::write(path, &out.into_inner()?)?)
 }
 
 /// Reads rows.

@@ -1,9 +1,9 @@
 //! Records: what one run found, with everything that is needed to trace it.
 
 use crate::config::{Run, dialect};
-use crate::work::Stamped;
+use crate::work::{Recorded, Stamped};
 use amf::{ExpertReport, LearnedWeights};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 
@@ -89,6 +89,16 @@ impl Stamped for Record {
     }
 }
 
+impl Recorded for Record {
+    fn stem(&self) -> String {
+        self.run.stem()
+    }
+
+    fn metrics(&self) -> &[Metric] {
+        &self.metrics
+    }
+}
+
 impl Stamped for FigureData {
     fn hash(&self) -> &str {
         &self.hash
@@ -133,20 +143,30 @@ pub fn figure_path(results: &Path, stem: &str) -> PathBuf {
     results.join("records").join(format!("{stem}.figure.ron"))
 }
 
-/// Reads a RON file.
+/// Reads a record: RON with its checksum behind it.
 ///
 /// # Errors
-/// Names the file, line and column.
+/// Names the file, and what is wrong with it: where it cannot be read, was cut short or changed, or the line and column that make no sense.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{}: cannot be read", path.display()))?;
-    dialect().from_str(&text).map_err(|e| {
+    let bytes = store::read(path).map_err(|e| match e {
+        store::Error::Damaged { .. } => anyhow!("{e}: it has to be computed again"),
+        e => anyhow!(e),
+    })?;
+    parse(&path.display().to_string(), &bytes)
+}
+
+/// A record from the text of its file, without the checksum; `name` is the file's.
+///
+/// # Errors
+/// As of [`read`].
+pub fn parse<T: DeserializeOwned>(name: &str, text: &[u8]) -> Result<T> {
+    dialect().from_bytes(text).map_err(|e| {
         let at = e.span.start;
-        anyhow::anyhow!("{}:{}:{}: {}", path.display(), at.line, at.col, e.code)
+        anyhow!("{name}:{}:{}: {}", at.line, at.col, e.code)
     })
 }
 
-/// Writes a RON file beside its place and renames it.
+/// Writes a record with its checksum behind it, whole or not at all.
 ///
 /// # Errors
 /// Names the file.
@@ -158,25 +178,7 @@ pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
         .extensions(ron::extensions::Extensions::empty());
     let mut text = dialect().to_string_pretty(value, pretty)?;
     text.push('\n');
-    write_bytes(path, text.as_bytes())
-}
-
-/// Writes bytes beside their place and renames them.
-///
-/// # Errors
-/// Names the file.
-pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
-    let context = || format!("{}: cannot be written", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(context)?;
-    }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".partial-{}", std::process::id()));
-    let result = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-    if result.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    result.with_context(context)
+    Ok(store::write_sealed(path, text.into_bytes())?)
 }
 
 /// All records in the folders of a folder, by path.

@@ -2,9 +2,10 @@
 
 use crate::config::{Run, Sampled, WeightSource};
 use crate::cross_fitted::{self, Outcome};
-use crate::record::{FigureData, Metric, Provenance, Record, Seconds};
+use crate::record::{FigureData, Metric, Record, Seconds};
+use crate::units::kept;
 use crate::work::{self, Unit};
-use amf::metrics::{TargetSet, kl_exact, nll};
+use amf::metrics::{SampleMetrics, TargetSet, kl_exact, nll};
 use amf::{Expert, ExpertReport, Mixture, Progress, Source, log_prob_table};
 use anyhow::{Context, Result, bail};
 use autodiff::random::{Pcg64, stream};
@@ -12,7 +13,7 @@ use faer::prelude::*;
 use flows::{Data, Termination};
 use rayon::prelude::*;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Draws of each model that a figure shows.
@@ -70,12 +71,7 @@ impl Unit for Run {
         figure: bool,
         context: &work::Context<'_>,
     ) -> Result<(Record, Option<FigureData>)> {
-        let work::Context {
-            stop,
-            provenance,
-            observe,
-        } = context;
-        compute(self, figure, stop, provenance, observe)
+        compute(self, figure, context)
     }
 }
 
@@ -87,16 +83,14 @@ pub(crate) fn batch(batch: flows::Batch, points: usize) -> usize {
     }
 }
 
-/// Computes a run. `stop` ends it early with [`Interrupted`].
+/// Computes a run.
 ///
 /// # Errors
 /// Names the expert or stage, and the cause.
-pub fn compute(
+fn compute(
     run: &Run,
     figure: bool,
-    stop: &AtomicBool,
-    provenance: &Provenance,
-    observe: &(dyn Fn(Stage) + Sync),
+    context: &work::Context<'_>,
 ) -> Result<(Record, Option<FigureData>)> {
     let target = run.target;
     let rng = |purpose: &str| stream(run.seed, &format!("{target}/{purpose}"));
@@ -107,9 +101,9 @@ pub fn compute(
     let log_p = target.log_prob(test.as_ref());
     let mut outcome = if run.cross_fit.is_some() {
         let scored = (test.as_ref(), &log_p[..]);
-        cross_fitted::compute(run, budget.as_ref(), scored, stop, &rng, observe)?
+        cross_fitted::compute(run, budget.as_ref(), scored, context, &rng)?
     } else {
-        single_split(run, budget.as_ref(), &test, &log_p, stop, &rng, observe)?
+        single_split(run, budget.as_ref(), (&test, &log_p), context, &rng)?
     };
 
     let start = Instant::now();
@@ -118,7 +112,7 @@ pub fn compute(
     if run.evaluation.sampled == Sampled::Mixture {
         sampled.push(("target", &exact));
     }
-    let compared = compare(run, &sampled, &test, stop, &rng, observe)?;
+    let compared = compare(run, &sampled, &test, context, &rng)?;
     outcome.metrics.extend(compared);
     for (e, w) in run.experts.iter().zip(&outcome.weights.pi) {
         outcome.metrics.push(metric(&e.name, "weight", *w));
@@ -141,7 +135,7 @@ pub fn compute(
         weights: outcome.weights,
         metrics: outcome.metrics,
         seconds: outcome.seconds,
-        provenance: provenance.clone(),
+        provenance: context.provenance.clone(),
     };
     Ok((record, figure))
 }
@@ -150,11 +144,9 @@ pub fn compute(
 fn single_split(
     run: &Run,
     budget: MatRef<'_, f64>,
-    test: &Mat<f64>,
-    log_p: &[f64],
-    stop: &AtomicBool,
+    (test, log_p): (&Mat<f64>, &[f64]),
+    context: &work::Context<'_>,
     rng: &(dyn Fn(&str) -> Pcg64 + Sync),
-    observe: &(dyn Fn(Stage) + Sync),
 ) -> Result<Outcome> {
     let (target, draws) = (run.target, &run.draws);
     let train = budget.subrows(0, draws.train);
@@ -164,9 +156,9 @@ fn single_split(
     let watched = [validation, monitor.as_ref()]
         .into_iter()
         .find(|m| m.nrows() > 0);
-    let (experts, reports, fit_seconds) = fit_experts(run, train, watched, stop, rng, observe)?;
+    let (experts, reports, fit_seconds) = fit_experts(run, train, watched, context, rng)?;
 
-    observe(Stage::Weights);
+    (context.observe)(Stage::Weights);
     let start = Instant::now();
     let views: Vec<&dyn Expert> = experts.iter().map(|e| &**e).collect();
     let fresh = |step: usize, n: usize| {
@@ -223,23 +215,27 @@ fn fit_experts(
     run: &Run,
     train: MatRef<'_, f64>,
     watched: Option<MatRef<'_, f64>>,
-    stop: &AtomicBool,
+    context: &work::Context<'_>,
     rng: &(dyn Fn(&str) -> Pcg64 + Sync),
-    observe: &(dyn Fn(Stage) + Sync),
 ) -> Result<FittedExperts> {
+    let interrupted = || context.stop.load(Ordering::Relaxed);
     let (mut experts, mut reports, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
     for e in &run.experts {
-        let start = Instant::now();
+        if interrupted() {
+            bail!(Interrupted);
+        }
         let own_rng = |purpose: &str| rng(&format!("{}/{purpose}", e.name));
         let fitted = e
             .kind
-            .fit(
+            .fit_on(
+                context.shelf,
+                &e.name,
                 Data::new(train),
                 watched.map(Data::new),
                 &own_rng,
                 &mut |p| {
-                    observe(Stage::Fit(e.name.clone(), p));
-                    if stop.load(Ordering::Relaxed) {
+                    (context.observe)(Stage::Fit(e.name.clone(), p));
+                    if interrupted() {
                         ControlFlow::Break(())
                     } else {
                         ControlFlow::Continue(())
@@ -247,12 +243,12 @@ fn fit_experts(
                 },
             )
             .with_context(|| format!("expert \"{}\"", e.name))?;
-        if fitted.report.termination == Termination::Interrupted || stop.load(Ordering::Relaxed) {
+        if fitted.report.termination == Termination::Interrupted || interrupted() {
             bail!(Interrupted);
         }
         experts.push(fitted.expert);
         reports.push(fitted.report);
-        seconds.push(start.elapsed().as_secs_f64());
+        seconds.push(fitted.seconds);
     }
     Ok((experts, reports, seconds))
 }
@@ -296,50 +292,58 @@ fn models<'a>(
     models
 }
 
-/// Sampled metrics against the first test points, averaged over fresh sets of model draws.
+/// Sampled metrics against the first test points, averaged over fresh sets of model draws; those of each model are a unit of work.
 fn compare(
     run: &Run,
     models: &[(&str, &dyn Expert)],
     test: &Mat<f64>,
-    stop: &AtomicBool,
+    context: &work::Context<'_>,
     rng: &(dyn Fn(&str) -> Pcg64 + Sync),
-    observe: &(dyn Fn(Stage) + Sync),
 ) -> Result<Vec<Metric>> {
     let compared = TargetSet::new(test.as_ref().subrows(0, run.evaluation.samples))?;
     let sets = run.evaluation.sets;
-    let done = std::sync::atomic::AtomicUsize::new(0);
+    let done = AtomicUsize::new(0);
+    let hash = run.hash();
+    let of_a_set = |name: &str, model: &dyn Expert, set: usize| {
+        if context.stop.load(Ordering::Relaxed) {
+            bail!(Interrupted);
+        }
+        let mut rng = rng(&format!("evaluation/{name}/{set}"));
+        let draws = model.sample(run.evaluation.samples, &mut rng);
+        let result = compared
+            .compare(draws.as_ref())
+            .with_context(|| format!("samples of {name}"))?;
+        let count = done.fetch_add(1, Ordering::Relaxed) + 1;
+        (context.observe)(Stage::Evaluation(count, sets * models.len()));
+        Ok(result)
+    };
     let mut metrics = Vec::new();
     for (name, model) in models {
-        let compared: Vec<_> = (0..sets)
-            .into_par_iter()
-            .map(|set| {
-                if stop.load(Ordering::Relaxed) {
-                    bail!(Interrupted);
-                }
-                let mut rng = rng(&format!("evaluation/{name}/{set}"));
-                let draws = model.sample(run.evaluation.samples, &mut rng);
-                let result = compared
-                    .compare(draws.as_ref())
-                    .with_context(|| format!("samples of {name}"))?;
-                let count = done.fetch_add(1, Ordering::Relaxed) + 1;
-                observe(Stage::Evaluation(count, sets * models.len()));
-                Ok(result)
-            })
-            .collect::<Result<_>>()?;
-        let mean = |f: &dyn Fn(&amf::metrics::SampleMetrics) -> f64| {
-            compared.iter().map(f).sum::<f64>() / sets as f64
-        };
-        metrics.push(metric(
-            name,
-            "kl_kde",
-            mean(&|m| m.kl_kde.unwrap_or(f64::NAN)),
-        ));
-        metrics.push(metric(name, "w2", mean(&|m| m.w2)));
-        metrics.push(metric(name, "sliced_w2", mean(&|m| m.sliced_w2)));
-        metrics.push(metric(name, "mmd_unbiased", mean(&|m| m.mmd_unbiased)));
-        metrics.push(metric(name, "mmd_biased", mean(&|m| m.mmd_biased)));
+        let label = format!("evaluation-{name}");
+        metrics.extend(kept(context.shelf, &hash, &label, || {
+            let of_sets: Vec<SampleMetrics> = (0..sets)
+                .into_par_iter()
+                .map(|set| of_a_set(name, *model, set))
+                .collect::<Result<_>>()?;
+            Ok(averages(name, &of_sets))
+        })?);
     }
     Ok(metrics)
+}
+
+/// Means over sets of draws.
+fn averages(model: &str, sets: &[SampleMetrics]) -> Vec<Metric> {
+    let mean = |name: &str, f: &dyn Fn(&SampleMetrics) -> f64| {
+        let sum = sets.iter().map(f).sum::<f64>();
+        metric(model, name, sum / sets.len() as f64)
+    };
+    vec![
+        mean("kl_kde", &|m| m.kl_kde.unwrap_or(f64::NAN)),
+        mean("w2", &|m| m.w2),
+        mean("sliced_w2", &|m| m.sliced_w2),
+        mean("mmd_unbiased", &|m| m.mmd_unbiased),
+        mean("mmd_biased", &|m| m.mmd_biased),
+    ]
 }
 
 /// Draws and grids for the figures.

@@ -1,13 +1,15 @@
 //! Units of work: whatever has a config, a hash and a record, in one queue.
 
-use crate::record::{self, Provenance, figure_path, record_path};
+use crate::record::{self, Metric, Provenance, figure_path, record_path};
 use crate::run::Stage;
 use anyhow::Result;
 use serde::{Serialize, de::DeserializeOwned};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use store::Shelf;
 
 /// What a unit is computed with.
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Ends it early with [`Interrupted`](crate::run::Interrupted) when set.
     pub stop: &'a AtomicBool,
@@ -15,6 +17,8 @@ pub struct Context<'a> {
     pub provenance: &'a Provenance,
     /// Is shown how far it is.
     pub observe: &'a (dyn Fn(Stage) + Sync),
+    /// Keeps what is done of it.
+    pub shelf: &'a dyn Shelf,
 }
 
 /// A result that knows which unit it belongs to.
@@ -23,10 +27,18 @@ pub trait Stamped: Serialize + DeserializeOwned {
     fn hash(&self) -> &str;
 }
 
+/// The record of a unit.
+pub trait Recorded: Stamped {
+    /// File name of the record below the folder of records, without its ending.
+    fn stem(&self) -> String;
+    /// Every measure.
+    fn metrics(&self) -> &[Metric];
+}
+
 /// A unit: its results are a pure function of what [`hash`](Unit::hash) covers.
 pub trait Unit: Send + Sync {
     /// What it finds.
-    type Record: Stamped;
+    type Record: Recorded;
     /// What figures show of it.
     type Figure: Stamped;
 
@@ -72,7 +84,8 @@ pub trait Work: Sync {
     /// An estimate of the work.
     fn cost(&self) -> usize;
     /// Whether a finished record (and the figure data, where wanted) of this very unit lies in a results folder.
-    fn is_done(&self, results: &Path) -> bool;
+    /// `warn` hears of one that cannot be used.
+    fn is_done(&self, results: &Path, warn: &dyn Fn(String)) -> bool;
     /// Computes it and writes what it found.
     ///
     /// # Errors
@@ -89,13 +102,22 @@ impl<U: Unit> Work for Job<U> {
         self.unit.cost()
     }
 
-    fn is_done(&self, results: &Path) -> bool {
-        fn has<T: Stamped>(path: &Path, hash: &str) -> bool {
-            record::read::<T>(path).is_ok_and(|r| r.hash() == hash)
+    fn is_done(&self, results: &Path, warn: &dyn Fn(String)) -> bool {
+        fn has<T: Stamped>(path: &Path, hash: &str, warn: &dyn Fn(String)) -> bool {
+            match record::read::<T>(path) {
+                Ok(found) => found.hash() == hash,
+                Err(e) => {
+                    // What is not there yet is no news.
+                    if path.exists() {
+                        warn(format!("{e:#}"));
+                    }
+                    false
+                }
+            }
         }
         let (hash, stem) = (self.unit.hash(), self.unit.stem());
-        has::<U::Record>(&record_path(results, &stem), &hash)
-            && (!self.figure || has::<U::Figure>(&figure_path(results, &stem), &hash))
+        has::<U::Record>(&record_path(results, &stem), &hash, warn)
+            && (!self.figure || has::<U::Figure>(&figure_path(results, &stem), &hash, warn))
     }
 
     fn perform(&self, results: &Path, context: &Context<'_>) -> Result<()> {

@@ -6,6 +6,7 @@ use paper::metrics_csv::{self, Row};
 use paper::record;
 use paper::reproduce::{Options, reproduce};
 use paper::results::Results;
+use paper::schedule::Schedule;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -20,11 +21,9 @@ fn options(out: PathBuf, threads: usize) -> Options {
     Options {
         configs: home().join("configs/smoke"),
         committed: home().join("results/smoke"),
-        out,
+        schedule: Schedule::new(out, threads),
         only: Vec::new(),
         protocols: Vec::new(),
-        threads,
-        force: false,
         update: false,
         metrics_only: true,
     }
@@ -154,7 +153,10 @@ fn smoke_runs_give_the_locked_numbers_with_any_number_of_threads() {
     // With --force it is; and a record of another config is not taken for this one.
     reproduce(
         &Options {
-            force: true,
+            schedule: Schedule {
+                force: true,
+                ..one.schedule.clone()
+            },
             ..one.clone()
         },
         &stop,

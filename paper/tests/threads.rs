@@ -4,6 +4,7 @@ use paper::posterior::PosteriorFigure;
 use paper::record::{self, FigureData, figure_path};
 use paper::reproduce::{Options, reproduce};
 use paper::results::Results;
+use paper::schedule::Schedule;
 use paper::work::Stamped;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -31,11 +32,9 @@ fn results(threads: usize) -> Found {
     let options = Options {
         configs: home.join("configs/smoke"),
         committed: home.join("results/smoke"),
-        out: folder.path().to_owned(),
+        schedule: Schedule::new(folder.path().to_owned(), threads),
         only: Vec::new(),
         protocols: Vec::new(),
-        threads,
-        force: false,
         update: false,
         metrics_only: true,
     };

@@ -7,8 +7,7 @@ use plotters::prelude::*;
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::error::Error;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Once;
 
 /// A drawing area in pixels.
@@ -50,17 +49,33 @@ pub fn png(
 ) -> Result<(), PlotError> {
     bundle_font();
     let name = path.display().to_string();
-    let beside = beside(path)?;
+    let mut pixels = vec![0; 3 * size.0 as usize * size.1 as usize];
     let drawn = || {
-        let area = BitMapBackend::new(&beside, size).into_drawing_area();
+        let area = BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area();
         area.fill(&WHITE)?;
         draw(&area)?;
         area.present()?;
-        Ok(())
+        drop(area);
+        encoded(&pixels, size)
     };
-    // The backend writes what there is even after an error, as it is dropped.
-    let written = drawn().map_err(|cause| PlotError::Draw { path: name, cause });
-    place(path, &beside, written)
+    let bytes = drawn().map_err(|cause| PlotError::Draw { path: name, cause })?;
+    Ok(store::write(path, &bytes)?)
+}
+
+/// The bytes of a PNG of RGB pixels.
+fn encoded(
+    pixels: &[u8],
+    (width, height): (u32, u32),
+) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::Fast);
+    encoder.set_adaptive_filter(png::AdaptiveFilterType::Adaptive);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 /// Draws a PNG at `size`, and writes it at a `fine`-th of that, each pixel the mean of `fine` x `fine`: smooth lines.
@@ -124,9 +139,7 @@ pub fn svg(
         Ok(())
     };
     drawn().map_err(|cause| PlotError::Draw { path: name, cause })?;
-    let beside = beside(path)?;
-    let written = std::fs::write(&beside, text).map_err(|cause| cannot_write(path, cause));
-    place(path, &beside, written)
+    Ok(store::write(path, text.as_bytes())?)
 }
 
 /// Registers the bundled font, once.
@@ -139,32 +152,6 @@ fn bundle_font() {
             let _ = plotters::style::register_font("sans-serif", style, bytes);
         }
     });
-}
-
-/// Where a file is written before it has its name.
-fn beside(path: &Path) -> Result<PathBuf, PlotError> {
-    let name = path.file_name().ok_or_else(|| {
-        let cause = io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file");
-        cannot_write(path, cause)
-    })?;
-    let name = name.to_string_lossy();
-    Ok(path.with_file_name(format!("partial-{}-{name}", std::process::id())))
-}
-
-/// Gives a file its name if it was written, and takes it away if not.
-fn place(path: &Path, beside: &Path, written: Result<(), PlotError>) -> Result<(), PlotError> {
-    let placed = written
-        .and_then(|()| std::fs::rename(beside, path).map_err(|cause| cannot_write(path, cause)));
-    if placed.is_err() {
-        // The first error is the one to tell.
-        let _ = std::fs::remove_file(beside);
-    }
-    placed
-}
-
-fn cannot_write(path: &Path, cause: io::Error) -> PlotError {
-    let path = path.display().to_string();
-    PlotError::Write { path, cause }
 }
 
 /// Coloured squares with names, from left to right, centred in the area, in as many lines as they need.

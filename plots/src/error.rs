@@ -11,13 +11,8 @@ pub enum PlotError {
         path: String,
     },
     /// The file cannot be written.
-    #[error("{path}: cannot be written ({cause})")]
-    Write {
-        /// The path.
-        path: String,
-        /// What the system said.
-        cause: std::io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] store::Error),
     /// The drawing failed.
     #[error("{path}: {cause}")]
     Draw {

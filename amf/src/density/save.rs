@@ -32,7 +32,10 @@ struct Version {
 /// Why a model file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// Reading or writing.
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] store::Error),
+    /// A file cannot be read.
     #[error("{path}: {source}")]
     Io {
         /// The file.
@@ -133,17 +136,7 @@ impl Density {
     /// # Errors
     /// [`LoadError`]; nothing is left behind then.
     pub fn save(&self, path: &Path) -> Result<(), LoadError> {
-        let bytes = self.to_bytes()?;
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".partial");
-        let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-        written.map_err(|source| {
-            let _ = std::fs::remove_file(&beside);
-            LoadError::Io {
-                path: path.display().to_string(),
-                source,
-            }
-        })
+        Ok(store::write(path, &self.to_bytes()?)?)
     }
 
     /// Reads a density and checks every part of it.

@@ -49,10 +49,10 @@ impl ConditionalFlow {
         archive::pack(KEY, &manifest, &arrays)
     }
 
-    /// Writes the flow beside `path` and renames it into place.
+    /// Writes the flow, whole or not at all.
     ///
     /// # Errors
-    /// [`FlowError::Io`].
+    /// [`FlowError::Write`].
     pub fn save(&self, path: &Path) -> Result<(), FlowError> {
         archive::write(path, &self.to_bytes())
     }

@@ -3,7 +3,7 @@
 use super::config::PosteriorRun;
 use crate::metrics_csv::Row;
 use crate::record::{Metric, Provenance};
-use crate::work::Stamped;
+use crate::work::{Recorded, Stamped};
 use amf::posterior::RoundReport;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,16 @@ pub struct PosteriorFigure {
 impl Stamped for PosteriorRecord {
     fn hash(&self) -> &str {
         &self.hash
+    }
+}
+
+impl Recorded for PosteriorRecord {
+    fn stem(&self) -> String {
+        self.run.stem()
+    }
+
+    fn metrics(&self) -> &[Metric] {
+        &self.metrics
     }
 }
 

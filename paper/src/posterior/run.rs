@@ -5,6 +5,7 @@ use super::figures::Projections;
 use super::record::{PosteriorFigure, PosteriorRecord, Seconds};
 use crate::record::Metric;
 use crate::run::{Interrupted, Stage, metric};
+use crate::units::kept;
 use crate::work::{Context, Unit};
 use amf::Expert;
 use amf::metrics::TargetSliced;
@@ -49,9 +50,9 @@ impl Unit for PosteriorRun {
         let mut mode_masses = vec![("exact".to_owned(), problem.mode_masses())];
         let mut metrics = of_the_fit(&fitted, problem.log_evidence());
         metrics.push(metric("mixture", "sliced_w2_exact", self.sliced_floor()?));
-        for m in measured {
-            metrics.extend(of_a_model(&m, problem.log_evidence()));
-            mode_masses.push((m.model, m.found.mode_masses));
+        for (model, (of_model, masses)) in measured {
+            metrics.extend(of_model);
+            mode_masses.push((model, masses));
         }
         if let Some(m) = metrics.iter().find(|m| !m.value.is_finite()) {
             bail!("{} of {} is {}", m.metric, m.model, m.value);
@@ -96,7 +97,9 @@ impl PosteriorRun {
                 ControlFlow::Continue(())
             }
         };
-        let fitted = self.fit.fit(self.benchmark.problem(), self.seed, &observe);
+        let fitted = self
+            .fit
+            .fit_on(context.shelf, self.benchmark.problem(), self.seed, &observe);
         match fitted {
             Err(PosteriorError::Interrupted) => bail!(Interrupted),
             _ if context.stop.load(Ordering::Relaxed) => bail!(Interrupted),
@@ -104,8 +107,12 @@ impl PosteriorRun {
         }
     }
 
-    /// Every model against the exact posterior, and the evidence by each.
-    fn measured(&self, fitted: &FittedPosterior, context: &Context<'_>) -> Result<Vec<Measured>> {
+    /// Every model against the exact posterior, and the evidence by each: measures and mode masses. Those of each model are a unit of work.
+    fn measured(
+        &self,
+        fitted: &FittedPosterior,
+        context: &Context<'_>,
+    ) -> Result<Vec<(String, (Vec<Metric>, Vec<f64>))>> {
         let problem = self.benchmark.problem();
         let few = self.measures.sliced_draws;
         let rng = |purpose: &str| stream(self.seed, &format!("paper/sliced/{purpose}"));
@@ -116,25 +123,33 @@ impl PosteriorRun {
         let names = summaries.iter().flat_map(|r| &r.experts);
         models.extend(names.map(|e| e.name.as_str()).zip(fitted.q().experts()));
         let done = AtomicUsize::new(0);
+        let hash = Self::hash(self);
         let of = models.par_iter().map(|(name, q)| {
             if context.stop.load(Ordering::Relaxed) {
                 bail!(Interrupted);
             }
-            let found = self.measures.compare.run(problem, *q, self.seed);
-            let found = found.with_context(|| format!("samples of {name}"))?;
-            let mut own = stream(self.seed, "paper/evidence");
-            let evidence = log_evidence(problem, *q, self.measures.evidence, &mut own);
-            let evidence = evidence.with_context(|| format!("evidence by {name}"))?;
-            let draws = q.sample(few, &mut rng("model"));
-            let sliced = sliced.compare(draws.as_ref())?;
+            let measured = kept(context.shelf, &hash, &format!("evaluation-{name}"), || {
+                let found = self.measures.compare.run(problem, *q, self.seed);
+                let found = found.with_context(|| format!("samples of {name}"))?;
+                let mut own = stream(self.seed, "paper/evidence");
+                let evidence = log_evidence(problem, *q, self.measures.evidence, &mut own);
+                let evidence = evidence.with_context(|| format!("evidence by {name}"))?;
+                let draws = q.sample(few, &mut rng("model"));
+                let sliced = sliced.compare(draws.as_ref())?;
+                let measures = Measured {
+                    model: name,
+                    found: &found,
+                    evidence,
+                    sliced,
+                };
+                Ok((
+                    of_a_model(&measures, problem.log_evidence()),
+                    found.mode_masses,
+                ))
+            })?;
             let count = done.fetch_add(1, Ordering::Relaxed) + 1;
             (context.observe)(Stage::Evaluation(count, models.len()));
-            Ok(Measured {
-                model: (*name).to_owned(),
-                found,
-                evidence,
-                sliced,
-            })
+            Ok(((*name).to_owned(), measured))
         });
         of.collect()
     }
@@ -152,9 +167,9 @@ impl PosteriorRun {
 }
 
 /// What was found of one model.
-struct Measured {
-    model: String,
-    found: Comparison,
+struct Measured<'a> {
+    model: &'a str,
+    found: &'a Comparison,
     evidence: Reliability,
     sliced: f64,
 }
@@ -192,7 +207,7 @@ fn of_the_fit(fitted: &FittedPosterior, log_evidence: f64) -> Vec<Metric> {
 }
 
 /// What is known of one model.
-fn of_a_model(measured: &Measured, log_evidence: f64) -> Vec<Metric> {
+fn of_a_model(measured: &Measured<'_>, log_evidence: f64) -> Vec<Metric> {
     let Measured {
         model: name,
         found,
@@ -216,7 +231,7 @@ fn of_a_model(measured: &Measured, log_evidence: f64) -> Vec<Metric> {
     .map(|(measure, value)| metric(name, measure, value))
     .collect();
     metrics.extend(evidence.pareto_k.map(|k| metric(name, "k_hat", k)));
-    if name == "mixture" {
+    if *name == "mixture" {
         metrics.push(metric(name, "w2_exact", found.w2_of_exact));
     }
     metrics

@@ -4,7 +4,7 @@ use super::config::AmortisedRun;
 use crate::metrics_csv::Row;
 use crate::posterior::record::{Seconds, rank};
 use crate::record::{Metric, Provenance};
-use crate::work::Stamped;
+use crate::work::{Recorded, Stamped};
 use amf::posterior::Calibration;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,16 @@ pub struct AmortisedRecord {
 impl Stamped for AmortisedRecord {
     fn hash(&self) -> &str {
         &self.hash
+    }
+}
+
+impl Recorded for AmortisedRecord {
+    fn stem(&self) -> String {
+        self.run.stem()
+    }
+
+    fn metrics(&self) -> &[Metric] {
+        &self.metrics
     }
 }
 

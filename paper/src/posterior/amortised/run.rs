@@ -5,6 +5,7 @@ use super::record::AmortisedRecord;
 use crate::posterior::record::{PosteriorFigure, Seconds};
 use crate::record::Metric;
 use crate::run::{Interrupted, Stage, batch, metric};
+use crate::units::kept;
 use crate::work::{Context, Unit};
 use amf::Expert;
 use amf::metrics::kl_exact;
@@ -49,18 +50,23 @@ impl Unit for AmortisedRun {
 
         let start = Instant::now();
         (context.observe)(Stage::Evaluation(0, 2));
-        let mut metrics = self.divergences(&q);
+        let hash = Self::hash(self);
+        let mut metrics = kept(context.shelf, &hash, "evaluation-divergences", || {
+            Ok(self.divergences(&q))
+        })?;
         (context.observe)(Stage::Evaluation(1, 2));
         if context.stop.load(Ordering::Relaxed) {
             bail!(Interrupted);
         }
-        let calibration = self.calibrated(&q)?;
+        let calibration = kept(context.shelf, &hash, "evaluation-calibration", || {
+            self.calibrated(&q)
+        })?;
         metrics.extend(of_calibration(&calibration));
         if let Some(m) = metrics.iter().find(|m| !m.value.is_finite()) {
             bail!("{} of {} is {}", m.metric, m.model, m.value);
         }
         let record = AmortisedRecord {
-            hash: Self::hash(self),
+            hash,
             run: self.clone(),
             calibration,
             metrics,
@@ -94,7 +100,7 @@ impl AmortisedRun {
             }
         };
         let pairs = ConditionalData::new(theta.as_ref(), y.as_ref());
-        match self.fit.fit(pairs, self.seed, &observe) {
+        match self.fit.fit_on(context.shelf, pairs, self.seed, &observe) {
             Err(AmortisedError::Interrupted) => bail!(Interrupted),
             _ if context.stop.load(Ordering::Relaxed) => bail!(Interrupted),
             q => Ok(q?),
