@@ -226,8 +226,10 @@ impl Provenance {
     /// Of this process.
     #[must_use]
     pub fn here(threads: usize) -> Self {
-        let output = |program: &str, args: &[&str]| {
-            let out = std::process::Command::new(program)
+        // Of the code, wherever it is called from.
+        let git = |args: &[&str]| {
+            let out = std::process::Command::new("git")
+                .args(["-C", env!("CARGO_MANIFEST_DIR")])
                 .args(args)
                 .output()
                 .ok()?;
@@ -245,11 +247,10 @@ impl Provenance {
                 Some(line.split(':').nth(1)?.trim().to_owned())
             });
         Self {
-            commit: output("git", &["rev-parse", "--short=12", "HEAD"])
-                .unwrap_or_else(|| "unknown".into()),
-            dirty: output("git", &["status", "--porcelain", "--untracked-files=no"])
+            commit: git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".into()),
+            dirty: git(&["status", "--porcelain", "--untracked-files=no"])
                 .is_none_or(|s| !s.is_empty()),
-            toolchain: output("rustc", &["--version"]).unwrap_or_else(|| "unknown".into()),
+            toolchain: env!("PAPER_TOOLCHAIN").into(),
             cpu: cpu.unwrap_or_else(|| std::env::consts::ARCH.into()),
             threads,
         }
