@@ -4,7 +4,7 @@
 //! the last argument adds one mixture-aware round for each value of the knob.
 
 use amf::metrics::kl_exact;
-use amf::{CrossFit, CrossFitted, Expert, MixtureAware, Progress, Source, log_prob_table};
+use amf::{CrossFit, CrossFitted, Expert, MixtureAware, Progress, Source, Watch, log_prob_table};
 use autodiff::math::mean_and_standard_error;
 use autodiff::random::stream;
 use datasets::Family;

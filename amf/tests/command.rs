@@ -474,3 +474,47 @@ fn ctrl_c_ends_a_fit_without_a_file() {
     assert_eq!(fit.wait().unwrap().code(), Some(130));
     assert_eq!(bench.files(), before);
 }
+
+/// The model of a fit that was killed again and again is, byte for byte, that of one that was not.
+#[test]
+fn a_killed_fit_goes_on_where_its_finished_fits_are_kept() {
+    let bench = Bench::new();
+    bench.write("good.csv", &plain());
+    let longer = CONFIG
+        .replace("steps: 60", "steps: 3000")
+        .replace("patience: Some(3)", "patience: None");
+    bench.write("longer.ron", longer.as_bytes());
+    bench.out("fit good.csv --config longer.ron --out whole.safetensors");
+    let args = "fit good.csv --config longer.ron --out kept.safetensors --keep fits --threads 1";
+    let mut kept = 0;
+    for life in 1..20 {
+        let mut fit = Command::new(env!("CARGO_BIN_EXE_amf"))
+            .current_dir(bench.folder.path())
+            .args(args.split_whitespace())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(40 * life));
+        fit.kill().unwrap();
+        if fit.wait().unwrap().success() {
+            break;
+        }
+        let fits = std::fs::read_dir(bench.path("fits"));
+        kept = fits.map_or(0, Iterator::count).max(kept);
+    }
+    assert!(kept > 0);
+    bench.out(args);
+    let bytes = |name: &str| std::fs::read(bench.path(name)).unwrap();
+    assert!(bytes("kept.safetensors") == bytes("whole.safetensors"));
+    let files = bench.files();
+    assert_eq!(
+        files,
+        [
+            "good.csv",
+            "kept.safetensors",
+            "longer.ron",
+            "run.ron",
+            "whole.safetensors"
+        ]
+    );
+}

@@ -8,7 +8,6 @@ use crate::reproduce::{Options, reproduce};
 use crate::results::Results;
 use crate::run::Interrupted;
 use crate::schedule::Schedule;
-use crate::stop;
 use crate::target::Target;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -17,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use store::Signals;
 
 /// Regenerates the tables and figures of adaptive mixtures of normalizing flows.
 #[derive(Debug, Parser)]
@@ -128,10 +128,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let stop = stop::on_signals();
-    match execute(cli.command, &stop) {
+    let signals = Signals::listen(
+        "interrupted: what is finished is kept, and the same command goes on from there",
+    );
+    match execute(cli.command, signals.stop()) {
         Ok(code) => code,
-        Err(e) if e.chain().any(|c| c.is::<Interrupted>()) => stop::interrupted(),
+        Err(e) if e.chain().any(|c| c.is::<Interrupted>()) => signals.interrupted(),
         Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("error: {e:#}");

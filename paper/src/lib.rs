@@ -21,7 +21,6 @@ pub mod reproduce;
 pub mod results;
 pub mod run;
 pub mod schedule;
-mod stop;
 pub mod summary;
 pub mod table;
 pub mod tables;

@@ -4,6 +4,7 @@
 //! - [`write`](fn@write): beside its place, to the disk, then renamed; what a killed process left beside is swept up by [`sweep`];
 //! - [`Shelf`]: finished units of work and checkpoints by name, [`Folder`] keeps them as sealed files;
 //! - [`Fingerprint`]: the name of a unit, a hash of everything that its result depends on;
+//! - [`Signals`]: what Ctrl-C does (feature `signals`);
 //! - [`Claim`]: one process at a time works on a thing, as long as it lives.
 
 mod claim;
@@ -11,9 +12,13 @@ mod file;
 mod fingerprint;
 mod seal;
 mod shelf;
+#[cfg(feature = "signals")]
+mod signals;
 
 pub use claim::Claim;
 pub use file::{Error, read, sweep, write, write_sealed};
 pub use fingerprint::Fingerprint;
 pub use seal::{Damage, seal, unseal};
 pub use shelf::{Event, Folder, Memory, NoShelf, Shelf};
+#[cfg(feature = "signals")]
+pub use signals::Signals;

@@ -65,8 +65,8 @@ pub enum Command {
   zcat draws.txt.gz | amf fit - --seed 7 --threads 4
   amf fit --print-config > run.ron; amf fit draws.npy --config run.ron
 
-The same rows, options and seed give the same file, byte for byte, whatever the number of threads. Ctrl-C ends a fit without a file; a second one \
-ends it at once.")]
+The same rows, options and seed give the same file, byte for byte, whatever the number of threads. Ctrl-C ends a fit without a file, \
+within a second; with --keep, what is done by then is not lost.")]
 pub struct Fit {
     /// The draws: one for each row; - is standard input.
     #[arg(required_unless_present = "print_config")]
@@ -106,6 +106,10 @@ pub struct Fit {
     /// Threads [default: all cores]. The result does not depend on them.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+    /// Keep each finished fit, and checkpoints of the others, in this folder: the same command goes on from there, whatever ended it, and gives the same
+    /// model. Emptied when the model is written.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
 }
 
 /// Score rows: one log-density in nats for each row of DATA, in order.

@@ -9,8 +9,12 @@ use anyhow::{Context, Result, bail};
 use datasets::table::{self, ReadOptions, Table};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use store::{Event, Folder, NoShelf, Shelf, Signals};
+
+/// Between checkpoints.
+const CHECKPOINT: Duration = Duration::from_secs(10);
 
 pub fn run(args: &Fit) -> Result<()> {
     if args.print_config {
@@ -41,6 +45,9 @@ pub fn run(args: &Fit) -> Result<()> {
     let density = fit(&settings, &draws, args)?;
     let bytes = density.to_bytes()?;
     out.write(|w| w.write_all(&bytes))?;
+    if let Some(folder) = &args.keep {
+        clear(folder);
+    }
     eprint!("{}", summary::of(&density));
     eprintln!("model: {}", args.out.display());
     Ok(())
@@ -80,23 +87,32 @@ fn suggest(table: &Table, columns: &[Column]) {
 }
 
 fn fit(settings: &CrossFit, draws: &Draws<'_>, args: &Fit) -> Result<Density> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let signal = Arc::clone(&stop);
-    // Without a handler Ctrl-C still ends the process; nothing half-written is left either way.
-    let _ = ctrlc::set_handler(move || {
-        if signal.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+    let signals = Signals::listen(match args.keep {
+        Some(_) => "amf: interrupted: the same command goes on from there",
+        None => {
+            "amf: interrupted: nothing was written; with --keep DIR a fit can go on where it was"
         }
     });
     let threads = args.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()?;
+    let tell = |event: Event<'_>| {
+        if let Event::Damaged { reason } = event {
+            eprintln!("warning: {reason}; it is computed again");
+        }
+    };
+    let folder = args.keep.as_deref();
+    let folder = folder.map(|path| Folder::new(path, CHECKPOINT, &tell));
+    let shelf: &dyn Shelf = folder.as_ref().map_or(&NoShelf, |f| f);
+    if let Some(path) = &args.keep {
+        store::sweep(path);
+    }
     let display = Display::new();
     let found = pool.install(|| {
-        settings.fit_density(draws, args.seed, &|step| {
+        settings.fit_density_on(shelf, draws, args.seed, &|step| {
             display.show(&step);
-            if stop.load(Ordering::Relaxed) {
+            if signals.stop().load(Ordering::Relaxed) {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -105,10 +121,28 @@ fn fit(settings: &CrossFit, draws: &Draws<'_>, args: &Fit) -> Result<Density> {
     });
     display.clear();
     match found {
-        Err(DensityError::Interrupted) => Err(Interrupted.into()),
+        Err(DensityError::Interrupted) => Err(Interrupted(signals.interrupted()).into()),
         // Ctrl-C after the last step.
-        Ok(_) if stop.load(Ordering::Relaxed) => Err(Interrupted.into()),
+        Ok(_) if signals.stop().load(Ordering::Relaxed) => {
+            Err(Interrupted(signals.interrupted()).into())
+        }
         Ok(density) => Ok(density),
         Err(e) => Err(anyhow::Error::new(e).context(draws.source.unwrap_or_default().to_owned())),
     }
+}
+
+/// Removes the fits that were kept, and the folder if it is empty then.
+fn clear(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if ["expert-", "fit-"]
+            .iter()
+            .any(|unit| name.starts_with(unit))
+        {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    let _ = std::fs::remove_dir(folder);
 }

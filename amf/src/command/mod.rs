@@ -18,10 +18,10 @@ use clap::error::ErrorKind;
 use cli::{Cli, Command};
 use std::process::ExitCode;
 
-/// A fit that was ended by Ctrl-C.
+/// A fit that was ended by Ctrl-C, with the exit code; it has said so itself.
 #[derive(Debug, thiserror::Error)]
-#[error("interrupted: nothing was written")]
-struct Interrupted;
+#[error("interrupted")]
+struct Interrupted(ExitCode);
 
 /// Runs the command; the exit code is 0 when all is well, 2 for a misuse or input that cannot be used, 130 after Ctrl-C.
 #[must_use]
@@ -32,16 +32,15 @@ pub fn main() -> ExitCode {
     };
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(e) if e.is::<Interrupted>() => {
-            eprintln!("amf: {e}");
-            ExitCode::from(130)
-        }
-        // Whoever reads our output has had enough.
-        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("amf: {}", one_line(&format!("{e:#}")));
-            ExitCode::from(2)
-        }
+        Err(e) => match e.downcast_ref::<Interrupted>() {
+            Some(Interrupted(code)) => *code,
+            // Whoever reads our output has had enough.
+            None if is_broken_pipe(&e) => ExitCode::SUCCESS,
+            None => {
+                eprintln!("amf: {}", one_line(&format!("{e:#}")));
+                ExitCode::from(2)
+            }
+        },
     }
 }
 

@@ -179,7 +179,7 @@ impl Fit<'_> {
             let batch = state.next_batch(size);
             let loss = self.gradient(&state.params, &state.order[batch], &mut lanes);
             state.report.steps = step;
-            let due = step % config.evaluate_every == 0 || step == config.steps;
+            let due = step.is_multiple_of(config.evaluate_every) || step == config.steps;
             let diverged = if self.diverges(loss, state) {
                 Some(("training loss", loss))
             } else {

@@ -180,13 +180,13 @@ impl State {
             state.order = permutation(&vector("order", n)?).ok_or("the order is no permutation")?;
             state.next = rest.next;
         }
-        let whole = state.report.steps <= config.steps && state.next <= state.order.len();
         let finite = |values: &[f64]| values.iter().all(|v| v.is_finite());
-        if !whole
-            || !finite(&state.best)
-            || !finite(&state.anchor)
-            || !(state.rate > 0.0 && state.rate <= 1.0)
-        {
+        let sound = state.report.steps <= config.steps
+            && state.next <= state.order.len()
+            && finite(&state.best)
+            && finite(&state.anchor)
+            && (state.rate > 0.0 && state.rate <= 1.0);
+        if !sound {
             return Err("it does not fit together".into());
         }
         Ok(state)

@@ -112,7 +112,7 @@ impl PosteriorRun {
         &self,
         fitted: &FittedPosterior,
         context: &Context<'_>,
-    ) -> Result<Vec<(String, (Vec<Metric>, Vec<f64>))>> {
+    ) -> Result<Vec<(String, Found)>> {
         let problem = self.benchmark.problem();
         let few = self.measures.sliced_draws;
         let rng = |purpose: &str| stream(self.seed, &format!("paper/sliced/{purpose}"));
@@ -165,6 +165,9 @@ impl PosteriorRun {
         Ok(TargetSliced::new(first.as_ref())?.compare(second.as_ref())?)
     }
 }
+
+/// Measures and mode masses of one model.
+type Found = (Vec<Metric>, Vec<f64>);
 
 /// What was found of one model.
 struct Measured<'a> {

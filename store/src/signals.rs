@@ -1,0 +1,54 @@
+//! Ctrl-C and the like: work ends within a second, and says how to go on.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// What interrupted work has to come to an end by itself, and to keep its checkpoints. Afterwards the process ends wherever it is: files are whole or not
+/// there, whenever that happens.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// The flag that signals set (SIGINT, SIGTERM, SIGHUP), and what is said then.
+#[derive(Debug, Clone)]
+pub struct Signals {
+    message: &'static str,
+    stop: Arc<AtomicBool>,
+    said: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Begins to listen; `message` says how to go on.
+    #[must_use]
+    pub fn listen(message: &'static str) -> Self {
+        let this = Self {
+            message,
+            stop: Arc::default(),
+            said: Arc::default(),
+        };
+        let signals = this.clone();
+        // Without a handler Ctrl-C still ends the process; nothing half-written is left either way.
+        let _ = ctrlc::set_handler(move || {
+            signals.stop.store(true, Ordering::Relaxed);
+            std::thread::sleep(PATIENCE);
+            let _ = signals.interrupted();
+            std::process::exit(130);
+        });
+        this
+    }
+
+    /// Set when work should end.
+    #[must_use]
+    pub fn stop(&self) -> &AtomicBool {
+        &self.stop
+    }
+
+    /// Says that it has ended, once; gives the exit code.
+    #[must_use]
+    pub fn interrupted(&self) -> ExitCode {
+        if !self.said.swap(true, Ordering::Relaxed) {
+            eprintln!("{}", self.message);
+        }
+        ExitCode::from(130)
+    }
+}
