@@ -170,10 +170,18 @@ impl Protocol {
     /// # Errors
     /// One line with file, line and column, and what is wrong there.
     pub fn read(path: &Path) -> Result<Self> {
-        let (this, text): (Self, String) = parse(path)?;
+        read_text(path, Self::parse)
+    }
+
+    /// Checks the text of a config; `source` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(text: &str, source: &str) -> Result<Self> {
+        let this: Self = parse(text, source)?;
         this.check().map_err(|(hint, reason)| {
-            let (line, col) = place(&text, &hint, &reason);
-            anyhow!("{}:{line}:{col}: {reason}", path.display())
+            let (line, col) = place(text, &hint, &reason);
+            anyhow!("{source}:{line}:{col}: {reason}")
         })?;
         Ok(this)
     }
@@ -388,20 +396,21 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// A config with its text; an error is one line with file, line and column.
-pub(crate) fn parse<T: DeserializeOwned>(path: &Path) -> Result<(T, String)> {
-    let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
-    let this = dialect().from_str(&text).map_err(|e| {
+/// What `parse` makes of the text of a file.
+pub(crate) fn read_text<T>(path: &Path, parse: fn(&str, &str) -> Result<T>) -> Result<T> {
+    let source = path.display().to_string();
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("{source}: cannot be read"))?;
+    parse(&text, &source)
+}
+
+/// A config that is not checked yet; an error is one line with file, line and column.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str, source: &str) -> Result<T> {
+    dialect().from_str(text).map_err(|e| {
         let at = e.span.start;
-        anyhow!(
-            "{name}:{}:{}: {}",
-            at.line,
-            at.col,
-            one_line(&e.code.to_string())
-        )
-    })?;
-    Ok((this, text))
+        let reason = one_line(&e.code.to_string());
+        anyhow!("{source}:{}:{}: {reason}", at.line, at.col)
+    })
 }
 
 /// Whether a name can be part of a file name.
