@@ -52,6 +52,15 @@ pub(crate) fn read<T>(
     from_bytes(&bytes).map_err(|reason| FlowError::Format { path: name, reason })
 }
 
+/// Whether there are as many parameters as the flow has.
+pub(crate) fn check_params(params: &[f64], expected: usize) -> Result<(), String> {
+    if params.len() == expected {
+        return Ok(());
+    }
+    let found = params.len();
+    Err(format!("{found} parameters where the flow has {expected}"))
+}
+
 /// What [`pack`] made, checked as it is taken out; errors are sentences that say what is wrong.
 pub(crate) struct Archive<'a> {
     tensors: SafeTensors<'a>,
@@ -103,18 +112,6 @@ impl<'a> Archive<'a> {
             Some(i) => Err(format!("array \"{name}\" holds {} at {i}", values[i])),
             None => Ok(values),
         }
-    }
-
-    /// The parameters, of which there must be `expected`.
-    pub fn params(&self, expected: usize) -> Result<Vec<f64>, String> {
-        let params = self.array("params")?;
-        if params.len() != expected {
-            return Err(format!(
-                "{} parameters where the flow has {expected}",
-                params.len()
-            ));
-        }
-        Ok(params)
     }
 
     /// A standardisation of `dim` columns from two arrays.

@@ -8,7 +8,7 @@ use amf::posterior::{
     Proposal, Refinement, Tails,
 };
 use anyhow::{Result, anyhow};
-use autodiff::checked;
+use autodiff::checked::{self, one_line};
 use datasets::posterior::Benchmark;
 use flows::EmConfig;
 use serde::{Deserialize, Serialize};
@@ -199,7 +199,7 @@ impl Wrong {
         // The last part of a reason names the field.
         let about = self.reason.rsplit(": ").next().unwrap_or_default();
         let (line, col) = config::place_from(text, from.map_or(0, |f| f.0), &self.hint, about);
-        anyhow!("{source}:{line}:{col}: {}", self.reason)
+        anyhow!("{source}:{line}:{col}: {}", one_line(&self.reason))
     }
 }
 
@@ -241,6 +241,11 @@ impl Study {
                 return bad(field, format!("{field} must not be empty"));
             }
         }
+        let combined =
+            |p: &Problems| p.benchmarks.len() * p.plans.len() * (1 + p.model.experts.len());
+        let combined = all().map(combined).fold(0usize, usize::saturating_add);
+        config::check_fits(&[self.seeds.len(), self.bases.len(), combined])
+            .map_err(|reason| Wrong::field("seeds", reason))?;
         if let Some(s) = first_repeated(&self.seeds) {
             return bad("seeds", format!("seeds: {s} is listed twice"));
         }

@@ -141,6 +141,9 @@ impl AmortisedStudy {
                 return bad(field, format!("{field} must not be empty"));
             }
         }
+        let experts = 1 + self.model.experts.len();
+        config::check_fits(&[self.seeds.len(), self.variants.len(), experts])
+            .map_err(|reason| Wrong::field("seeds", reason))?;
         if let Some(s) = first_repeated(&self.seeds) {
             return bad("seeds", format!("seeds: {s} is listed twice"));
         }
