@@ -2,6 +2,7 @@
 
 use crate::flow::FlowError;
 use crate::standardise::Standardise;
+use crate::trial::{SMALLEST_SCALE, in_range};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -92,7 +93,7 @@ impl<'a> Archive<'a> {
         Ok((description, Self { tensors }))
     }
 
-    /// A vector of finite numbers.
+    /// A vector of numbers that a model can have.
     pub fn array(&self, name: &str) -> Result<Vec<f64>, String> {
         let t = self
             .tensors
@@ -108,8 +109,8 @@ impl<'a> Archive<'a> {
             .iter()
             .map(|b| f64::from_le_bytes(*b))
             .collect();
-        match values.iter().position(|v| !v.is_finite()) {
-            Some(i) => Err(format!("array \"{name}\" holds {} at {i}", values[i])),
+        match values.iter().position(|v| !in_range(*v)) {
+            Some(i) => Err(format!("array \"{name}\" holds {:e} at {i}", values[i])),
             None => Ok(values),
         }
     }
@@ -117,7 +118,9 @@ impl<'a> Archive<'a> {
     /// A standardisation of `dim` columns from two arrays.
     pub fn standardise(&self, shift: &str, scale: &str, dim: usize) -> Result<Standardise, String> {
         Standardise::new(self.array(shift)?, self.array(scale)?)
-            .filter(|s| s.dim() == dim)
-            .ok_or_else(|| format!("{shift} and {scale} do not fit the dimension"))
+            .filter(|s| s.dim() == dim && s.parts().1.iter().all(|v| *v >= SMALLEST_SCALE))
+            .ok_or_else(|| {
+                format!("{shift} and {scale} are not {dim} numbers and {dim} positive ones")
+            })
     }
 }

@@ -2,6 +2,18 @@
 
 use faer::prelude::*;
 
+/// The largest magnitude of a number that a model from a file may hold or draw: squares of such numbers do not overflow.
+pub const LARGEST: f64 = 1e150;
+/// The smallest scale that it may have.
+pub(crate) const SMALLEST_SCALE: f64 = 1e-150;
+
+/// Whether a number from a file is one that a model can have.
+#[must_use]
+pub fn in_range(v: f64) -> bool {
+    // Not a number is not.
+    v.abs() <= LARGEST
+}
+
 /// How many draws a density from a file is tried on.
 pub const TRIAL_DRAWS: usize = 8;
 
@@ -10,15 +22,16 @@ pub const TRIAL_DRAWS: usize = 8;
 /// a few times farther out.
 ///
 /// # Errors
-/// A sentence, if a draw is not finite, or a log-density is NaN or infinite.
+/// A sentence, if a draw is beyond [`LARGEST`], or a log-density is NaN or infinite.
 pub fn try_out(
     draws: MatRef<'_, f64>,
     log_prob: impl Fn(MatRef<'_, f64>) -> Vec<f64>,
 ) -> Result<(), String> {
     let (n, d) = draws.shape();
-    let finite = (0..d).all(|j| draws.col(j).iter().all(|v| v.is_finite()));
-    if !finite {
-        return Err("damaged numbers (some draws are not finite)".into());
+    for j in 0..d {
+        if let Some(v) = draws.col(j).iter().find(|v| !in_range(**v)) {
+            return Err(format!("damaged numbers (a draw is {v:e})"));
+        }
     }
     let mixed = Mat::from_fn(n, d, |i, j| draws[((i + j) % n, j)]);
     let farther = Mat::from_fn(n, d, |i, j| {
@@ -29,7 +42,7 @@ pub fn try_out(
         // Minus infinity is where the density is smaller than any number.
         let bad = log_prob(x).into_iter().find(|l| !(*l < f64::INFINITY));
         if let Some(l) = bad {
-            return Err(format!("damaged numbers (a log-density is {l})"));
+            return Err(format!("damaged numbers (a log-density is {l:e})"));
         }
     }
     Ok(())

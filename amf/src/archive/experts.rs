@@ -7,7 +7,8 @@ use crate::{Kde, Mixture};
 use autodiff::random::stream;
 use faer::prelude::*;
 use flows::{
-    Base, Flow, GaussianMixture, LayerSpec, MixtureParts, Standardise, TRIAL_DRAWS, try_out,
+    Base, Flow, GaussianMixture, LARGEST, LayerSpec, MixtureParts, Standardise, TRIAL_DRAWS,
+    try_out,
 };
 use rbig::{LayerParts, MarginalParts, Parts, Rbig, SplineParts};
 
@@ -62,7 +63,7 @@ fn standardise(reader: &Reader<'_>) -> Result<Standardise, String> {
     let (shift, scale) = (reader.vector("shift")?, reader.vector("scale")?);
     let columns = shift.len();
     Standardise::new(shift, scale)
-        .filter(|s| s.dim() > 0)
+        .filter(|s| s.dim() > 0 && s.parts().1.iter().all(|v| *v >= 1.0 / LARGEST))
         .ok_or_else(|| format!("scale needs {columns} positive numbers"))
 }
 

@@ -137,14 +137,13 @@ impl Density {
                 must_work(e).map_err(|reason| format!("expert \"{name}\": {reason}"))?;
             }
         }
-        let density = Self {
+        must_work(&mixture)?;
+        Ok(Self {
             columns,
             names,
             mixture,
             report,
-        };
-        must_work(&density)?;
-        Ok(density)
+        })
     }
 
     /// Writes the density beside `path` and renames it into place.

@@ -13,8 +13,8 @@ const LONGEST_LINE: usize = 16 << 20;
 /// What a compressed file may hold. Draws shrink to a half or a third, and a column of zeros and ones to an eighth of a byte for each number;
 /// a stream that is made to fill the memory unfolds a thousandfold.
 const UNFOLDED_BYTES: Unfolded = Unfolded {
-    always: 64 << 20,
-    for_each_byte: 256,
+    always: 16 << 20,
+    for_each_byte: 64,
 };
 const UNFOLDED_NUMBERS: Unfolded = Unfolded {
     always: 1 << 20,
