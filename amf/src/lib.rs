@@ -71,6 +71,7 @@ mod mixture_aware;
 mod partition;
 pub mod posterior;
 mod recipe;
+mod settings;
 mod weights;
 
 pub use cross_fit::{CrossFit, CrossFitError, CrossFitted, PartObserver, Watch};

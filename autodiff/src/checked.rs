@@ -2,6 +2,28 @@
 
 use serde::de::{Deserialize, Deserializer, Error};
 
+/// A message in which text from a file may stand, as one line of at most 300 characters: runs of blanks are one, control characters are escaped.
+#[must_use]
+pub fn one_line(message: &str) -> String {
+    const MOST: usize = 300;
+    // Long messages are long because of what a file holds: no more of it is looked at than is shown.
+    let beginning: String = message.chars().take(2 * MOST).collect();
+    let words: Vec<&str> = beginning.split_whitespace().collect();
+    let line = words.join(" ");
+    let escape = |c: char| -> String {
+        if c.is_control() {
+            c.escape_default().collect()
+        } else {
+            c.into()
+        }
+    };
+    let mut shown: String = line.chars().take(MOST).map(escape).collect();
+    if line.chars().count() > MOST {
+        shown.push('…');
+    }
+    shown
+}
+
 fn refuse<'de, D: Deserializer<'de>>(what: &str, got: impl std::fmt::Display) -> D::Error {
     D::Error::custom(format!("must be {what}, not {got}"))
 }
@@ -77,5 +99,18 @@ pub fn at_least_one_or_none<'de, D: Deserializer<'de>>(d: D) -> Result<Option<us
     match Option::<usize>::deserialize(d)? {
         Some(0) => Err(refuse::<D>("None or at least 1", 0)),
         v => Ok(v),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn messages_are_lines_of_bounded_length() {
+        assert_eq!(one_line(" a\n  b\t\u{1b}[1mc"), "a b \\u{1b}[1mc");
+        let long = one_line(&"ä".repeat(1_000_000));
+        assert_eq!(long.chars().count(), 301);
+        assert!(long.ends_with('…'));
     }
 }

@@ -196,10 +196,39 @@ impl Architecture {
 }
 
 impl LayerSpec {
-    /// Length of the parameter vector of the layer on `dim` coordinates, without building it; `None` when that is more than a computer
-    /// holds, or a width is zero. A description from a file is held against the numbers that come with it before any memory is taken.
+    /// Whether layers on `dim` coordinates and `context` columns behind them can be built out of `numbers` parameters, and take no more memory than in
+    /// proportion: a description from a file is held against the numbers that come with it before it is believed.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn check_size(
+        layers: &[Self],
+        dim: usize,
+        context: usize,
+        numbers: usize,
+    ) -> Result<(), String> {
+        let needed = layers.iter().try_fold(0usize, |total, l| {
+            total.checked_add(l.num_params(dim, context)?)
+        });
+        // A layer keeps, for each hidden layer, how many units see how many coordinates.
+        let deep = layers.iter().map(|l| l.hidden().len()).sum::<usize>();
+        let too_deep = deep.checked_mul(dim).is_none_or(|n| n / 16 > numbers);
+        if too_deep || needed.is_none_or(|n| n > numbers) {
+            return Err("the layers need more numbers than the file holds".into());
+        }
+        Ok(())
+    }
+
+    /// Widths of the hidden layers.
+    fn hidden(&self) -> &[usize] {
+        let (Self::Made { hidden, .. } | Self::Coupling { hidden, .. }) = self;
+        hidden
+    }
+
+    /// Length of the parameter vector of the layer on `dim` coordinates and `context` columns behind them, without building it; `None` when that is more
+    /// than a computer holds, or a width is zero.
     #[must_use]
-    pub fn num_params(&self, dim: usize) -> Option<usize> {
+    pub fn num_params(&self, dim: usize, context: usize) -> Option<usize> {
         let dense = |inputs: usize, hidden: &[usize], outputs: usize| {
             let mut sizes = vec![inputs];
             sizes.extend(hidden);
@@ -208,14 +237,18 @@ impl LayerSpec {
                 total.checked_add(w[0].checked_add(1)?.checked_mul(w[1])?)
             })
         };
-        let (Self::Made { hidden, .. } | Self::Coupling { hidden, .. }) = self;
+        let hidden = self.hidden();
         if hidden.is_empty() || hidden.contains(&0) {
             return None;
         }
-        // In one dimension there is nothing to condition on.
-        let hidden: &[usize] = if dim == 1 { &[] } else { hidden };
+        // In one dimension and without a context there is nothing to condition on.
+        let hidden: &[usize] = if (dim, context) == (1, 0) {
+            &[]
+        } else {
+            hidden
+        };
         match self {
-            Self::Made { .. } => dense(dim, hidden, dim.checked_mul(2)?),
+            Self::Made { .. } => dense(dim.checked_add(context)?, hidden, dim.checked_mul(2)?),
             Self::Coupling { swap, nets, .. } => {
                 let first = dim.div_ceil(2);
                 let (kept, moved) = match (dim, swap) {
@@ -223,9 +256,10 @@ impl LayerSpec {
                     (_, false) => (first, dim - first),
                     (_, true) => (dim - first, first),
                 };
+                let seen = kept.checked_add(context)?;
                 match nets {
-                    Nets::Shared => dense(kept, hidden, 2 * moved),
-                    Nets::Separate => dense(kept, hidden, moved)?.checked_mul(2),
+                    Nets::Shared => dense(seen, hidden, moved.checked_mul(2)?),
+                    Nets::Separate => dense(seen, hidden, moved)?.checked_mul(2),
                 }
             }
         }
@@ -250,7 +284,7 @@ impl LayerSpec {
                 let mut sorted = order.clone();
                 sorted.sort_unstable();
                 if !sorted.iter().copied().eq(0..dim) {
-                    return Err(format!("order {order:?} is not an order of 0..{dim}"));
+                    return Err(format!("its order is not one of 0..{dim}"));
                 }
                 let shape = NetShape {
                     hidden,
@@ -313,9 +347,15 @@ mod tests {
         }
         for dim in 1..6 {
             for kind in &kinds {
-                for spec in kind.layers(dim, &mut stream(1, "layers")) {
-                    let layer = spec.build(dim, 0, 3).unwrap();
-                    assert_eq!(spec.num_params(dim), Some(layer.num_params()), "{spec:?}");
+                let specs = kind.layers(dim, &mut stream(1, "layers"));
+                for (spec, context) in specs.iter().flat_map(|s| [(s, 0), (s, 1), (s, 3)]) {
+                    let layer = spec.build(dim, context, 3).unwrap();
+                    let count = layer.num_params();
+                    assert_eq!(spec.num_params(dim, context), Some(count), "{spec:?}");
+                    let check = |numbers| {
+                        LayerSpec::check_size(std::slice::from_ref(spec), dim, context, numbers)
+                    };
+                    assert!(check(count).is_ok() && check(count - 1).is_err());
                     // Blocks tile the parameters.
                     let mut next = 3;
                     for block in layer.param_blocks() {
@@ -334,6 +374,6 @@ mod tests {
             log_scale,
             output_gain: 0.0,
         };
-        assert_eq!(huge.num_params(2), None);
+        assert_eq!(huge.num_params(2, 0), None);
     }
 }

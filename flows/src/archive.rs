@@ -2,6 +2,7 @@
 
 use crate::flow::FlowError;
 use crate::standardise::Standardise;
+use crate::trial::{SMALLEST_SCALE, in_range};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +44,15 @@ pub(crate) fn read<T>(
         source,
     })?;
     from_bytes(&bytes).map_err(|reason| FlowError::Format { path: name, reason })
+}
+
+/// Whether there are as many parameters as the flow has.
+pub(crate) fn check_params(params: &[f64], expected: usize) -> Result<(), String> {
+    if params.len() == expected {
+        return Ok(());
+    }
+    let found = params.len();
+    Err(format!("{found} parameters where the flow has {expected}"))
 }
 
 /// What [`pack`] made, checked as it is taken out; errors are sentences that say what is wrong.
@@ -89,31 +99,21 @@ impl<'a> Archive<'a> {
         Ok(bytes.iter().map(|b| f64::from_le_bytes(*b)).collect())
     }
 
-    /// A vector of finite numbers.
+    /// A vector of numbers that a model can have.
     pub fn array(&self, name: &str) -> Result<Vec<f64>, String> {
         let values = self.any(name)?;
-        match values.iter().position(|v| !v.is_finite()) {
-            Some(i) => Err(format!("array \"{name}\" holds {} at {i}", values[i])),
+        match values.iter().position(|v| !in_range(*v)) {
+            Some(i) => Err(format!("array \"{name}\" holds {:e} at {i}", values[i])),
             None => Ok(values),
         }
-    }
-
-    /// The parameters, of which there must be `expected`.
-    pub fn params(&self, expected: usize) -> Result<Vec<f64>, String> {
-        let params = self.array("params")?;
-        if params.len() != expected {
-            return Err(format!(
-                "{} parameters where the flow has {expected}",
-                params.len()
-            ));
-        }
-        Ok(params)
     }
 
     /// A standardisation of `dim` columns from two arrays.
     pub fn standardise(&self, shift: &str, scale: &str, dim: usize) -> Result<Standardise, String> {
         Standardise::new(self.array(shift)?, self.array(scale)?)
-            .filter(|s| s.dim() == dim)
-            .ok_or_else(|| format!("{shift} and {scale} do not fit the dimension"))
+            .filter(|s| s.dim() == dim && s.parts().1.iter().all(|v| *v >= SMALLEST_SCALE))
+            .ok_or_else(|| {
+                format!("{shift} and {scale} are not {dim} numbers and {dim} positive ones")
+            })
     }
 }

@@ -1,6 +1,7 @@
 //! Full-covariance Gaussian mixtures: expectation-maximisation, number of components by BIC.
 
 use crate::fit::Data;
+use crate::trial::{SMALLEST_SCALE, in_range};
 use autodiff::math::{LN_2PI, exp, ln, sum};
 use autodiff::matrix::{col, col_mut};
 use autodiff::random::{Pcg64, categorical, fill_standard_normal};
@@ -209,8 +210,8 @@ impl GaussianMixture {
                 c.weight >= 0.0
                     && c.mean.len() == d
                     && c.factor.len() == d * d
-                    && c.mean.iter().chain(&c.factor).all(|v| v.is_finite())
-                    && (0..d).all(|j| c.factor[j * d + j] > 0.0)
+                    && c.mean.iter().chain(&c.factor).all(|v| in_range(*v))
+                    && (0..d).all(|j| c.factor[j * d + j] >= SMALLEST_SCALE)
             })
     }
 

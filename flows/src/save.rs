@@ -4,6 +4,9 @@ use crate::architecture::LayerSpec;
 use crate::archive::{self, Archive, FORMAT};
 use crate::base::Base;
 use crate::flow::{Flow, FlowError};
+use crate::trial::{TRIAL_DRAWS, try_out};
+use autodiff::checked::one_line;
+use autodiff::random::stream;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -60,12 +63,20 @@ impl Flow {
     /// # Errors
     /// A sentence that says what is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        Self::read(bytes).map_err(|reason| one_line(&reason))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, String> {
         let (manifest, archive) =
             Archive::open(bytes, "flow", "flow", |manifest: &Manifest| manifest.format)?;
         let standardise = archive.standardise("shift", "scale", manifest.dim)?;
-        let mut flow = Self::from_parts(standardise, manifest.layers, manifest.base, Vec::new())
+        let params = archive.array("params")?;
+        LayerSpec::check_size(&manifest.layers, manifest.dim, 0, params.len())?;
+        let flow = Self::from_parts(standardise, manifest.layers, manifest.base, params)
             .map_err(|e| e.to_string())?;
-        flow.params = archive.params(flow.stack.num_params())?;
+        archive::check_params(&flow.params, flow.stack.num_params())?;
+        let draws = flow.sample(TRIAL_DRAWS, &mut stream(0, "archive"));
+        try_out(draws.as_ref(), |x| flow.log_prob(x))?;
         Ok(flow)
     }
 }

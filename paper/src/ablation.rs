@@ -2,6 +2,7 @@
 
 use amf::{MixtureAware, WeightRule};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// An ablation with the name that it has in tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,9 +41,9 @@ impl Ablation {
     ///
     /// # Errors
     /// A sentence.
-    pub fn check(&self, experts: &[&str]) -> Result<(), String> {
+    pub fn check(&self, experts: &BTreeSet<&str>) -> Result<(), String> {
         let known = |name: &String| {
-            if experts.contains(&name.as_str()) {
+            if experts.contains(name.as_str()) {
                 Ok(())
             } else {
                 Err(format!("no expert is called \"{name}\""))

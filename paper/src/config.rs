@@ -3,11 +3,12 @@
 use crate::ablation::NamedAblation;
 use amf::{NamedExpert, Partition, WeightRule};
 use anyhow::{Context, Result, anyhow, bail};
-use autodiff::checked;
+use autodiff::checked::{self, one_line};
 use datasets::Family;
 use ron::extensions::Extensions;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Changes whenever the meaning of a config or of a record changes: records of another version are computed again.
@@ -170,10 +171,18 @@ impl Protocol {
     /// # Errors
     /// One line with file, line and column, and what is wrong there.
     pub fn read(path: &Path) -> Result<Self> {
-        let (this, text): (Self, String) = parse(path)?;
+        read_text(path, Self::parse)
+    }
+
+    /// Checks the text of a config; `source` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(text: &str, source: &str) -> Result<Self> {
+        let this: Self = parse(text, source)?;
         this.check().map_err(|(hint, reason)| {
-            let (line, col) = place(&text, &hint, &reason);
-            anyhow!("{}:{line}:{col}: {reason}", path.display())
+            let (line, col) = place(text, &hint, &reason);
+            anyhow!("{source}:{line}:{col}: {}", one_line(&reason))
         })?;
         Ok(this)
     }
@@ -196,6 +205,10 @@ impl Protocol {
                 return bad(field, format!("{field} must not be empty"));
             }
         }
+        let models = self.experts.len() + self.baselines.len() + self.ablations.len();
+        let sizes = 1 + self.other_sizes.len();
+        check_fits(&[self.targets.len(), self.seeds.len(), sizes, models])
+            .map_err(|reason| ("seeds".to_owned(), reason))?;
         if let Some(t) = first_repeated(&self.targets) {
             return bad("targets", format!("{t} is listed twice"));
         }
@@ -282,7 +295,7 @@ impl Protocol {
             let reason = format!("baseline \"{}\" must not need a validation set", e.name);
             return bad("baselines", &reason);
         }
-        let experts: Vec<&str> = self.experts.iter().map(|e| e.name.as_str()).collect();
+        let experts: BTreeSet<&str> = self.experts.iter().map(|e| e.name.as_str()).collect();
         for a in &self.ablations {
             if let Err(reason) = a.what.check(&experts) {
                 return bad("ablations", &format!("ablation \"{}\": {reason}", a.name));
@@ -388,20 +401,21 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// A config with its text; an error is one line with file, line and column.
-pub(crate) fn parse<T: DeserializeOwned>(path: &Path) -> Result<(T, String)> {
-    let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
-    let this = dialect().from_str(&text).map_err(|e| {
+/// What `parse` makes of the text of a file.
+pub(crate) fn read_text<T>(path: &Path, parse: fn(&str, &str) -> Result<T>) -> Result<T> {
+    let source = path.display().to_string();
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("{source}: cannot be read"))?;
+    parse(&text, &source)
+}
+
+/// A config that is not checked yet; an error is one line with file, line and column.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str, source: &str) -> Result<T> {
+    dialect().from_str(text).map_err(|e| {
         let at = e.span.start;
-        anyhow!(
-            "{name}:{}:{}: {}",
-            at.line,
-            at.col,
-            one_line(&e.code.to_string())
-        )
-    })?;
-    Ok((this, text))
+        let reason = one_line(&e.code.to_string());
+        anyhow!("{source}:{}:{}: {reason}", at.line, at.col)
+    })
 }
 
 /// Whether a name can be part of a file name.
@@ -410,17 +424,30 @@ pub(crate) fn is_name(s: &str) -> bool {
     !s.is_empty() && s.chars().all(sound)
 }
 
-pub(crate) fn first_repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
-    items
-        .iter()
-        .enumerate()
-        .find(|(i, x)| items[..*i].contains(x))
-        .map(|(_, x)| x)
+/// The first item that stood there before.
+pub(crate) fn first_repeated<T: Ord>(items: &[T]) -> Option<&T> {
+    let mut seen = BTreeSet::new();
+    items.iter().find(|x| !seen.insert(*x))
 }
 
-fn one_line(s: &str) -> String {
-    s.split_whitespace().collect::<Vec<_>>().join(" ")
+/// Fits that a config may ask for: all runs are listed before the first is done.
+const MOST_FITS: usize = 1_000_000;
+
+/// Whether a product of numbers of things that are all combined with each other is no more fits than can be listed.
+pub(crate) fn check_fits(factors: &[usize]) -> std::result::Result<(), String> {
+    let fits = factors
+        .iter()
+        .try_fold(1usize, |all, n| all.checked_mul(*n));
+    if fits.is_some_and(|n| n <= MOST_FITS) {
+        return Ok(());
+    }
+    Err(format!(
+        "seeds ask, with all that they are combined with, for more than {MOST_FITS} fits; write several configs"
+    ))
 }
+
+/// Words of a reason among which the name of a field is looked for.
+const MOST_WORDS: usize = 64;
 
 /// Line and column of what an error is about: the first field that the reason names, from the named expert on where `hint` is one, else
 /// the field `hint`, else the beginning.
@@ -432,7 +459,8 @@ fn place(text: &str, hint: &str, reason: &str) -> (usize, usize) {
 pub(crate) fn place_from(text: &str, from: usize, hint: &str, reason: &str) -> (usize, usize) {
     let start = from + text[from..].find(&format!("\"{hint}\"")).unwrap_or(0);
     let words = reason.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    let fields = words.filter(|w| w.len() > 2).chain([hint]);
+    // A reason can hold a name from the file, which may be long.
+    let fields = words.take(MOST_WORDS).filter(|w| w.len() > 2).chain([hint]);
     let found = fields
         .into_iter()
         .find_map(|f| Some(start + text[start..].find(&format!(" {f}:"))? + 1));

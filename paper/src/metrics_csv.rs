@@ -78,10 +78,19 @@ pub fn write(path: &Path, rows: &[Row]) -> Result<()> {
 /// # Errors
 /// Names the file and line.
 pub fn read(path: &Path) -> Result<Vec<Row>> {
-    let mut reader = csv::Reader::from_path(path)
-        .with_context(|| format!("{}: cannot be read", path.display()))?;
+    let source = path.display().to_string();
+    let bytes = std::fs::read(path).with_context(|| format!("{source}: cannot be read"))?;
+    parse(&bytes, &source)
+}
+
+/// Rows from the bytes of a file; `source` is what errors call it.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(bytes: &[u8], source: &str) -> Result<Vec<Row>> {
+    let mut reader = csv::Reader::from_reader(bytes);
     let rows = reader.deserialize().collect::<Result<_, csv::Error>>();
-    rows.with_context(|| format!("{}: not a table of metrics", path.display()))
+    rows.with_context(|| format!("{source}: not a table of metrics"))
 }
 
 /// How two tables compare, over the rows of the first.

@@ -4,11 +4,31 @@ use super::{BaseDescription, Description, Marginals, NotSavable, Reader, Writer}
 use crate::experts::Expert;
 use crate::posterior::Framed;
 use crate::{Kde, Mixture};
+use autodiff::random::stream;
 use faer::prelude::*;
-use flows::{Base, Flow, GaussianMixture, LayerSpec, MixtureParts, Standardise};
+use flows::{
+    Base, Flow, GaussianMixture, LARGEST, LayerSpec, MixtureParts, Standardise, TRIAL_DRAWS,
+    try_out,
+};
 use rbig::{LayerParts, MarginalParts, Parts, Rbig, SplineParts};
 
-pub(super) fn read(d: &Description, reader: &mut Reader<'_>) -> Result<Box<dyn Expert>, String> {
+/// Reads an expert and tries it out.
+pub(super) fn read_sound(
+    d: &Description,
+    reader: &mut Reader<'_>,
+) -> Result<Box<dyn Expert>, String> {
+    let expert = read(d, reader)?;
+    must_work(&expert).map_err(|e| format!("\"{}\": {e}", reader.full_name("")))?;
+    Ok(expert)
+}
+
+/// Whether an expert from a file works at draws of its own.
+pub(crate) fn must_work(e: &dyn Expert) -> Result<(), String> {
+    let draws = e.sample(TRIAL_DRAWS, &mut stream(0, "archive"));
+    try_out(draws.as_ref(), |x| e.log_prob(x))
+}
+
+fn read(d: &Description, reader: &mut Reader<'_>) -> Result<Box<dyn Expert>, String> {
     let folder = reader.full_name("");
     // What reads a part does not know where the part is; what reads an array says its full name itself.
     let placed = |e: String| {
@@ -43,7 +63,7 @@ fn standardise(reader: &Reader<'_>) -> Result<Standardise, String> {
     let (shift, scale) = (reader.vector("shift")?, reader.vector("scale")?);
     let columns = shift.len();
     Standardise::new(shift, scale)
-        .filter(|s| s.dim() > 0)
+        .filter(|s| s.dim() > 0 && s.parts().1.iter().all(|v| *v >= 1.0 / LARGEST))
         .ok_or_else(|| format!("scale needs {columns} positive numbers"))
 }
 
@@ -91,16 +111,7 @@ fn flow(
     reader: &mut Reader<'_>,
 ) -> Result<Flow, String> {
     let standardise = standardise(reader)?;
-    let needed = layers.iter().try_fold(0usize, |total, l| {
-        total.checked_add(l.num_params(standardise.dim())?)
-    });
-    // A layer keeps, for each hidden layer, how many units see how many coordinates.
-    let deep: usize = layers.iter().map(hidden_layers).sum();
-    let too_deep = deep.checked_mul(standardise.dim());
-    let too_deep = too_deep.is_none_or(|n| n / 16 > reader.numbers());
-    if too_deep || needed.is_none_or(|n| n > reader.numbers()) {
-        return Err("the layers need more numbers than the file holds".into());
-    }
+    LayerSpec::check_size(layers, standardise.dim(), 0, reader.numbers())?;
     let mut mixture = || reader.within("base", |r| gaussian_mixture(r));
     let base = match base {
         BaseDescription::StandardNormal => Base::StandardNormal,
@@ -117,11 +128,6 @@ fn flow(
         flow.params_mut()[block.range].copy_from_slice(&values);
     }
     Ok(flow)
-}
-
-fn hidden_layers(layer: &LayerSpec) -> usize {
-    let (LayerSpec::Made { hidden, .. } | LayerSpec::Coupling { hidden, .. }) = layer;
-    hidden.len()
 }
 
 pub(crate) fn write_gaussian_mixture(m: &GaussianMixture, w: &mut Writer) -> Description {
@@ -329,7 +335,7 @@ fn gaussianisation(layers: &[Marginals], reader: &mut Reader<'_>) -> Result<Rbig
 fn histograms(d: usize, reader: &Reader<'_>) -> Result<Vec<MarginalParts>, String> {
     let edges = reader.shaped("edges", &[d, 4])?;
     let (count, bins) = reader.matrix("bins")?;
-    if count == 0 || bins.len() != d * count {
+    if count == 0 || Some(bins.len()) != d.checked_mul(count) {
         return Err("there must be as many rows of bins as columns, and no empty one".into());
     }
     let each = edges.chunks_exact(4).zip(bins.chunks_exact(count));

@@ -10,13 +10,14 @@ mod reader;
 mod writer;
 
 pub(crate) use experts::{
-    read_mixture, write_flow, write_framed, write_gaussian_mixture, write_kde, write_mixture,
-    write_rbig,
+    must_work, read_mixture, write_flow, write_framed, write_gaussian_mixture, write_kde,
+    write_mixture, write_rbig,
 };
 pub use reader::Reader;
 pub use writer::Writer;
 
 use crate::experts::Expert;
+use autodiff::checked::one_line;
 use flows::LayerSpec;
 use serde::{Deserialize, Serialize};
 
@@ -94,5 +95,5 @@ pub fn read_expert(
     description: &Description,
     reader: &mut Reader<'_>,
 ) -> Result<Box<dyn Expert>, String> {
-    experts::read(description, reader)
+    experts::read_sound(description, reader).map_err(|reason| one_line(&reason))
 }

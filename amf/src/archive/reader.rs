@@ -54,10 +54,10 @@ impl<'a> Reader<'a> {
         out
     }
 
-    /// An array of finite numbers, with its shape.
+    /// An array of numbers that a model can have, with its shape.
     ///
     /// # Errors
-    /// It is missing, of another type, or holds a number that is not finite.
+    /// It is missing, of another type, or holds a number that is not finite or beyond [`flows::LARGEST`].
     pub fn array(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>), String> {
         let name = self.full_name(name);
         let t = self
@@ -74,8 +74,8 @@ impl<'a> Reader<'a> {
             .iter()
             .map(|b| f64::from_le_bytes(*b))
             .collect();
-        match values.iter().position(|v| !v.is_finite()) {
-            Some(i) => Err(format!("array \"{name}\" holds {} at {i}", values[i])),
+        match values.iter().position(|v| !flows::in_range(*v)) {
+            Some(i) => Err(format!("array \"{name}\" holds {:e} at {i}", values[i])),
             None => Ok((t.shape().to_vec(), values)),
         }
     }

@@ -57,14 +57,7 @@ fn read_settings(path: &Path) -> Result<CrossFit> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{name}: the settings cannot be read"))?;
-    let settings: CrossFit = match ron::from_str(&text) {
-        Ok(settings) => settings,
-        Err(e) => bail!("{name}: {e}"),
-    };
-    if let Err(reason) = settings.check() {
-        bail!("{name}: {reason}");
-    }
-    Ok(settings)
+    CrossFit::parse(&text).or_else(|reason| bail!("{name}: {reason}"))
 }
 
 /// Bounds that the values of unbounded columns hint at.

@@ -1,9 +1,13 @@
 //! Densities as safetensors files.
 
 use super::{Column, Density, Report};
-use crate::archive::{Description, NotSavable, Reader, Writer, read_mixture, write_mixture};
+use crate::archive::{
+    Description, NotSavable, Reader, Writer, must_work, read_mixture, write_mixture,
+};
 use crate::experts::Expert;
+use autodiff::checked::one_line;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The version of the format; other versions are refused.
@@ -84,6 +88,10 @@ impl Density {
     /// # Errors
     /// A sentence that says what is wrong: every field is checked.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        Self::read(bytes).map_err(|reason| one_line(&reason))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, String> {
         let (text, mut reader) = Reader::open(bytes, KEY)?;
         let Version { format } =
             serde_json::from_str(&text).map_err(|e| format!("damaged manifest ({e})"))?;
@@ -107,12 +115,14 @@ impl Density {
         if names.len() != experts.len() || report.experts.len() != experts.len() {
             return Err("there is not one name for each expert".into());
         }
-        for (j, c) in columns.iter().enumerate() {
+        let mut seen = BTreeSet::new();
+        for c in &columns {
+            let name = &c.name;
             c.support
                 .check()
-                .map_err(|e| format!("column \"{}\": {e}", c.name))?;
-            if columns[..j].iter().any(|other| other.name == c.name) {
-                return Err(format!("two columns are called \"{}\"", c.name));
+                .map_err(|e| format!("column \"{name}\": {e}"))?;
+            if !seen.insert(&c.name) {
+                return Err(format!("two columns are called \"{name}\""));
             }
         }
         let mixture = reader.within("expert", |r| read_mixture(experts, r))?;
@@ -123,6 +133,14 @@ impl Density {
                 columns.len()
             ));
         }
+        // Experts alone too: an expert of little weight has few draws in the mixture.
+        let experts = mixture.experts();
+        for ((name, e), w) in names.iter().zip(experts).zip(mixture.weights()) {
+            if *w > 0.0 {
+                must_work(e).map_err(|reason| format!("expert \"{name}\": {reason}"))?;
+            }
+        }
+        must_work(&mixture)?;
         Ok(Self {
             columns,
             names,

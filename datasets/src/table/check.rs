@@ -1,6 +1,7 @@
 //! Whether a density can be fitted to a table.
 
 use super::Table;
+use super::error::excerpt;
 
 /// Fewer rows than this are not fitted.
 pub const LEAST_ROWS: usize = 20;
@@ -9,6 +10,8 @@ pub const MOST_COLUMNS: usize = 64;
 
 /// Numbers whose squares, summed over many rows, neither overflow nor vanish.
 const SCALES: std::ops::Range<f64> = 1e-140..1e140;
+/// Names in a message at most.
+const MOST_LISTED: usize = 16;
 /// Columns that differ from a line by less than this share of their spread lie on it: files have some six digits.
 const ON_A_LINE: f64 = 1e-6;
 
@@ -50,7 +53,7 @@ pub enum CheckError {
     },
     /// A column whose squares overflow or vanish.
     #[error(
-        "{file}: column \"{column}\" spans {span:e}, which is beyond the range of the arithmetic; rescale it"
+        "{file}: column \"{}\" spans {span:e}, which is beyond the range of the arithmetic; rescale it", excerpt(column.as_bytes())
     )]
     OutOfScale {
         /// What was read.
@@ -61,7 +64,7 @@ pub enum CheckError {
         span: f64,
     },
     /// Two columns, one of which tells the other.
-    #[error("{file}: column \"{second}\" is {}; leave one out", relation(first, *slope, *offset))]
+    #[error("{file}: column \"{}\" is {}; leave one out", excerpt(second.as_bytes()), relation(first, *slope, *offset))]
     Duplicate {
         /// What was read.
         file: String,
@@ -77,11 +80,18 @@ pub enum CheckError {
 }
 
 fn list(columns: &[String]) -> String {
-    let quoted: Vec<String> = columns.iter().map(|c| format!("\"{c}\"")).collect();
+    let shown = columns.iter().take(MOST_LISTED);
+    let mut quoted: Vec<String> = shown
+        .map(|c| format!("\"{}\"", excerpt(c.as_bytes())))
+        .collect();
+    if columns.len() > MOST_LISTED {
+        quoted.push(format!("and {} more", columns.len() - MOST_LISTED));
+    }
     quoted.join(", ")
 }
 
 fn relation(first: &str, slope: f64, offset: f64) -> String {
+    let first = excerpt(first.as_bytes());
     if slope == 1.0 && offset == 0.0 {
         format!("the same as \"{first}\"")
     } else {

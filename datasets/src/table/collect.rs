@@ -1,5 +1,6 @@
 //! Numbers on their way from a file into a table.
 
+use super::error::excerpt;
 use super::select::{Role, select};
 use super::{ReadError, ReadOptions, Table};
 use faer::Mat;
@@ -51,12 +52,18 @@ impl Collector {
         self.roles[column] != Role::Skip
     }
 
-    /// The name of a used column of the file.
-    pub fn name(&self, column: usize) -> &str {
-        match self.roles[column] {
+    /// The name of a used column of the file, as it is shown in a message.
+    pub fn name(&self, column: usize) -> String {
+        let name = match self.roles[column] {
             Role::Value(k) => &self.names[k],
             _ => self.log_weight.as_deref().unwrap_or_default(),
-        }
+        };
+        excerpt(name.as_bytes())
+    }
+
+    /// How many numbers were taken.
+    pub fn kept(&self) -> u64 {
+        self.kept
     }
 
     /// Takes a number of a column of the file, at a line or row.
@@ -93,7 +100,7 @@ impl Collector {
         if let Some((place, column)) = self.first_refused {
             return Err(ReadError::NonFinite {
                 count: self.refused,
-                column: self.name(column).to_owned(),
+                column: self.name(column),
                 place: format!("{} {place}", self.unit),
                 file: self.file,
             });

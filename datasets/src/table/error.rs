@@ -56,6 +56,14 @@ pub enum ReadError {
         /// The limit.
         limit: &'static str,
     },
+    /// A compressed file that is small and holds far more than a file of its size does.
+    #[error(
+        "{file}: unfolds to far more than compressed tables do; if it is sound, decompress it first (gunzip)"
+    )]
+    Unfolds {
+        /// What was read.
+        file: String,
+    },
     /// A line without an end.
     #[error("{file}: line {line} is longer than {limit} bytes; is this text in columns?")]
     LongLine {
@@ -184,6 +192,12 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// The error of a file with more than [`super::MOST_FIELDS`] columns.
+    pub(super) fn too_many_columns(file: String) -> Self {
+        let limit = "262,144 columns";
+        Self::TooLarge { file, limit }
+    }
+
     /// The error of a file that does not open.
     pub(super) fn opening(file: &str, cause: io::Error) -> Self {
         let file = file.to_owned();

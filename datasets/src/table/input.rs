@@ -2,12 +2,24 @@
 
 use super::ReadError;
 use flate2::read::MultiGzDecoder;
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read};
+use std::rc::Rc;
 
 /// Bytes that are read at most, after decompression.
 const MOST_BYTES: u64 = 16 << 30;
 /// Bytes of a line at most: 64 columns have some 1,600.
 const LONGEST_LINE: usize = 16 << 20;
+/// What a compressed file may hold. Draws shrink to a half or a third, and a column of zeros and ones to an eighth of a byte for each number;
+/// a stream that is made to fill the memory unfolds a thousandfold.
+const UNFOLDED_BYTES: Unfolded = Unfolded {
+    always: 16 << 20,
+    for_each_byte: 64,
+};
+const UNFOLDED_NUMBERS: Unfolded = Unfolded {
+    always: 1 << 20,
+    for_each_byte: 8,
+};
 /// The mark at the beginning of some UTF-8 files.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const GZIP: &[u8] = b"\x1f\x8b";
@@ -26,11 +38,27 @@ const FOREIGN: [(&[u8], &str); 10] = [
     (b"\xfe\xff", "it is UTF-16 text, not UTF-8"),
 ];
 
+/// How much may unfold from a compressed file.
+struct Unfolded {
+    /// From any.
+    always: u64,
+    /// And from each of its bytes.
+    for_each_byte: u64,
+}
+
+impl Unfolded {
+    fn allowed(&self, bytes: &Cell<u64>) -> u64 {
+        self.always + self.for_each_byte.saturating_mul(bytes.get())
+    }
+}
+
 /// A file as it is read.
 pub(super) struct Input<'a> {
     /// What errors call it.
     pub file: String,
     bytes: Box<dyn BufRead + 'a>,
+    /// Bytes that were taken so far, before decompression.
+    taken: Rc<Cell<u64>>,
     compressed: bool,
     line: u64,
 }
@@ -38,14 +66,26 @@ pub(super) struct Input<'a> {
 impl<'a> Input<'a> {
     /// Decompresses if the first bytes say so, and refuses what is neither text nor an array.
     pub fn new(bytes: impl Read + 'a, file: &str) -> Result<Self, ReadError> {
+        let limited = Limited {
+            bytes,
+            count: Rc::default(),
+            most: MOST_BYTES,
+            folded: None,
+        };
         let mut input = Self {
             file: file.to_owned(),
-            bytes: limited(Box::new(bytes)),
+            taken: Rc::clone(&limited.count),
+            bytes: buffered(limited),
             compressed: false,
             line: 0,
         };
         if input.starts_with(GZIP)? {
-            input.bytes = limited(Box::new(MultiGzDecoder::new(input.bytes)));
+            input.bytes = buffered(Limited {
+                bytes: MultiGzDecoder::new(input.bytes),
+                count: Rc::default(),
+                most: MOST_BYTES,
+                folded: Some(Rc::clone(&input.taken)),
+            });
             input.compressed = true;
         }
         let mut found = None;
@@ -111,6 +151,15 @@ impl<'a> Input<'a> {
         Ok(count > 0)
     }
 
+    /// Whether a file of this size may hold so many numbers.
+    pub fn check_numbers(&self, count: u64) -> Result<(), ReadError> {
+        if self.compressed && count > UNFOLDED_NUMBERS.allowed(&self.taken) {
+            let file = self.file.clone();
+            return Err(ReadError::Unfolds { file });
+        }
+        Ok(())
+    }
+
     /// The number of the line that was read last, from 1.
     pub fn line(&self) -> u64 {
         self.line
@@ -121,6 +170,9 @@ impl<'a> Input<'a> {
 fn told(file: &str, compressed: bool, cause: io::Error) -> ReadError {
     use io::ErrorKind::{FileTooLarge, InvalidData, InvalidInput, UnexpectedEof};
     let file = file.to_owned();
+    if cause.get_ref().is_some_and(|e| e.is::<TooMuch>()) {
+        return ReadError::Unfolds { file };
+    }
     match cause.kind() {
         FileTooLarge => ReadError::TooLarge {
             file,
@@ -131,17 +183,24 @@ fn told(file: &str, compressed: bool, cause: io::Error) -> ReadError {
     }
 }
 
-fn limited<'a>(bytes: Box<dyn Read + 'a>) -> Box<dyn BufRead + 'a> {
-    let left = MOST_BYTES;
+fn buffered<'a>(bytes: impl Read + 'a) -> Box<dyn BufRead + 'a> {
     // Filled before it is looked at: a pipe may hand out one byte at a time.
-    Box::new(BufReader::with_capacity(1 << 16, Limited { bytes, left }))
+    Box::new(BufReader::with_capacity(1 << 16, bytes))
 }
 
-/// Fails once more than a number of bytes is read, so that what a few bytes expand to stays bounded.
+/// Counts bytes, and fails once they are too many, so that what a few bytes unfold to stays bounded.
 struct Limited<R> {
     bytes: R,
-    left: u64,
+    count: Rc<Cell<u64>>,
+    most: u64,
+    /// How many bytes these were before decompression, which allow so many for each.
+    folded: Option<Rc<Cell<u64>>>,
 }
+
+/// Marks the error of a stream that unfolds to too much.
+#[derive(Debug, thiserror::Error)]
+#[error("unfolds to too much")]
+struct TooMuch;
 
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -154,11 +213,16 @@ impl<R: Read> Read for Limited<R> {
                 Err(e) => return Err(e),
             }
         }
-        let Some(left) = self.left.checked_sub(filled as u64) else {
+        self.count.set(self.count.get() + filled as u64);
+        if self.count.get() > self.most {
             return Err(io::ErrorKind::FileTooLarge.into());
-        };
-        self.left = left;
-        Ok(filled)
+        }
+        match &self.folded {
+            Some(folded) if self.count.get() > UNFOLDED_BYTES.allowed(folded) => {
+                Err(io::Error::other(TooMuch))
+            }
+            _ => Ok(filled),
+        }
     }
 }
 
@@ -169,8 +233,13 @@ mod tests {
     #[test]
     fn no_more_than_the_limit_is_read() {
         let read = |left| {
-            let bytes = io::repeat(1).take(100);
-            io::copy(&mut Limited { bytes, left }, &mut io::sink())
+            let mut limited = Limited {
+                bytes: io::repeat(1).take(100),
+                count: Rc::default(),
+                most: left,
+                folded: None,
+            };
+            io::copy(&mut limited, &mut io::sink())
         };
         assert_eq!(read(100).unwrap(), 100);
         assert_eq!(read(99).unwrap_err().kind(), io::ErrorKind::FileTooLarge);

@@ -11,7 +11,7 @@
 //!   unless they are asked for.
 //! - A column that is not used may hold anything.
 //!
-//! Memory grows with what is really read, never with what a file says of itself.
+//! Memory grows with what is really read, never with what a file says of itself, and with no more than a compressed table of its size may hold.
 
 mod check;
 mod collect;
@@ -29,6 +29,9 @@ pub use write::write_csv;
 use faer::Mat;
 use std::io::Read;
 use std::path::Path;
+
+/// Fields of a line, or columns of an array, at most: a name for each is kept, whether it is used or not.
+const MOST_FIELDS: usize = 1 << 18;
 
 /// Columns of numbers, all finite.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use super::collect::Collector;
 use super::input::Input;
 use super::text::numbered;
-use super::{ReadError, ReadOptions, Table};
+use super::{MOST_FIELDS, ReadError, ReadOptions, Table};
 
 /// How a file begins.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -41,6 +41,7 @@ pub(super) fn read(input: &mut Input<'_>, options: &ReadOptions) -> Result<Table
             numbers.push(column, header.scalar.number(bytes), row + 1)?;
             count += 1;
         }
+        input.check_numbers(numbers.kept())?;
         if filled < PIECE {
             break;
         }
@@ -177,9 +178,9 @@ impl Header {
         if count == 0 {
             return Err(format!("is empty ({rows} x {columns})"));
         }
-        if columns > MOST_COLUMNS {
+        if columns > MOST_FIELDS as u64 {
             return Err(format!(
-                "has {columns} columns, more than {MOST_COLUMNS}; is it transposed?"
+                "has {columns} columns, more than {MOST_FIELDS}; is it transposed?"
             ));
         }
         Ok(Self {
@@ -208,9 +209,6 @@ impl Header {
         )
     }
 }
-
-/// Columns at most: a name for each is made before the first number is read.
-const MOST_COLUMNS: u64 = 1 << 20;
 
 /// The three entries of a header, as they are written.
 struct Entries<'a> {

@@ -1,6 +1,8 @@
 //! Which column of a file goes where.
 
+use super::error::excerpt;
 use super::{ReadError, ReadOptions};
+use std::collections::BTreeMap;
 
 /// What becomes of a column of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,20 +21,23 @@ pub(super) fn select(
     names: &[String],
     options: &ReadOptions,
 ) -> Result<(Vec<Role>, Vec<String>), ReadError> {
-    let find = |column: &String| {
-        let mut places = names.iter().enumerate().filter(|(_, n)| *n == column);
-        match (places.next(), places.next()) {
-            (Some((place, _)), None) => Ok(place),
-            (Some(_), Some(_)) => Err(ReadError::NamedTwice {
-                file: file.to_owned(),
-                column: column.clone(),
-            }),
-            (None, _) => Err(ReadError::NoSuchColumn {
-                file: file.to_owned(),
-                column: column.clone(),
-                advice: advice(column, names),
-            }),
-        }
+    // The place of a name, and whether it is its only one. A search for each of many columns would take the square of their number.
+    let mut places = BTreeMap::new();
+    for (place, name) in names.iter().enumerate() {
+        let entry = places.entry(name.as_str()).or_insert((place, true));
+        entry.1 = entry.0 == place;
+    }
+    let find = |column: &String| match places.get(column.as_str()) {
+        Some((place, true)) => Ok(*place),
+        Some((_, false)) => Err(ReadError::NamedTwice {
+            file: file.to_owned(),
+            column: excerpt(column.as_bytes()),
+        }),
+        None => Err(ReadError::NoSuchColumn {
+            file: file.to_owned(),
+            column: excerpt(column.as_bytes()),
+            advice: advice(column, names),
+        }),
     };
     let mut roles = vec![Role::Skip; names.len()];
     if let Some(column) = &options.log_weight {
@@ -54,7 +59,7 @@ pub(super) fn select(
     for (k, column) in columns.iter().enumerate() {
         let place = find(column)?;
         if roles[place] != Role::Skip {
-            let column = column.clone();
+            let column = excerpt(column.as_bytes());
             return Err(ReadError::AskedTwice { column });
         }
         roles[place] = Role::Value(k);
@@ -67,15 +72,18 @@ fn advice(column: &str, names: &[String]) -> String {
     let lower = column.to_lowercase();
     let distance = |name: &String| strsim::osa_distance(&lower, &name.to_lowercase());
     let named = || names.iter().filter(|n| !n.is_empty());
-    match named().min_by_key(|n| distance(n)) {
+    // Names of quite another length are never near, and some are too long to compare.
+    let alike = named().filter(|n| n.len() <= 2 * column.len() + 8);
+    match alike.min_by_key(|n| distance(n)) {
         Some(nearest) if distance(nearest) <= 1 + column.chars().count() / 3 => {
-            format!("did you mean \"{nearest}\"?")
+            format!("did you mean \"{}\"?", excerpt(nearest.as_bytes()))
         }
         _ => {
             const SHOWN: usize = 8;
-            let mut list: Vec<&str> = named().take(SHOWN).map(String::as_str).collect();
+            let shown = named().take(SHOWN).map(|n| excerpt(n.as_bytes()));
+            let mut list: Vec<String> = shown.collect();
             if named().count() > SHOWN {
-                list.push("...");
+                list.push("...".into());
             }
             format!("the columns are {}", list.join(", "))
         }

@@ -3,7 +3,7 @@
 use super::collect::Collector;
 use super::error::excerpt;
 use super::input::Input;
-use super::{ReadError, ReadOptions, Table};
+use super::{MOST_FIELDS, ReadError, ReadOptions, Table};
 use std::str::from_utf8;
 
 /// Reads to the end of the input.
@@ -19,11 +19,13 @@ pub(super) fn read(input: &mut Input<'_>, options: &ReadOptions) -> Result<Table
         match content(&line) {
             Content::Nothing => {}
             Content::Comment(text) => {
-                // No more than a few are looked at, however many a file has.
-                if comments.len() == MOST_COMMENTS {
-                    comments.remove(0);
+                // No more than a few are looked at, however many a file has, and none that is too long for names.
+                if text.len() <= LONGEST_COMMENT {
+                    if comments.len() == MOST_COMMENTS {
+                        comments.remove(0);
+                    }
+                    comments.push(text.to_vec());
                 }
-                comments.push(text.to_vec());
             }
             Content::Row => break,
         }
@@ -43,12 +45,14 @@ pub(super) fn read(input: &mut Input<'_>, options: &ReadOptions) -> Result<Table
         if let Content::Row = content(&line) {
             split(&mut fields, &line, input)?;
             push(&mut rows, &fields, count, input)?;
+            input.check_numbers(rows.kept())?;
         }
     }
     rows.finish()
 }
 
 const MOST_COMMENTS: usize = 16;
+const LONGEST_COMMENT: usize = 1 << 20;
 
 /// What a line is.
 enum Content<'a> {
@@ -99,6 +103,12 @@ impl Separator {
     }
 }
 
+/// Why a line cannot be split.
+enum Unsplit {
+    OpenQuote,
+    TooManyFields,
+}
+
 /// The fields of one line, without the blanks and quotes around them; their memory is used again for the next.
 struct Fields {
     separator: Separator,
@@ -115,23 +125,25 @@ impl Fields {
         }
     }
 
-    /// Splits a line; false if a quote is left open.
-    fn split(&mut self, row: &[u8]) -> bool {
+    /// Splits a line.
+    fn split(&mut self, row: &[u8]) -> Result<(), Unsplit> {
         self.bytes.clear();
         self.ends.clear();
         let mut rest = row.trim_ascii();
         loop {
             if let [b'"', inside @ ..] = rest {
-                let Some(after) = self.unquote(inside) else {
-                    return false;
-                };
-                rest = after;
+                rest = self.unquote(inside).ok_or(Unsplit::OpenQuote)?;
+            }
+            if self.ends.len() == MOST_FIELDS {
+                return Err(Unsplit::TooManyFields);
             }
             let end = rest.iter().position(|b| self.separator.is(*b));
             let (field, after) = rest.split_at(end.unwrap_or(rest.len()));
             self.bytes.extend(field.trim_ascii_end());
             self.ends.push(self.bytes.len());
-            let [_, after @ ..] = after else { return true };
+            let [_, after @ ..] = after else {
+                return Ok(());
+            };
             rest = after.trim_ascii_start();
         }
     }
@@ -167,12 +179,13 @@ impl Fields {
 }
 
 fn split(fields: &mut Fields, line: &[u8], input: &Input<'_>) -> Result<(), ReadError> {
-    if fields.split(line) {
-        return Ok(());
-    }
-    Err(ReadError::OpenQuote {
-        file: input.file.clone(),
-        line: input.line(),
+    let file = || input.file.clone();
+    fields.split(line).map_err(|why| match why {
+        Unsplit::OpenQuote => ReadError::OpenQuote {
+            file: file(),
+            line: input.line(),
+        },
+        Unsplit::TooManyFields => ReadError::too_many_columns(file()),
     })
 }
 
@@ -211,7 +224,7 @@ fn header(
 fn names_above(comments: &[Vec<u8>], separator: Separator, count: usize) -> Vec<String> {
     let mut fields = Fields::new(separator);
     for comment in comments.iter().rev() {
-        if fields.split(comment) && fields.named() == count {
+        if fields.split(comment).is_ok() && fields.named() == count {
             let names = (0..count).map(|k| fields.get(k));
             if names.clone().all(|n| !n.is_empty() && number(n).is_none()) {
                 return names
@@ -253,7 +266,7 @@ fn push(
             return Err(ReadError::NotANumber {
                 file: input.file.clone(),
                 line: input.line(),
-                column: rows.name(k).to_owned(),
+                column: rows.name(k),
                 found: what_is(field),
             });
         };

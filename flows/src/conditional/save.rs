@@ -5,6 +5,9 @@ use crate::architecture::LayerSpec;
 use crate::archive::{self, Archive, FORMAT};
 use crate::base::Base;
 use crate::flow::FlowError;
+use crate::trial::{TRIAL_DRAWS, try_out};
+use autodiff::checked::one_line;
+use autodiff::random::stream;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -70,14 +73,30 @@ impl ConditionalFlow {
     /// # Errors
     /// A sentence that says what is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        Self::read(bytes).map_err(|reason| one_line(&reason))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, String> {
         let (manifest, archive) =
             Archive::open(bytes, KEY, "conditional flow", |m: &Manifest| m.format)?;
         let points = archive.standardise("shift", "scale", manifest.dim)?;
         let contexts =
             archive.standardise("context_shift", "context_scale", manifest.context_dim)?;
+        let params = archive.array("params")?;
+        let (dim, context) = (manifest.dim, manifest.context_dim);
+        LayerSpec::check_size(&manifest.layers, dim, context, params.len())?;
         let mut flow = Self::without_params(points, contexts, manifest.layers, manifest.base)
             .map_err(|e| e.to_string())?;
-        flow.params = archive.params(flow.stack.num_params())?;
+        archive::check_params(&params, flow.stack.num_params())?;
+        flow.params = params;
+        // At the centre of the contexts, and away from it.
+        let (shift, scale) = flow.contexts.parts();
+        for away in [0.0, 1.0, -2.0] {
+            let at = shift.iter().zip(scale).map(|(m, s)| m + away * s);
+            let context: Vec<f64> = at.collect();
+            let draws = flow.sample_given(&context, TRIAL_DRAWS, &mut stream(0, "archive"));
+            try_out(draws.as_ref(), |x| flow.log_prob_given(x, &context))?;
+        }
         Ok(flow)
     }
 }

@@ -8,7 +8,7 @@ use amf::posterior::{
     Proposal, Refinement, Tails,
 };
 use anyhow::{Result, anyhow};
-use autodiff::checked;
+use autodiff::checked::{self, one_line};
 use datasets::posterior::Benchmark;
 use flows::EmConfig;
 use serde::{Deserialize, Serialize};
@@ -193,13 +193,13 @@ impl Wrong {
     }
 
     /// With file, line and column.
-    pub fn error(&self, path: &Path, text: &str) -> anyhow::Error {
+    pub fn error(&self, source: &str, text: &str) -> anyhow::Error {
         let (needle, count) = &self.from;
         let from = text.match_indices(needle.as_str()).nth(*count);
         // The last part of a reason names the field.
         let about = self.reason.rsplit(": ").next().unwrap_or_default();
         let (line, col) = config::place_from(text, from.map_or(0, |f| f.0), &self.hint, about);
-        anyhow!("{}:{line}:{col}: {}", path.display(), self.reason)
+        anyhow!("{source}:{line}:{col}: {}", one_line(&self.reason))
     }
 }
 
@@ -209,8 +209,16 @@ impl Study {
     /// # Errors
     /// One line with file, line and column, and what is wrong there.
     pub fn read(path: &Path) -> Result<Self> {
-        let (this, text): (Self, String) = config::parse(path)?;
-        this.check().map_err(|wrong| wrong.error(path, &text))?;
+        config::read_text(path, Self::parse)
+    }
+
+    /// Checks the text of a config; `source` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(text: &str, source: &str) -> Result<Self> {
+        let this: Self = config::parse(text, source)?;
+        this.check().map_err(|wrong| wrong.error(source, text))?;
         Ok(this)
     }
 
@@ -233,6 +241,11 @@ impl Study {
                 return bad(field, format!("{field} must not be empty"));
             }
         }
+        let combined =
+            |p: &Problems| p.benchmarks.len() * p.plans.len() * (1 + p.model.experts.len());
+        let combined = all().map(combined).fold(0usize, usize::saturating_add);
+        config::check_fits(&[self.seeds.len(), self.bases.len(), combined])
+            .map_err(|reason| Wrong::field("seeds", reason))?;
         if let Some(s) = first_repeated(&self.seeds) {
             return bad("seeds", format!("seeds: {s} is listed twice"));
         }

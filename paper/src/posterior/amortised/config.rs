@@ -113,8 +113,16 @@ impl AmortisedStudy {
     /// # Errors
     /// One line with file, line and column, and what is wrong there.
     pub fn read(path: &Path) -> Result<Self> {
-        let (this, text): (Self, String) = config::parse(path)?;
-        this.check().map_err(|wrong| wrong.error(path, &text))?;
+        config::read_text(path, Self::parse)
+    }
+
+    /// Checks the text of a config; `source` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(text: &str, source: &str) -> Result<Self> {
+        let this: Self = config::parse(text, source)?;
+        this.check().map_err(|wrong| wrong.error(source, text))?;
         Ok(this)
     }
 
@@ -133,6 +141,9 @@ impl AmortisedStudy {
                 return bad(field, format!("{field} must not be empty"));
             }
         }
+        let experts = 1 + self.model.experts.len();
+        config::check_fits(&[self.seeds.len(), self.variants.len(), experts])
+            .map_err(|reason| Wrong::field("seeds", reason))?;
         if let Some(s) = first_repeated(&self.seeds) {
             return bad("seeds", format!("seeds: {s} is listed twice"));
         }

@@ -1,0 +1,49 @@
+//! A density that was read from a file is tried before it is used.
+
+use faer::prelude::*;
+
+/// The largest magnitude of a number that a model from a file may hold or draw: squares of such numbers do not overflow.
+pub const LARGEST: f64 = 1e150;
+/// The smallest scale that it may have.
+pub(crate) const SMALLEST_SCALE: f64 = 1e-150;
+
+/// Whether a number from a file is one that a model can have.
+#[must_use]
+pub fn in_range(v: f64) -> bool {
+    // Not a number is not.
+    v.abs() <= LARGEST
+}
+
+/// How many draws a density from a file is tried on.
+pub const TRIAL_DRAWS: usize = 8;
+
+/// Numbers can each be sound, and a density of them still beyond the range of the arithmetic: weights of 1e200, one behind the other, overflow, and
+/// infinity less infinity is no number. Whether a density works is therefore tried, on draws of its own (n x d), on mixtures of their coordinates, and on points
+/// a few times farther out.
+///
+/// # Errors
+/// A sentence, if a draw is beyond [`LARGEST`], or a log-density is NaN or infinite.
+pub fn try_out(
+    draws: MatRef<'_, f64>,
+    log_prob: impl Fn(MatRef<'_, f64>) -> Vec<f64>,
+) -> Result<(), String> {
+    let (n, d) = draws.shape();
+    for j in 0..d {
+        if let Some(v) = draws.col(j).iter().find(|v| !in_range(**v)) {
+            return Err(format!("damaged numbers (a draw is {v:e})"));
+        }
+    }
+    let mixed = Mat::from_fn(n, d, |i, j| draws[((i + j) % n, j)]);
+    let farther = Mat::from_fn(n, d, |i, j| {
+        let centre = draws[(0, j)];
+        centre + 3.0 * (draws[(i, j)] - centre)
+    });
+    for x in [draws, mixed.as_ref(), farther.as_ref()] {
+        // Minus infinity is where the density is smaller than any number.
+        let bad = log_prob(x).into_iter().find(|l| !(*l < f64::INFINITY));
+        if let Some(l) = bad {
+            return Err(format!("damaged numbers (a log-density is {l:e})"));
+        }
+    }
+    Ok(())
+}

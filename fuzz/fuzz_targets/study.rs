@@ -1,0 +1,15 @@
+//! The text of a study of posteriors: a checked config or one line that says what is wrong.
+#![no_main]
+
+use amf_fuzz::{must_be_one_line, must_survive, text};
+use libfuzzer_sys::fuzz_target;
+use paper::config::dialect;
+use paper::posterior::Study;
+
+fuzz_target!(|data: &[u8]| {
+    let Some(text) = text(data) else { return };
+    match Study::parse(text, "config.ron") {
+        Ok(config) => must_survive(&dialect(), &config),
+        Err(e) => must_be_one_line(&e),
+    }
+});

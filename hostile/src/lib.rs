@@ -1,0 +1,81 @@
+//! Damaged copies of sound files, for the property tests of loaders.
+//!
+//! A [`Trial`] gives a loader many seeded mutations of some sound files: flipped, deleted, repeated and inserted bytes, cuts, splices of two files, and numbers and
+//! sizes replaced by those on which code stumbles. Whatever they hold, the loader may take no more than [`MOST_MEMORY`] and [`MOST_SECONDS`]; what else must hold
+//! of what it gives back, the test says itself. The fuzz targets in `fuzz/` look for the same, for longer, and led by what the code does.
+
+mod mutate;
+
+pub use mutate::{bytes, tensors, text};
+
+use autodiff::random::{Pcg64, stream};
+use std::time::Instant;
+
+/// Bytes that a loader may hold at once for a file of less than 1 MB.
+pub const MOST_MEMORY: u64 = 256 << 20;
+/// Seconds that a loader may take for one.
+pub const MOST_SECONDS: f64 = 10.0;
+
+/// A mutation: a damaged copy of the first file, which may take something from the second.
+pub type Mutation = fn(&mut Pcg64, &[u8], &[u8]) -> Vec<u8>;
+
+/// Many mutations of some sound files.
+pub struct Trial<'a> {
+    /// The files.
+    pub sound: &'a [Vec<u8>],
+    /// How they are damaged.
+    pub mutation: Mutation,
+    /// How many mutations there are.
+    pub cases: usize,
+}
+
+impl Trial<'_> {
+    /// Gives the sound files, then the mutations to `load`, which says whether a file was read, and panics if what it read is wrong.
+    ///
+    /// # Panics
+    /// If `load` panics, takes too much memory or time, refuses a sound file, or if nearly all or nearly none of the mutations are read, which would test
+    /// nothing.
+    pub fn run(&self, label: &str, load: impl Fn(&[u8]) -> bool) {
+        for (k, file) in self.sound.iter().enumerate() {
+            assert!(within_limits(file, &load), "{label}: sound file {k}");
+        }
+        let mut rng = stream(1, label);
+        let mut read = 0;
+        for _ in 0..self.cases {
+            let mut any = || &self.sound[mutate::below(&mut rng, self.sound.len())];
+            let (file, other) = (any(), any());
+            let damaged = (self.mutation)(&mut rng, file, other);
+            read += usize::from(within_limits(&damaged, &load));
+        }
+        let share = read as f64 / self.cases as f64;
+        println!("{label}: {read} of {} damaged files were read", self.cases);
+        assert!(
+            (0.001..0.999).contains(&share),
+            "{label}: {share} were read"
+        );
+    }
+}
+
+/// Loads a file and holds memory and time against their limits.
+fn within_limits(file: &[u8], load: &impl Fn(&[u8]) -> bool) -> bool {
+    let start = Instant::now();
+    let mut read = false;
+    let memory = allocation_counter::measure(|| read = load(file)).bytes_max;
+    let seconds = start.elapsed().as_secs_f64();
+    assert!(
+        memory <= MOST_MEMORY && seconds <= MOST_SECONDS,
+        "{memory} bytes and {seconds} s for a file of {} bytes: {:?}",
+        file.len(),
+        String::from_utf8_lossy(&file[..file.len().min(400)])
+    );
+    read
+}
+
+/// Loads one file within the limits, and says whether it was read.
+///
+/// # Panics
+/// If `load` panics, or takes too much memory or time.
+#[must_use]
+pub fn loads(file: &[u8], load: impl Fn(&[u8]) -> bool) -> bool {
+    within_limits(file, &load)
+}
