@@ -44,7 +44,7 @@ pub use conditioner::{Activation, Conditioner};
 pub use coupling::Coupling;
 pub use fit::{Batch, Data, Evaluation, FitConfig, FitError, FitReport, Observer, Termination};
 pub use flow::{Flow, FlowError};
-pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture, MixtureParts};
+pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture, MixtureParts, symmetric_eigen};
 pub use made::Made;
 pub use standardise::Standardise;
 

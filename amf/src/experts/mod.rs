@@ -3,10 +3,13 @@
 //! A new kind takes one file beside this one (its settings, `check` and `fit`) and one variant of [`ExpertConfig`]; to be saved, a variant of
 //! [`crate::archive::Description`] and the two functions that write and read its numbers.
 
+mod collinear;
+mod coordinates;
 mod flow;
 mod gaussian_mixture;
 mod kde;
 mod rbig;
+mod suitable;
 
 pub use self::flow::{BaseConfig, FlowExpert};
 pub use self::gaussian_mixture::{Components, GaussianMixtureExpert};
@@ -202,6 +205,41 @@ pub enum ExpertError {
         /// Index of the column.
         column: usize,
     },
+    /// Too few points.
+    #[error("{rows} rows with a weight are too few: give at least {least}")]
+    TooFewRows {
+        /// Rows with a weight.
+        rows: usize,
+        /// What is needed.
+        least: usize,
+    },
+    /// A column whose squares overflow or vanish.
+    #[error("column {column} spans {span:e}, beyond the range of the arithmetic: rescale it")]
+    OutOfScale {
+        /// Index of the column.
+        column: usize,
+        /// Its largest less its smallest value, or its largest magnitude.
+        span: f64,
+    },
+    /// A column of which rounding has left next to nothing.
+    #[error(
+        "the values of column {column} differ by no more than {width:e}, in the last digits of the arithmetic: subtract a constant where they still \
+         have their digits"
+    )]
+    LastDigits {
+        /// Index of the column.
+        column: usize,
+        /// Its largest less its smallest value.
+        width: f64,
+    },
+    /// A column that others tell.
+    #[error(
+        "column {column} is a linear combination of others, so that there is no joint density: remove it"
+    )]
+    Dependent {
+        /// Index of the column.
+        column: usize,
+    },
     /// The maximum-likelihood fit failed.
     #[error(transparent)]
     Fit(#[from] flows::FitError),
@@ -242,6 +280,8 @@ impl ExpertConfig {
 
     /// Stage 1: fits one expert alone to the training points by (weighted) maximum likelihood.
     ///
+    /// Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes.
+    ///
     /// `rng(purpose)` gives the stream for a purpose ("init", "batches", ...). `observe` is called along the way and can end
     /// the fit.
     ///
@@ -255,6 +295,43 @@ impl ExpertConfig {
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Fitted, ExpertError> {
         self.check().map_err(ExpertError::Config)?;
+        if !suitable::is_sound(train) {
+            return self.fit_as_given(train, validation, rng, observe);
+        }
+        suitable::check(train)?;
+        self.fit_along_axes(train, validation, rng, observe)
+    }
+
+    /// [`Self::fit`] along the principal axes of points that are thin along some.
+    fn fit_along_axes(
+        &self,
+        train: flows::Data<'_>,
+        validation: Option<flows::Data<'_>>,
+        rng: &dyn Fn(&str) -> Pcg64,
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Fitted, ExpertError> {
+        match collinear::axes(train)? {
+            None => self.fit_as_given(train, validation, rng, observe),
+            Some(axes) => coordinates::inside(
+                axes,
+                train,
+                validation,
+                &mut |train, validation, observe| {
+                    self.fit_as_given(train, validation, rng, observe)
+                },
+                observe,
+            ),
+        }
+    }
+
+    /// [`Self::fit`] in the coordinates of the points.
+    fn fit_as_given(
+        &self,
+        train: flows::Data<'_>,
+        validation: Option<flows::Data<'_>>,
+        rng: &dyn Fn(&str) -> Pcg64,
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Fitted, ExpertError> {
         match self {
             Self::Flow(c) => c.fit(train, validation, rng, observe),
             Self::Rbig(c) => c.fit(train, validation, rng, observe),
