@@ -10,11 +10,13 @@ mod gaussian_mixture;
 mod kde;
 mod rbig;
 mod suitable;
+mod tails;
 
 pub use self::flow::{BaseConfig, FlowExpert};
 pub use self::gaussian_mixture::{Components, GaussianMixtureExpert};
 pub use self::kde::KdeExpert;
 pub use self::rbig::RbigExpert;
+pub(crate) use self::tails::{Tails, Warp, Warped};
 
 use crate::archive::{self, Description, NotSavable, Writer};
 use autodiff::random::Pcg64;
@@ -280,7 +282,8 @@ impl ExpertConfig {
 
     /// Stage 1: fits one expert alone to the training points by (weighted) maximum likelihood.
     ///
-    /// Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes.
+    /// Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes. Columns whose standard deviation is that of a few
+    /// far rows are fitted, by flows, a second time as `asinh((x - median) / scale)`, and the validation set chooses.
     ///
     /// `rng(purpose)` gives the stream for a purpose ("init", "batches", ...). `observe` is called along the way and can end
     /// the fit.
@@ -299,7 +302,26 @@ impl ExpertConfig {
             return self.fit_as_given(train, validation, rng, observe);
         }
         suitable::check(train)?;
-        self.fit_along_axes(train, validation, rng, observe)
+        let plain = self.fit_along_axes(train, validation, rng, observe);
+        // The other kinds have ways of their own with far rows, or are compared with as the plain densities that they are.
+        let tails = match self {
+            Self::Flow(_) => Tails::of(train),
+            Self::Rbig(_) | Self::GaussianMixture(_) | Self::Kde(_) => None,
+        };
+        let Some(tails) = tails.filter(|_| !is_interrupted(&plain)) else {
+            return plain;
+        };
+        let warped = coordinates::inside(
+            tails,
+            train,
+            validation,
+            &mut |train, validation, observe| self.fit_along_axes(train, validation, rng, observe),
+            observe,
+        );
+        if is_interrupted(&warped) {
+            return warped;
+        }
+        tails::better(plain, warped, validation.unwrap_or(train))
     }
 
     /// [`Self::fit`] along the principal axes of points that are thin along some.
@@ -339,4 +361,11 @@ impl ExpertConfig {
             Self::Kde(c) => c.fit(train, validation, rng, observe),
         }
     }
+}
+
+fn is_interrupted(fitted: &Result<Fitted, ExpertError>) -> bool {
+    let interrupted = flows::Termination::Interrupted;
+    fitted
+        .as_ref()
+        .is_ok_and(|f| f.report.termination == interrupted)
 }
