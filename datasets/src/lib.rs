@@ -30,9 +30,11 @@ mod names;
 pub mod posterior;
 mod quadrature;
 mod rings;
+mod spread;
 pub mod table;
 mod target;
 mod two_moons;
 
 pub use entropy::Estimate;
 pub use family::{Family, UnknownFamily};
+pub use spread::Spread;

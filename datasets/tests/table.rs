@@ -353,6 +353,23 @@ fn what_cannot_be_fitted() {
         huge.check_for_fit(),
         Err(CheckError::OutOfScale { .. })
     ));
+    let shares = |i: usize, j: usize| match j {
+        3 => 100.0 - waves(i, 0) - 2.0 * waves(i, 1) - waves(i, 2),
+        j => waves(i, j),
+    };
+    assert_eq!(
+        says(&table(&["a", "b", "c", "rest"], &shares, 30)),
+        "draws.csv: column \"rest\" is -1 * \"a\" + -2 * \"b\" + -1 * \"c\" + 100, so that they have no joint density; leave one out"
+    );
+    let late = table(&["t"], &|i, j| 1e15 + waves(i, j), 30);
+    assert!(says(&late).contains("in the last digits of the arithmetic; subtract a constant"));
+    // An outlier on the diagonal puts no other row there.
+    let far = table(
+        &["a", "b"],
+        &|i, j| if i == 3 { 1e9 } else { waves(i, j) },
+        30,
+    );
+    assert_eq!(far.check_for_fit(), Ok(()));
     let mut weighted = table(&["a"], &waves, 30);
     weighted.log_weights = Some(
         (0..30)

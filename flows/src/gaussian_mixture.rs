@@ -660,9 +660,13 @@ impl<'a> Em<'a> {
     }
 }
 
-/// Eigenvalues in rising order and eigenvectors (columns, row by row) of a symmetric matrix given by its lower triangle, by cyclic Jacobi
-/// rotations.
-fn symmetric_eigen(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>) {
+/// Eigenvalues in rising order and eigenvectors (columns, row by row) of a symmetric d x d matrix given by its lower triangle, row by row; by cyclic
+/// Jacobi rotations.
+///
+/// # Panics
+/// If there are fewer than d x d entries.
+#[must_use]
+pub fn symmetric_eigen(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>) {
     let mut v = vec![0.0; d * d];
     for i in 0..d {
         v[i * d + i] = 1.0;

@@ -47,7 +47,7 @@ pub use fit::{
     Backoff, Batch, Data, Evaluation, FitConfig, FitError, FitReport, Observer, Termination,
 };
 pub use flow::{Flow, FlowError};
-pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture, MixtureParts};
+pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture, MixtureParts, symmetric_eigen};
 pub use made::Made;
 pub use standardise::Standardise;
 pub use trial::{LARGEST, TRIAL_DRAWS, in_range, try_out};

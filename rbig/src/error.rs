@@ -54,7 +54,9 @@ pub enum Error {
         reason: &'static str,
     },
     /// A column is (to rounding) a linear combination of others: the data have no density.
-    #[error("the columns are linearly dependent (found at layer {layer})")]
+    #[error(
+        "the columns are linearly dependent (found at layer {layer}): remove one that others tell, or give more rows than columns"
+    )]
     Singular {
         /// The layer whose rotated columns show it, from zero.
         layer: usize,

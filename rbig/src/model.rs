@@ -176,7 +176,8 @@ impl Rbig {
     /// # Errors
     /// [`Error::BadSetting`]; [`Error::NoValidation`]; [`Error::TooFewRows`] (fewer than 8, or no validation rows),
     /// [`Error::NotFinite`] and [`Error::ConstantColumn`] with their place; [`Error::BadWeight`];
-    /// [`Error::SizeMismatch`]; [`Error::Singular`] when a column is a linear combination of others;
+    /// [`Error::SizeMismatch`]; [`Error::Singular`] when a column is a linear combination of others (with no more rows than columns
+    /// the search of [`LayerRule::HeldOut`] ends instead);
     /// [`Error::Overflow`].
     pub fn fit(
         x: MatRef<'_, f64>,
@@ -226,7 +227,8 @@ impl Rbig {
                 ..
             } => (max_layers, patience),
         };
-        if matches!(config.layers, LayerRule::HeldOut { .. }) && held_out.is_none() {
+        let chosen = matches!(config.layers, LayerRule::HeldOut { .. });
+        if chosen && held_out.is_none() {
             return Err(Error::NoValidation);
         }
         let skip = rows.div_ceil(DIAGNOSTIC_ROWS);
@@ -246,7 +248,11 @@ impl Rbig {
                 .collect();
             let fall = sum(&each);
 
-            let marginals = train.fit_marginals(&config.marginal, layer)?;
+            let marginals = match train.fit_marginals(&config.marginal, layer) {
+                // So few rows lie on a plane whatever they come from: the axes that show it are over-fitted, and no layer is needed.
+                Err(Error::Singular { .. }) if train.weighted_rows() <= dim && chosen => break,
+                other => other?,
+            };
             train.apply_marginals(&marginals);
             if !train.is_finite() {
                 return Err(Error::Overflow { layer });
@@ -516,6 +522,10 @@ impl Fitted {
             return Err(Error::TooFewRows { rows: 0, needed: 1 });
         }
         Self::new(x, weights)
+    }
+
+    fn weighted_rows(&self) -> usize {
+        self.shares.iter().filter(|s| **s > 0.0).count()
     }
 
     fn standardise(&mut self, by: &[Standardisation]) {

@@ -1,7 +1,7 @@
 //! How each kind of expert is written and read.
 
 use super::{BaseDescription, Description, Marginals, NotSavable, Reader, Writer};
-use crate::experts::Expert;
+use crate::experts::{Expert, Tails, Warp, Warped};
 use crate::posterior::Framed;
 use crate::{Kde, Mixture};
 use autodiff::random::stream;
@@ -45,6 +45,7 @@ fn read(d: &Description, reader: &mut Reader<'_>) -> Result<Box<dyn Expert>, Str
         Description::Kde {} => kde(reader).map(boxed),
         Description::Mixture { experts } => read_mixture(experts, reader).map(boxed),
         Description::Framed { turned, density } => framed(*turned, density, reader).map(boxed),
+        Description::Warped { density } => warped(density, reader).map(boxed),
     };
     expert.map_err(placed)
 }
@@ -238,6 +239,39 @@ fn framed(
         rotation,
         density,
     })
+}
+
+pub(crate) fn write_warped(warped: &Warped, w: &mut Writer) -> Result<Description, NotSavable> {
+    let all = |f: &dyn Fn(&Warp) -> f64| -> Vec<f64> {
+        let each = warped.tails.0.iter().map(|t| t.as_ref().map_or(0.0, f));
+        each.collect()
+    };
+    let (centres, scales) = (all(&|t| t.centre), all(&|t| t.scale));
+    w.array("tail_centres", &[centres.len()], &centres);
+    w.array("tail_scales", &[scales.len()], &scales);
+    Ok(Description::Warped {
+        density: Box::new(warped.density.write(w)?),
+    })
+}
+
+fn warped(density: &Description, reader: &mut Reader<'_>) -> Result<Warped, String> {
+    if matches!(density, Description::Warped { .. }) {
+        return Err("columns that are warped twice".into());
+    }
+    let centres = reader.vector("tail_centres")?;
+    let scales = reader.shaped("tail_scales", &[centres.len()])?;
+    if !scales.iter().all(|s| *s >= 0.0 && s.is_finite()) || !centres.iter().all(|c| c.is_finite())
+    {
+        return Err("warped columns need finite centres and scales that are not negative".into());
+    }
+    let warp = |(&centre, &scale): (&f64, &f64)| (scale > 0.0).then_some(Warp { centre, scale });
+    let tails = Tails(centres.iter().zip(&scales).map(warp).collect());
+    let density = read(density, reader)?;
+    if density.dim() != tails.0.len() {
+        let (own, columns) = (density.dim(), tails.0.len());
+        return Err(format!("a density of {own} columns behind {columns} warps"));
+    }
+    Ok(Warped { tails, density })
 }
 
 /// Numbers of one smooth marginal without its knots.

@@ -11,7 +11,7 @@ mod writer;
 
 pub(crate) use experts::{
     must_work, read_mixture, write_flow, write_framed, write_gaussian_mixture, write_kde,
-    write_mixture, write_rbig,
+    write_mixture, write_rbig, write_warped,
 };
 pub use reader::Reader;
 pub use writer::Writer;
@@ -52,6 +52,12 @@ pub enum Description {
         /// Whether there is a rotation.
         turned: bool,
         /// What lives in the frame.
+        density: Box<Description>,
+    },
+    /// A density of `u = asinh((x - centre) / scale)` in some columns: `tail_centres` and `tail_scales` (d; a scale of 0 where u is x), and in the same
+    /// folder the density.
+    Warped {
+        /// The density of u.
         density: Box<Description>,
     },
 }

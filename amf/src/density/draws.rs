@@ -1,9 +1,11 @@
 //! Draws as people have them, made ready for fitting.
 
+use super::grid::{self, Ties};
 use super::support::{Column, Support, to_line};
 use crate::posterior::{ImportanceWeights, Reliability, WeightsError};
-use autodiff::matrix::select_rows;
+use autodiff::matrix::{col, select_rows};
 use autodiff::random::stream;
+use datasets::Spread;
 use faer::prelude::*;
 
 /// Draws of a distribution: rows, with a log-weight each if they do not count alike.
@@ -66,6 +68,42 @@ pub enum DrawsError {
         /// What is needed.
         least: usize,
     },
+    /// Weights that leave next to no rows.
+    #[error(
+        "a few of the {rows} rows hold nearly all of the weight: the effective sample size is {ess:.1}, and at least {least} is needed; take more draws \
+         where the weights are large, or temper the weights"
+    )]
+    TooLittleWeight {
+        /// Rows.
+        rows: usize,
+        /// Their effective sample size.
+        ess: f64,
+        /// What is needed.
+        least: usize,
+    },
+    /// A column that is mostly one value.
+    #[error(
+        "column \"{column}\": {count} of {rows} different rows are exactly {value}, which has a probability and no density; take these rows out and model \
+         their share apart, or leave the column out"
+    )]
+    Atom {
+        /// Name of the column.
+        column: String,
+        /// The value.
+        value: f64,
+        /// Rows that have it.
+        count: usize,
+        /// All rows, those that repeat others not counted.
+        rows: usize,
+    },
+    /// A column whose values cannot be told apart.
+    #[error("column \"{column}\": {reason}")]
+    Spread {
+        /// Name of the column.
+        column: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// Log-weights that cannot be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -84,6 +122,28 @@ pub(super) struct Prepared {
     pub log_det: Vec<f64>,
     pub reliability: Option<Reliability>,
     pub notes: Vec<String>,
+}
+
+impl Prepared {
+    /// Whether the arithmetic can tell the values of each column apart, on the whole line.
+    pub fn check(&self, columns: &[Column]) -> Result<(), DrawsError> {
+        for (j, c) in columns.iter().enumerate() {
+            let x = col(self.points.as_ref(), j);
+            let low = x.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let reason = match Spread::of(low, high) {
+                Spread::Fine => continue,
+                Spread::Constant => "all values are equal, and have no density; leave it out".into(),
+                Spread::OutOfScale(span) => {
+                    format!("it spans {span:e}, beyond the range of the arithmetic; rescale it")
+                }
+                Spread::LastDigits(_) => "its values differ in the last digits of the arithmetic; subtract a constant where they still have their digits".into(),
+            };
+            let column = c.name.clone();
+            return Err(DrawsError::Spread { column, reason });
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Draws<'a> {
@@ -152,7 +212,7 @@ impl<'a> Draws<'a> {
         Ok(())
     }
 
-    /// Checks the rows, merges those that are equal, leaves out weightless ones, and takes the rest to the whole line.
+    /// Checks the rows, merges those that are equal, leaves out weightless ones, spreads values on grids, and takes all to the whole line.
     pub(super) fn prepare(&self, seed: u64) -> Result<Prepared, DrawsError> {
         self.check()?;
         let n = self.points.nrows();
@@ -163,6 +223,13 @@ impl<'a> Draws<'a> {
         if let Some(log_weights) = self.log_weights {
             let weights = ImportanceWeights::new(log_weights)?;
             let found = *weights.reliability();
+            if found.ess < LEAST as f64 {
+                return Err(DrawsError::TooLittleWeight {
+                    rows: n,
+                    ess: found.ess,
+                    least: LEAST,
+                });
+            }
             let most = (ROWS_FOR_EACH_EFFECTIVE * found.ess).ceil() as usize;
             let kept = weights.thin(most.max(10 * LEAST), &mut stream(seed, "density/thin"));
             if kept.0.len() < n {
@@ -177,14 +244,26 @@ impl<'a> Draws<'a> {
             shares = Some(kept.1.iter().map(|w| w / total).collect());
             reliability = Some(found);
         }
-        let (rows, shares) = merged(self.points, rows, shares, &mut notes);
-        if rows.len() < LEAST {
+        // Rows that repeat others in counts alone are no copies.
+        let counts = self.columns.iter().enumerate().all(|(j, _)| {
+            let ties = Ties::of(rows.iter().map(|&i| self.points[(i, j)]));
+            ties.on_coarse_grid(rows.len())
+        });
+        let before = (rows.clone(), shares.clone(), notes.len());
+        let (mut rows, mut shares) = merged(self.points, rows, shares, &mut notes);
+        let least = LEAST.max(self.columns.len() + 1);
+        if rows.len() < least {
             return Err(DrawsError::TooFew {
                 rows: rows.len(),
-                least: LEAST,
+                least,
             });
         }
-        let own = select_rows(self.points, &rows);
+        if counts {
+            (rows, shares) = (before.0, before.1);
+            notes.truncate(before.2);
+        }
+        let mut own = select_rows(self.points, &rows);
+        grid::spread_all(own.as_mut(), self.columns, seed, &mut notes)?;
         let (points, log_det) = to_line(self.columns, own.as_ref());
         Ok(Prepared {
             points,

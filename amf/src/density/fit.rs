@@ -77,7 +77,8 @@ const MOST_WORK: f64 = 5e7;
 impl CrossFit {
     /// Fits a mixture to draws and judges it: against simpler densities on the same folds, and by where held-out rows lie.
     ///
-    /// An expert that cannot be fitted is left out with a note, as long as one is left; rows that repeat others are merged, weightless ones left out. The
+    /// An expert that cannot be fitted is left out with a note, as long as one is left; rows that repeat others are merged, weightless ones left out,
+    /// counts and rounded values spread over their cells. The
     /// default recipe leaves out mixtures with more components than the draws can tell apart. The result depends on the draws, the settings and the seed
     /// alone.
     ///
@@ -105,6 +106,7 @@ impl CrossFit {
     ) -> Result<Density, DensityError> {
         self.check().map_err(CrossFitError::Config)?;
         let mut ready = draws.prepare(seed)?;
+        ready.check(draws.columns)?;
         let (n, d) = (ready.points.nrows(), ready.points.ncols());
         let mut settings = self.clone();
         if settings == Self::default() {

@@ -6,6 +6,7 @@
 mod calibration;
 mod draws;
 mod fit;
+mod grid;
 mod report;
 mod save;
 mod score;

@@ -3,16 +3,21 @@
 //! A new kind takes one file beside this one (its settings, `check` and `fit`) and one variant of [`ExpertConfig`]; to be saved, a variant of
 //! [`crate::archive::Description`] and the two functions that write and read its numbers.
 
+mod collinear;
+mod coordinates;
 mod flow;
 mod gaussian_mixture;
 mod kde;
 mod kept;
 mod rbig;
+mod suitable;
+mod tails;
 
 pub use self::flow::{BaseConfig, FlowExpert};
 pub use self::gaussian_mixture::{Components, GaussianMixtureExpert};
 pub use self::kde::KdeExpert;
 pub use self::rbig::RbigExpert;
+pub(crate) use self::tails::{Tails, Warp, Warped};
 
 use crate::archive::{self, Description, NotSavable, Writer};
 use autodiff::random::Pcg64;
@@ -212,6 +217,41 @@ pub enum ExpertError {
         /// Index of the column.
         column: usize,
     },
+    /// Too few points.
+    #[error("{rows} rows with a weight are too few: give at least {least}")]
+    TooFewRows {
+        /// Rows with a weight.
+        rows: usize,
+        /// What is needed.
+        least: usize,
+    },
+    /// A column whose squares overflow or vanish.
+    #[error("column {column} spans {span:e}, beyond the range of the arithmetic: rescale it")]
+    OutOfScale {
+        /// Index of the column.
+        column: usize,
+        /// Its largest less its smallest value, or its largest magnitude.
+        span: f64,
+    },
+    /// A column of which rounding has left next to nothing.
+    #[error(
+        "the values of column {column} differ by no more than {width:e}, in the last digits of the arithmetic: subtract a constant where they still \
+         have their digits"
+    )]
+    LastDigits {
+        /// Index of the column.
+        column: usize,
+        /// Its largest less its smallest value.
+        width: f64,
+    },
+    /// A column that others tell.
+    #[error(
+        "column {column} is a linear combination of others, so that there is no joint density: remove it"
+    )]
+    Dependent {
+        /// Index of the column.
+        column: usize,
+    },
     /// The maximum-likelihood fit failed.
     #[error(transparent)]
     Fit(#[from] flows::FitError),
@@ -255,6 +295,9 @@ impl ExpertConfig {
 
     /// Stage 1: fits one expert alone to the training points by (weighted) maximum likelihood.
     ///
+    /// Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes. Columns whose standard deviation is that of a few
+    /// far rows are fitted, by flows, a second time as `asinh((x - median) / scale)`, and the validation set chooses.
+    ///
     /// `rng(purpose)` gives the stream for a purpose ("init", "batches", ...). `observe` is called along the way and can end
     /// the fit.
     ///
@@ -281,16 +324,102 @@ impl ExpertConfig {
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Fitted, ExpertError> {
         let start = std::time::Instant::now();
-        let (expert, report) = match self {
-            Self::Flow(c) => c.fit(shelf, train, validation, rng, observe),
-            Self::Rbig(c) => c.fit(train, validation, rng, observe),
-            Self::GaussianMixture(c) => c.fit(train, validation, rng, observe),
-            Self::Kde(c) => c.fit(train, validation, rng, observe),
+        let fit = Fit {
+            config: self,
+            shelf,
+            rng,
+        };
+        let mut fitted = fit.in_suitable_coordinates(train, validation, observe)?;
+        fitted.seconds = start.elapsed().as_secs_f64();
+        Ok(fitted)
+    }
+}
+
+/// A fit of checked settings.
+#[derive(Clone, Copy)]
+struct Fit<'a> {
+    config: &'a ExpertConfig,
+    shelf: &'a dyn Shelf,
+    rng: &'a dyn Fn(&str) -> Pcg64,
+}
+
+impl Fit<'_> {
+    /// On a logarithmic scale as well where columns have rows far out, and the better of the two.
+    fn in_suitable_coordinates(
+        self,
+        train: flows::Data<'_>,
+        validation: Option<flows::Data<'_>>,
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Fitted, ExpertError> {
+        if !suitable::is_sound(train) {
+            return self.as_given(train, validation, observe);
+        }
+        suitable::check(train)?;
+        let plain = self.along_axes(train, validation, observe);
+        // The other kinds have ways of their own with far rows, or are compared with as the plain densities that they are.
+        let tails = match self.config {
+            ExpertConfig::Flow(_) => Tails::of(train),
+            ExpertConfig::Rbig(_) | ExpertConfig::GaussianMixture(_) | ExpertConfig::Kde(_) => None,
+        };
+        let Some(tails) = tails.filter(|_| !is_interrupted(&plain)) else {
+            return plain;
+        };
+        let warped = coordinates::inside(
+            tails,
+            train,
+            validation,
+            &mut |train, validation, observe| self.along_axes(train, validation, observe),
+            observe,
+        );
+        if is_interrupted(&warped) {
+            return warped;
+        }
+        tails::better(plain, warped, validation.unwrap_or(train))
+    }
+
+    /// Along the principal axes of points that are thin along some.
+    fn along_axes(
+        self,
+        train: flows::Data<'_>,
+        validation: Option<flows::Data<'_>>,
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Fitted, ExpertError> {
+        match collinear::axes(train)? {
+            None => self.as_given(train, validation, observe),
+            Some(axes) => coordinates::inside(
+                axes,
+                train,
+                validation,
+                &mut |train, validation, observe| self.as_given(train, validation, observe),
+                observe,
+            ),
+        }
+    }
+
+    /// In the coordinates of the points.
+    fn as_given(
+        self,
+        train: flows::Data<'_>,
+        validation: Option<flows::Data<'_>>,
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Fitted, ExpertError> {
+        let (expert, report) = match self.config {
+            ExpertConfig::Flow(c) => c.fit(self.shelf, train, validation, self.rng, observe),
+            ExpertConfig::Rbig(c) => c.fit(train, validation, self.rng, observe),
+            ExpertConfig::GaussianMixture(c) => c.fit(train, validation, self.rng, observe),
+            ExpertConfig::Kde(c) => c.fit(train, validation, self.rng, observe),
         }?;
         Ok(Fitted {
             expert,
             report,
-            seconds: start.elapsed().as_secs_f64(),
+            seconds: 0.0,
         })
     }
+}
+
+fn is_interrupted(fitted: &Result<Fitted, ExpertError>) -> bool {
+    let interrupted = flows::Termination::Interrupted;
+    fitted
+        .as_ref()
+        .is_ok_and(|f| f.report.termination == interrupted)
 }

@@ -1,19 +1,21 @@
 //! Whether a density can be fitted to a table.
 
 use super::Table;
+use super::dependence::{self, Relation};
 use super::error::excerpt;
+use crate::Spread;
 
 /// Fewer rows than this are not fitted.
 pub const LEAST_ROWS: usize = 20;
 /// More columns than this are not fitted.
 pub const MOST_COLUMNS: usize = 64;
 
-/// Numbers whose squares, summed over many rows, neither overflow nor vanish.
-const SCALES: std::ops::Range<f64> = 1e-140..1e140;
 /// Names in a message at most.
 const MOST_LISTED: usize = 16;
-/// Columns that differ from a line by less than this share of their spread lie on it: files have some six digits.
+/// Columns that differ from a line by less than this share of their range lie on it: files have some six digits.
 const ON_A_LINE: f64 = 1e-6;
+/// The same in units of the distance between the quartiles, which a far outlier does not stretch.
+const NEAR_THE_MIDDLE: f64 = 5e-6;
 
 /// Why a table cannot be fitted. Each message says what to do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -53,7 +55,9 @@ pub enum CheckError {
     },
     /// A column whose squares overflow or vanish.
     #[error(
-        "{file}: column \"{}\" spans {span:e}, which is beyond the range of the arithmetic; rescale it", excerpt(column.as_bytes())
+        "{file}: column \"{}\" spans {:e}, which is beyond the range of the arithmetic; rescale it",
+        excerpt(column.as_bytes()),
+        six_digits(*span)
     )]
     OutOfScale {
         /// What was read.
@@ -62,6 +66,37 @@ pub enum CheckError {
         column: String,
         /// Its largest less its smallest value, or its largest magnitude.
         span: f64,
+    },
+    /// A column of which rounding has left next to nothing.
+    #[error(
+        "{file}: column \"{}\" differs by no more than {:e} around {:e}, in the last digits of the arithmetic; subtract a constant from it where it \
+         still has its digits",
+        excerpt(column.as_bytes()),
+        six_digits(*width),
+        six_digits(*around)
+    )]
+    LastDigits {
+        /// What was read.
+        file: String,
+        /// Its name.
+        column: String,
+        /// Its largest less its smallest value.
+        width: f64,
+        /// Its smallest value.
+        around: f64,
+    },
+    /// A column that some others tell.
+    #[error(
+        "{file}: column \"{}\" is {relation}, so that they have no joint density; leave one out",
+        excerpt(column.as_bytes())
+    )]
+    Dependent {
+        /// What was read.
+        file: String,
+        /// Its name.
+        column: String,
+        /// What it is, in terms of the others.
+        relation: String,
     },
     /// Two columns, one of which tells the other.
     #[error("{file}: column \"{}\" is {}; leave one out", excerpt(second.as_bytes()), relation(first, *slope, *offset))]
@@ -106,7 +141,7 @@ fn six_digits(v: f64) -> f64 {
 }
 
 impl Table {
-    /// Whether a density can be fitted: enough rows, not too many columns, none constant, none a multiple of another.
+    /// Whether a density can be fitted: enough rows, not too many columns, none constant or beyond the arithmetic, none a linear combination of others.
     ///
     /// Rows of weight zero do not count.
     ///
@@ -120,7 +155,8 @@ impl Table {
         };
         let rows: Vec<usize> = (0..self.values.nrows()).filter(|i| counts(*i)).collect();
         let columns = self.columns.len();
-        let least = LEAST_ROWS.max(columns);
+        // So many points in so many dimensions lie on no plane.
+        let least = LEAST_ROWS.max(columns + 1);
         if columns > MOST_COLUMNS {
             let file = file();
             return Err(CheckError::TooManyColumns { file, columns });
@@ -137,8 +173,10 @@ impl Table {
         let spans: Vec<Span> = (0..columns)
             .map(|j| Span::of(self.values.col_as_slice(j), &rows))
             .collect();
-        let constant = |(_, s): &(&String, &Span)| s.low == s.high;
-        let constant = self.columns.iter().zip(&spans).filter(constant);
+        let spreads = spans.iter().map(|s| Spread::of(s.low, s.high));
+        let spreads: Vec<Spread> = spreads.collect();
+        let named = self.columns.iter().zip(&spreads);
+        let constant = named.clone().filter(|(_, s)| **s == Spread::Constant);
         let constant: Vec<String> = constant.map(|(c, _)| c.clone()).collect();
         if !constant.is_empty() {
             return Err(CheckError::Constant {
@@ -146,19 +184,22 @@ impl Table {
                 columns: constant,
             });
         }
-        for (column, s) in self.columns.iter().zip(&spans) {
-            let width = s.high - s.low;
-            let largest = s.high.abs().max(s.low.abs());
-            if !SCALES.contains(&width) || largest >= SCALES.end {
-                return Err(CheckError::OutOfScale {
-                    file: file(),
-                    column: column.clone(),
-                    span: if SCALES.contains(&width) {
-                        largest
-                    } else {
-                        width
-                    },
-                });
+        for ((column, spread), s) in named.zip(&spans) {
+            let (file, column) = (file(), column.clone());
+            match *spread {
+                Spread::Fine | Spread::Constant => {}
+                Spread::OutOfScale(span) => {
+                    return Err(CheckError::OutOfScale { file, column, span });
+                }
+                Spread::LastDigits(width) => {
+                    let around = s.low;
+                    return Err(CheckError::LastDigits {
+                        file,
+                        column,
+                        width,
+                        around,
+                    });
+                }
             }
         }
         for j in 1..columns {
@@ -175,14 +216,44 @@ impl Table {
                 }
             }
         }
+        let near: Vec<f64> = spans.iter().map(|s| s.near).collect();
+        if let Some(Relation {
+            column,
+            of,
+            constant,
+        }) = dependence::find(self.values.as_ref(), &rows, &near)
+        {
+            return Err(CheckError::Dependent {
+                file: file(),
+                column: self.columns[column].clone(),
+                relation: combination(&of, constant, &self.columns),
+            });
+        }
         Ok(())
     }
 }
 
-/// The smallest and largest value of a column, and where they are.
+/// A linear combination in words; of many columns, which ones.
+fn combination(of: &[(usize, f64)], constant: f64, names: &[String]) -> String {
+    const MOST: usize = 4;
+    if of.len() > MOST {
+        let named: Vec<String> = of[..MOST].iter().map(|(k, _)| names[*k].clone()).collect();
+        let (named, others) = (list(&named), of.len() - MOST);
+        return format!("a linear combination of {named} and {others} more");
+    }
+    let terms = of
+        .iter()
+        .map(|(k, c)| format!("{} * \"{}\"", six_digits(*c), names[*k]));
+    let terms: Vec<String> = terms.collect();
+    format!("{} + {}", terms.join(" + "), six_digits(constant))
+}
+
+/// The smallest and largest value of a column, where they are, and what counts as near.
 struct Span {
     low: f64,
     high: f64,
+    /// Values so close to each other are the same but for rounding.
+    near: f64,
     at_low: usize,
     at_high: usize,
 }
@@ -198,9 +269,18 @@ impl Span {
                 at_high = i;
             }
         }
+        let mut sorted: Vec<f64> = rows.iter().map(|&i| column[i]).collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let middle = sorted[3 * sorted.len() / 4] - sorted[sorted.len() / 4];
+        let near = ON_A_LINE * (column[at_high] - column[at_low]);
         Self {
             low: column[at_low],
             high: column[at_high],
+            near: if middle > 0.0 {
+                near.min(NEAR_THE_MIDDLE * middle)
+            } else {
+                near
+            },
             at_low,
             at_high,
         }
@@ -214,8 +294,7 @@ fn line(x: &[f64], y: &[f64], rows: &[usize], sx: &Span, sy: &Span) -> Option<(f
         return Some((1.0, 0.0));
     }
     let slope = (y[sx.at_high] - y[sx.at_low]) / (sx.high - sx.low);
-    let near = ON_A_LINE * (sy.high - sy.low);
-    let close = |&i: &usize| (y[sx.at_low] + slope * (x[i] - sx.low) - y[i]).abs() <= near;
+    let close = |&i: &usize| (y[sx.at_low] + slope * (x[i] - sx.low) - y[i]).abs() <= sy.near;
     let on_line = rows.iter().all(close);
     on_line.then(|| (slope, y[sx.at_low] - slope * sx.low))
 }

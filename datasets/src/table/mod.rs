@@ -15,6 +15,7 @@
 
 mod check;
 mod collect;
+mod dependence;
 mod error;
 mod input;
 mod npy;
