@@ -26,7 +26,7 @@ pub struct Outcome {
     pub mixture: Mixture,
     /// The baselines, with their names.
     pub baselines: Vec<(String, Box<dyn Expert>)>,
-    /// How each expert's fit on the first part went, without the history.
+    /// How each expert's fit on the first part went, without the history; where those on all parts diverged.
     pub reports: Vec<ExpertReport>,
     /// The weights.
     pub weights: LearnedWeights,
@@ -129,6 +129,7 @@ pub fn compute(
             .iter()
             .map(|r| ExpertReport {
                 history: Vec::new(),
+                backoffs: r.iter().flat_map(|r| r.backoffs.clone()).collect(),
                 ..r[0].clone()
             })
             .collect(),

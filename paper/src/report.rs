@@ -5,6 +5,7 @@ use crate::record::Provenance;
 use crate::results::Results;
 use crate::summary::{Group, by_protocol, groups, main_size, sizes};
 use crate::table::Table;
+use crate::work::Recorded;
 use std::fmt::Write;
 
 /// The report.
@@ -15,6 +16,7 @@ pub fn markdown(results: &Results, tables: &[Table], figures: &[Figure]) -> Stri
     text += "Every number and figure here is computed from the records in `records/`, which `./reproduce.sh` computes from the \
              configs in `paper/configs/`. Log-densities and divergences are in nats.\n\n";
     text += &provenance(results);
+    text += &diverged(results);
     for (protocol, groups) in by_protocol(&groups) {
         let _ = write!(
             text,
@@ -86,6 +88,28 @@ fn provenance(results: &Results) -> String {
         all.len(),
         commits.join(", "),
         toolchains.join(", ")
+    )
+}
+
+/// Which runs had fits that diverged on the way, if any had.
+fn diverged(results: &Results) -> String {
+    let mixtures = results.mixtures.iter();
+    let mixtures = mixtures.filter(|r| r.experts.iter().any(|e| !e.backoffs.is_empty()));
+    let posteriors = results.posteriors.iter().filter(|r| {
+        let mut experts = r.rounds.iter().flat_map(|round| &round.experts);
+        experts.any(|e| e.backoffs > 0)
+    });
+    let stems: Vec<String> = mixtures
+        .map(Recorded::stem)
+        .chain(posteriors.map(Recorded::stem))
+        .collect();
+    if stems.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\nFits that diverged went on from their best parameters at a lower learning rate in {} runs: {}.\n",
+        stems.len(),
+        stems.join(", ")
     )
 }
 

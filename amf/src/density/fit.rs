@@ -7,7 +7,7 @@ use super::score::Score;
 use super::{Density, add_log_det};
 use crate::cross_fit::{CrossFit, CrossFitError, CrossFitted, Watch};
 use crate::experts::{
-    Components, ExpertConfig, GaussianMixtureExpert, KdeExpert, NamedExpert, Progress,
+    Components, ExpertConfig, ExpertReport, GaussianMixtureExpert, KdeExpert, NamedExpert, Progress,
 };
 use crate::mixture::mixture_log_prob;
 use crate::weights::Source;
@@ -149,8 +149,25 @@ impl CrossFit {
         };
         let simple = run(&plain, Stage::Baselines);
         let rich = run(&settings, Stage::Experts)?;
+        ready.notes.extend(diverged(&rich.0, &rich.1));
         Ok(assemble(draws, ready, seed, simple, rich)?)
     }
+}
+
+/// A note for each expert whose fits diverged on the way.
+fn diverged(settings: &CrossFit, fitted: &CrossFitted) -> Vec<String> {
+    let of = |(e, reports): (&NamedExpert, &Vec<ExpertReport>)| {
+        let count = reports.iter().filter(|r| !r.backoffs.is_empty()).count();
+        (count > 0).then(|| {
+            format!(
+                "expert \"{}\": {count} of {} fits diverged and went on from their best parameters at a lower learning rate",
+                e.name,
+                reports.len()
+            )
+        })
+    };
+    let experts = settings.experts.iter().zip(&fitted.reports);
+    experts.filter_map(of).collect()
 }
 
 type Found = (CrossFit, CrossFitted, Vec<CrossFitError>);

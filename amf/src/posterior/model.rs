@@ -52,6 +52,15 @@ pub struct ExpertSummary {
     pub held_out_nll: f64,
     /// The step that was kept, for each model.
     pub steps: Vec<usize>,
+    /// How often its fits diverged and went on from their best parameters at a lower rate.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub backoffs: usize,
+}
+
+// By reference, as serde asks.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Weighted points.
@@ -142,6 +151,7 @@ struct FoldModel {
     /// At the fold's points.
     log_prob: Vec<f64>,
     steps: usize,
+    backoffs: usize,
 }
 
 /// A fit of all experts to the same points.
@@ -309,6 +319,7 @@ impl ModelFit<'_> {
             log_prob: density.log_prob(fold.valid.points.as_ref()),
             density: Box::new(density),
             steps: report.best_step,
+            backoffs: report.backoffs.len(),
         })
     }
 
@@ -346,6 +357,7 @@ impl ModelFit<'_> {
                 weight: learned.pi[e],
                 held_out_nll: nll(autodiff::matrix::col(table.as_ref(), e)),
                 steps: Vec::new(),
+                backoffs: 0,
             })
             .collect();
         let mut averages: Vec<Box<dyn Expert>> = Vec::with_capacity(names.len());
@@ -353,6 +365,7 @@ impl ModelFit<'_> {
         for summary in &mut experts {
             let own: Vec<FoldModel> = models.by_ref().take(self.models).collect();
             summary.steps = own.iter().map(|m| m.steps).collect();
+            summary.backoffs = own.iter().map(|m| m.backoffs).sum();
             let mut own: Vec<Box<dyn Expert>> = own.into_iter().map(|m| m.density).collect();
             averages.push(if own.len() == 1 {
                 own.remove(0)
@@ -380,6 +393,7 @@ fn base_model(fold: &Fold) -> FoldModel {
         log_prob: density.log_prob(fold.valid.points.as_ref()),
         density: Box::new(density),
         steps: 0,
+        backoffs: 0,
     }
 }
 
