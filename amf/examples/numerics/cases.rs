@@ -186,6 +186,20 @@ pub fn all() -> Vec<Case> {
         case("outlier at 1e3", 400, Fit, correlated(2, 0.5)).spoilt(|x| x[(7, 0)] = 1e3),
         case("outlier at 1e6", 400, Fit, correlated(2, 0.5)).spoilt(|x| x[(7, 0)] = 1e6),
         case("outlier at 1e15", 400, Fit, correlated(2, 0.5)).spoilt(|x| x[(7, 0)] = 1e15),
+        case(
+            "outlier at 1e100",
+            400,
+            Refusal("take the row out"),
+            correlated(2, 0.5),
+        )
+        .spoilt(|x| x[(7, 0)] = 1e100),
+        case(
+            "outlier at 1e15 in both columns",
+            400,
+            Fit,
+            correlated(2, 0.5),
+        )
+        .spoilt(|x| (x[(7, 0)], x[(7, 1)]) = (1e15, 1e15)),
         case("correlation 1 - 1e-6", 400, Fit, correlated(2, 1.0 - 1e-6)),
         case("correlation 1 - 1e-9", 400, Fit, correlated(2, 1.0 - 1e-9)),
         case(

@@ -39,6 +39,10 @@ pub fn settings() -> CrossFit {
         ),
         ("maf_mixture", flow(&maf, &format!("GaussianMixture({bic})"))),
         ("gmm", format!("GaussianMixture({bic})")),
+        (
+            "gmm_12",
+            "GaussianMixture((components: Fixed(12), average: 2, em: (restarts: 1, iterations: 100, tolerance: 1e-5, floor: 1e-3, prior: 100.0)))".into(),
+        ),
     ];
     let mut settings = CrossFit::default();
     settings.partition.folds = 4;

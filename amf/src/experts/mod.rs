@@ -234,6 +234,31 @@ pub enum ExpertError {
         /// Its largest less its smallest value.
         width: f64,
     },
+    /// A row so far out that the others are all the same beside it.
+    #[error(
+        "column {column}, row {row}: so far out that the arithmetic cannot tell the other rows apart: take the row out"
+    )]
+    Far {
+        /// Index of the column.
+        column: usize,
+        /// Index of the row.
+        row: usize,
+    },
+    /// A column that is mostly one value.
+    #[error(
+        "column {column}: {count} of {rows} rows are exactly {value}, which has a probability and no density: take these rows out and model their share \
+         apart"
+    )]
+    Atom {
+        /// Index of the column.
+        column: usize,
+        /// The value.
+        value: f64,
+        /// Rows that have it.
+        count: usize,
+        /// All rows.
+        rows: usize,
+    },
     /// A column that others tell.
     #[error(
         "column {column} is a linear combination of others, so that there is no joint density: remove it"
@@ -282,7 +307,8 @@ impl ExpertConfig {
 
     /// Stage 1: fits one expert alone to the training points by (weighted) maximum likelihood.
     ///
-    /// Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes. Columns whose standard deviation is that of a few
+    /// Counts and rounded values have no density: each is spread evenly over its cell, so that the integral of the density over the cell is the value's
+    /// probability. Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes. Columns whose standard deviation is that of a few
     /// far rows are fitted, by flows, a second time as `asinh((x - median) / scale)`, and the validation set chooses.
     ///
     /// `rng(purpose)` gives the stream for a purpose ("init", "batches", ...). `observe` is called along the way and can end
@@ -302,6 +328,22 @@ impl ExpertConfig {
             return self.fit_as_given(train, validation, rng, observe);
         }
         suitable::check(train)?;
+        let spread = suitable::spread(train, validation, &mut rng("grid"))?;
+        let (train, validation) = match &spread {
+            None => (train, validation),
+            Some((points, held_out)) => (
+                flows::Data {
+                    points: points.as_ref(),
+                    ..train
+                },
+                validation
+                    .zip(held_out.as_ref())
+                    .map(|(v, points)| flows::Data {
+                        points: points.as_ref(),
+                        ..v
+                    }),
+            ),
+        };
         let plain = self.fit_along_axes(train, validation, rng, observe);
         // The other kinds have ways of their own with far rows, or are compared with as the plain densities that they are.
         let tails = match self {
@@ -332,7 +374,13 @@ impl ExpertConfig {
         rng: &dyn Fn(&str) -> Pcg64,
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Fitted, ExpertError> {
-        match collinear::axes(train)? {
+        // The shape that components may share has no meaning in columns of very different units.
+        let units = matches!(self, Self::GaussianMixture(_));
+        let axes = match collinear::axes(train)? {
+            None if units => collinear::units(train),
+            found => found,
+        };
+        match axes {
             None => self.fit_as_given(train, validation, rng, observe),
             Some(axes) => coordinates::inside(
                 axes,

@@ -1,8 +1,12 @@
 //! What every kind of expert needs of the points that it is fitted to.
 
 use super::ExpertError;
+use crate::Support;
+use crate::grid::{self, Ties};
 use autodiff::matrix::col;
+use autodiff::random::Pcg64;
 use datasets::Spread;
+use faer::prelude::*;
 use flows::Data;
 
 /// Fewer points with weight than this say nothing.
@@ -29,17 +33,55 @@ pub(super) fn check(train: Data<'_>) -> Result<(), ExpertError> {
         });
     }
     for column in 0..train.points.ncols() {
-        let x = col(train.points, column);
-        let low = rows.iter().map(|&i| x[i]).fold(f64::INFINITY, f64::min);
-        let high = rows.iter().map(|&i| x[i]).fold(f64::NEG_INFINITY, f64::max);
-        match Spread::of(low, high) {
+        match Spread::of(col(train.points, column), &rows) {
             Spread::Fine => {}
             Spread::Constant => return Err(ExpertError::ConstantColumn { column }),
             Spread::OutOfScale(span) => return Err(ExpertError::OutOfScale { column, span }),
             Spread::LastDigits(width) => return Err(ExpertError::LastDigits { column, width }),
+            Spread::Far(row) => return Err(ExpertError::Far { column, row }),
         }
     }
     Ok(())
+}
+
+/// Spreads columns of counts or rounded values over their cells, in the rows to fit to and in those that are held out; `None` where there are none.
+///
+/// # Errors
+/// A column that is mostly one value.
+pub(super) fn spread(
+    train: Data<'_>,
+    validation: Option<Data<'_>>,
+    rng: &mut Pcg64,
+) -> Result<Option<(Mat<f64>, Option<Mat<f64>>)>, ExpertError> {
+    let n = train.points.nrows();
+    let steps: Vec<Option<f64>> = (0..train.points.ncols())
+        .map(|column| {
+            let ties = Ties::of(col(train.points, column).iter().copied());
+            if ties.is_atom(n) {
+                let (value, count) = ties.most;
+                return Err(ExpertError::Atom {
+                    column,
+                    value,
+                    count,
+                    rows: n,
+                });
+            }
+            Ok(ties.step.filter(|_| ties.on_coarse_grid(n)))
+        })
+        .collect::<Result<_, _>>()?;
+    if steps.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let mut over_cells = |data: Data<'_>| {
+        let mut x = data.points.to_owned();
+        for (j, step) in steps.iter().enumerate() {
+            if let Some(step) = step {
+                grid::spread(x.as_mut(), j, Support::Real, *step, rng);
+            }
+        }
+        x
+    };
+    Ok(Some((over_cells(train), validation.map(over_cells))))
 }
 
 /// The quartiles of a column under weights: the smallest values below which a quarter, a half and three quarters of the weight lie.
@@ -64,7 +106,6 @@ pub(super) const QUARTILES_OF_A_NORMAL: f64 = 1.349;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use faer::Mat;
 
     #[test]
     fn what_cannot_be_told_apart_is_refused_by_name() {
