@@ -1,6 +1,7 @@
 //! Draws as people have them, made ready for fitting.
 
 use super::support::{Column, Support, to_line};
+use crate::experts::{QUARTILES_OF_A_NORMAL, quartiles};
 use crate::grid::{self, Ties};
 use crate::posterior::{ImportanceWeights, Reliability, WeightsError};
 use autodiff::matrix::{col, select_rows};
@@ -267,6 +268,7 @@ impl<'a> Draws<'a> {
         let mut own = select_rows(self.points, &rows);
         spread_all(own.as_mut(), self.columns, seed, &mut notes)?;
         let (points, log_det) = to_line(self.columns, own.as_ref());
+        note_far_rows(points.as_ref(), self.columns, &rows, &mut notes);
         Ok(Prepared {
             points,
             shares,
@@ -348,6 +350,26 @@ fn merged(
                 .collect(),
         ),
     )
+}
+
+/// Says which row of a column is so far out that it may be a mistake.
+fn note_far_rows(x: MatRef<'_, f64>, columns: &[Column], rows: &[usize], notes: &mut Vec<String>) {
+    const FAR: f64 = 1e4;
+    for (j, c) in columns.iter().enumerate() {
+        let x = col(x, j);
+        let [low, middle, high] = quartiles(x, None);
+        let scale = (high - low) / QUARTILES_OF_A_NORMAL;
+        let reach = |k: &usize| (x[*k] - middle).abs();
+        let farthest = (0..x.len()).max_by(|a, b| reach(a).total_cmp(&reach(b)));
+        if let Some(k) = farthest.filter(|k| scale > 0.0 && reach(k) > FAR * scale) {
+            notes.push(format!(
+                "column \"{}\", row {}: so far out that the quartiles lie {:.0e} times nearer to the median; if it is a mistake, take it out",
+                c.name,
+                rows[k] + 1,
+                reach(&k) / scale
+            ));
+        }
+    }
 }
 
 /// Spreads the columns on coarse grids; says so, and what repeats elsewhere.

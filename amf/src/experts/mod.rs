@@ -16,6 +16,7 @@ pub use self::flow::{BaseConfig, FlowExpert};
 pub use self::gaussian_mixture::{Components, GaussianMixtureExpert};
 pub use self::kde::KdeExpert;
 pub use self::rbig::RbigExpert;
+pub(crate) use self::suitable::{QUARTILES_OF_A_NORMAL, quartiles};
 pub(crate) use self::tails::{Tails, Warp, Warped};
 
 use crate::archive::{self, Description, NotSavable, Writer};
@@ -208,7 +209,7 @@ pub enum ExpertError {
         column: usize,
     },
     /// Too few points.
-    #[error("{rows} rows with a weight are too few: give at least {least}")]
+    #[error("too few rows with a weight ({rows}): give at least {least}")]
     TooFewRows {
         /// Rows with a weight.
         rows: usize,
@@ -225,7 +226,7 @@ pub enum ExpertError {
     },
     /// A column of which rounding has left next to nothing.
     #[error(
-        "the values of column {column} differ by no more than {width:e}, in the last digits of the arithmetic: subtract a constant where they still \
+        "the values of column {column} differ by no more than {width}, in the last digits of the arithmetic: subtract a constant where they still \
          have their digits"
     )]
     LastDigits {

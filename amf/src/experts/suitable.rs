@@ -85,7 +85,7 @@ pub(super) fn spread(
 }
 
 /// The quartiles of a column under weights: the smallest values below which a quarter, a half and three quarters of the weight lie.
-pub(super) fn quartiles(x: &[f64], weights: Option<&[f64]>) -> [f64; 3] {
+pub(crate) fn quartiles(x: &[f64], weights: Option<&[f64]>) -> [f64; 3] {
     let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
     let mut order: Vec<usize> = (0..x.len()).filter(|&i| weight(i) > 0.0).collect();
     order.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
@@ -101,7 +101,7 @@ pub(super) fn quartiles(x: &[f64], weights: Option<&[f64]>) -> [f64; 3] {
 }
 
 /// Quartiles of a normal are so many standard deviations apart.
-pub(super) const QUARTILES_OF_A_NORMAL: f64 = 1.349;
+pub(crate) const QUARTILES_OF_A_NORMAL: f64 = 1.349;
 
 #[cfg(test)]
 mod tests {
@@ -140,7 +140,7 @@ mod tests {
         };
         assert!(few(&weights).is_ok());
         weights[4] = 0.0;
-        assert!(few(&weights).unwrap_err().to_string().contains("7 rows"));
+        assert!(few(&weights).unwrap_err().to_string().contains("(7)"));
     }
 
     #[test]
