@@ -25,7 +25,11 @@ fn main() {
     print!("{}", table::HEAD);
     for case in cases::all() {
         if case.name.contains(&words) {
-            println!("{}", table::Row::of(&case, &settings).markdown());
+            let row = table::Row::of(&case, &settings);
+            println!("{}", row.markdown());
+            if let Err(what) = row.judge(&case) {
+                eprintln!("not as it should be: {what}");
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The table of `docs/numerics.md`.
 
-use crate::cases::Case;
+use crate::cases::{Case, Expect};
 use crate::fits::{self, Outcome};
 use amf::CrossFit;
 
@@ -13,14 +13,14 @@ pub const HEAD: &str = "| data | n | d | AMF | MAF | RealNVP | RBIG | Gaussian |
 
 /// What came of one case.
 pub struct Row {
-    pub name: &'static str,
+    name: &'static str,
     size: (usize, usize),
     /// `amf fit`.
-    pub recipe: Outcome,
+    recipe: Outcome,
     /// MAF, RealNVP and RBIG alone.
-    pub alone: [Outcome; 3],
+    alone: [Outcome; 3],
     /// The normal law of greatest likelihood.
-    pub gaussian: Option<f64>,
+    gaussian: Option<f64>,
 }
 
 impl Row {
@@ -37,6 +37,40 @@ impl Row {
             alone: ["maf_normal", "realnvp_normal", "rbig"].map(one),
             gaussian: fits::gaussian(case),
         }
+    }
+
+    /// What is not as it must be: a fit that is not finite or much worse than the normal law of greatest likelihood, another refusal than the one that
+    /// is due, or none.
+    pub fn judge(&self, case: &Case) -> Result<(), String> {
+        // Without such a law a finite fit is all that is asked.
+        let normal = self.gaussian.unwrap_or(f64::INFINITY);
+        let bad = |what: String| Err(format!("{}: {what}", self.name));
+        let one_sentence = |why: &str| !why.contains('\n') && why.contains([':', ';']);
+        match (&self.recipe, case.expect) {
+            (Outcome::Fit { nll, .. }, Expect::Fit) => {
+                let good = nll.is_finite() && *nll < normal + case.slack[0];
+                if !good {
+                    return bad(format!(
+                        "the recipe's NLL is {nll}, a normal law's {normal}"
+                    ));
+                }
+            }
+            (Outcome::Refused(why), Expect::Refusal(words))
+                if why.contains(words) && one_sentence(why) => {}
+            (Outcome::Fit { nll, .. }, _) => return bad(format!("fitted, with NLL {nll}")),
+            (Outcome::Refused(why), _) => return bad(format!("refused: {why}")),
+        }
+        for outcome in &self.alone {
+            match outcome {
+                Outcome::Fit { nll, .. } if nll.is_finite() && *nll < normal + case.slack[1] => {}
+                Outcome::Refused(why) if case.expect != Expect::Fit && one_sentence(why) => {}
+                Outcome::Fit { nll, .. } => {
+                    return bad(format!("an expert's NLL is {nll}, a normal law's {normal}"));
+                }
+                Outcome::Refused(why) => return bad(format!("an expert is refused: {why}")),
+            }
+        }
+        Ok(())
     }
 
     pub fn markdown(&self) -> String {

@@ -329,22 +329,32 @@ impl ExpertConfig {
             return self.fit_as_given(train, validation, rng, observe);
         }
         suitable::check(train)?;
-        let spread = suitable::spread(train, validation, &mut rng("grid"))?;
-        let (train, validation) = match &spread {
-            None => (train, validation),
-            Some((points, held_out)) => (
-                flows::Data {
-                    points: points.as_ref(),
-                    ..train
-                },
-                validation
-                    .zip(held_out.as_ref())
-                    .map(|(v, points)| flows::Data {
-                        points: points.as_ref(),
-                        ..v
-                    }),
-            ),
+        let Some(steps) = suitable::grids(train)? else {
+            return self.fit_with_far_rows(train, validation, rng, observe);
         };
+        let mut own = rng("grid");
+        let points = suitable::spread(train.points, &steps, &mut own);
+        let held_out = validation.map(|v| suitable::spread(v.points, &steps, &mut own));
+        let train = flows::Data {
+            points: points.as_ref(),
+            ..train
+        };
+        let validation = validation.zip(held_out.as_ref());
+        let validation = validation.map(|(v, points)| flows::Data {
+            points: points.as_ref(),
+            ..v
+        });
+        self.fit_with_far_rows(train, validation, rng, observe)
+    }
+
+    /// [`Self::fit`] as it is, and where columns have far rows on a logarithmic scale as well.
+    fn fit_with_far_rows(
+        &self,
+        train: flows::Data<'_>,
+        validation: Option<flows::Data<'_>>,
+        rng: &dyn Fn(&str) -> Pcg64,
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Fitted, ExpertError> {
         let plain = self.fit_along_axes(train, validation, rng, observe);
         // The other kinds have ways of their own with far rows, or are compared with as the plain densities that they are.
         let tails = match self {

@@ -44,44 +44,38 @@ pub(super) fn check(train: Data<'_>) -> Result<(), ExpertError> {
     Ok(())
 }
 
-/// Spreads columns of counts or rounded values over their cells, in the rows to fit to and in those that are held out; `None` where there are none.
+/// The steps of the coarse grids that columns of counts or rounded values lie on, if there are any such columns.
 ///
 /// # Errors
 /// A column that is mostly one value.
-pub(super) fn spread(
-    train: Data<'_>,
-    validation: Option<Data<'_>>,
-    rng: &mut Pcg64,
-) -> Result<Option<(Mat<f64>, Option<Mat<f64>>)>, ExpertError> {
-    let n = train.points.nrows();
-    let steps: Vec<Option<f64>> = (0..train.points.ncols())
-        .map(|column| {
-            let ties = Ties::of(col(train.points, column).iter().copied());
-            if ties.is_atom(n) {
-                let (value, count) = ties.most;
-                return Err(ExpertError::Atom {
-                    column,
-                    value,
-                    count,
-                    rows: n,
-                });
-            }
-            Ok(ties.step.filter(|_| ties.on_coarse_grid(n)))
-        })
-        .collect::<Result<_, _>>()?;
-    if steps.iter().all(Option::is_none) {
-        return Ok(None);
-    }
-    let mut over_cells = |data: Data<'_>| {
-        let mut x = data.points.to_owned();
-        for (j, step) in steps.iter().enumerate() {
-            if let Some(step) = step {
-                grid::spread(x.as_mut(), j, Support::Real, *step, rng);
-            }
+pub(super) fn grids(train: Data<'_>) -> Result<Option<Vec<Option<f64>>>, ExpertError> {
+    let rows = train.points.nrows();
+    let mut steps = Vec::new();
+    for column in 0..train.points.ncols() {
+        let ties = Ties::of(col(train.points, column).iter().copied());
+        if ties.is_atom(rows) {
+            let (value, count) = ties.most;
+            return Err(ExpertError::Atom {
+                column,
+                value,
+                count,
+                rows,
+            });
         }
-        x
-    };
-    Ok(Some((over_cells(train), validation.map(over_cells))))
+        steps.push(ties.step.filter(|_| ties.on_coarse_grid(rows)));
+    }
+    Ok(steps.iter().any(Option::is_some).then_some(steps))
+}
+
+/// The points with their columns on grids spread over the cells.
+pub(super) fn spread(x: MatRef<'_, f64>, steps: &[Option<f64>], rng: &mut Pcg64) -> Mat<f64> {
+    let mut x = x.to_owned();
+    for (j, step) in steps.iter().enumerate() {
+        if let Some(step) = step {
+            grid::spread(x.as_mut(), j, Support::Real, *step, rng);
+        }
+    }
+    x
 }
 
 /// The quartiles of a column under weights: the smallest values below which a quarter, a half and three quarters of the weight lie.
