@@ -64,6 +64,7 @@ pub mod command;
 mod cross_fit;
 mod density;
 pub mod experts;
+mod grid;
 mod kde;
 pub mod metrics;
 mod mixture;

@@ -4,6 +4,8 @@
 const SCALES: std::ops::Range<f64> = 1e-140..1e140;
 /// Values that differ by less than this share of their size have lost all but their last few digits.
 const LAST_DIGITS: f64 = 1e-12;
+/// Beside a value so much larger than the distance between the quartiles, the mean of a column has no digits left for the others.
+const FAR: f64 = 2e15;
 
 /// How the values of a column lie on the line of floating-point numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,13 +18,25 @@ pub enum Spread {
     OutOfScale(f64),
     /// They lie so near each other, for their size, that rounding has eaten what sets them apart: their largest distance.
     LastDigits(f64),
+    /// One is so far out that the others are all the same beside it: the number of its row, from 0.
+    Far(usize),
 }
 
 impl Spread {
-    /// Of values from `low` to `high`, both finite.
+    /// Of some rows of a column, at least one, all finite.
+    ///
+    /// # Panics
+    /// If there is no row, or one is not in the column.
     #[must_use]
-    pub fn of(low: f64, high: f64) -> Self {
+    pub fn of(column: &[f64], rows: &[usize]) -> Self {
+        let mut sorted = rows.to_vec();
+        sorted.sort_by(|&a, &b| column[a].total_cmp(&column[b]));
+        let at = |k: usize| column[sorted[k]];
+        let last = sorted.len() - 1;
+        let (low, high) = (at(0), at(last));
+        let (middle, quarters) = (at(last / 2), at(3 * last / 4) - at(last / 4));
         let (width, largest) = (high - low, high.abs().max(low.abs()));
+        let (below, above) = (middle - low, high - middle);
         if low == high {
             Self::Constant
         } else if !SCALES.contains(&width) {
@@ -31,6 +45,12 @@ impl Spread {
             Self::OutOfScale(largest)
         } else if width < LAST_DIGITS * largest {
             Self::LastDigits(width)
+        } else if quarters > 0.0 && below.max(above) > FAR * quarters {
+            Self::Far(if below > above {
+                sorted[0]
+            } else {
+                sorted[last]
+            })
         } else {
             Self::Fine
         }
@@ -53,7 +73,14 @@ mod tests {
             (-f64::MAX, f64::MAX, Spread::OutOfScale(f64::INFINITY)),
             (1e15, 1e15 + 2.0, Spread::LastDigits(2.0)),
         ] {
-            assert_eq!(Spread::of(low, high), expected, "{low} {high}");
+            assert_eq!(Spread::of(&[low, high], &[0, 1]), expected, "{low} {high}");
         }
+        let rows: Vec<usize> = (0..9).collect();
+        let with = |far: f64| {
+            let mut x: Vec<f64> = (0..9).map(f64::from).collect();
+            x[5] = far;
+            Spread::of(&x, &rows)
+        };
+        assert_eq!((with(1e15), with(-1e17)), (Spread::Fine, Spread::Far(5)));
     }
 }

@@ -31,14 +31,18 @@ pub fn settings() -> CrossFit {
     let realnvp = format!("RealNvp(couplings: 4, nets: Shared, {shape})");
     let bic = "(components: Bic(most: 12, patience: 3), em: (restarts: 1, iterations: 100, tolerance: 1e-5, floor: 1e-3))";
     let experts = [
-        ("maf", flow(&maf, "StandardNormal")),
-        ("realnvp", flow(&realnvp, "StandardNormal")),
+        ("maf_normal", flow(&maf, "StandardNormal")),
+        ("realnvp_normal", flow(&realnvp, "StandardNormal")),
         (
             "rbig",
             "Rbig((model: (layers: HeldOut(max_layers: 20, patience: 5, min_gain: 0.0), marginal: Smooth(), rotation: MostNonGaussian(candidates: 6))))".into(),
         ),
-        ("maf_mixture", flow(&maf, &format!("GaussianMixture({bic})"))),
+        ("maf", flow(&maf, &format!("GaussianMixture({bic})"))),
         ("gmm", format!("GaussianMixture({bic})")),
+        (
+            "gmm_12",
+            "GaussianMixture((components: Fixed(12), average: 2, em: (restarts: 1, iterations: 100, tolerance: 1e-5, floor: 1e-3, prior: 100.0)))".into(),
+        ),
     ];
     let mut settings = CrossFit::default();
     settings.partition.folds = 4;
@@ -70,7 +74,12 @@ pub fn recipe(case: &Case, settings: &CrossFit) -> Outcome {
     if let Err(e) = table.check_for_fit() {
         return Outcome::Refused(e.to_string());
     }
-    let columns: Vec<Column> = table.columns.iter().map(Column::real).collect();
+    let column = if case.positive {
+        Column::positive
+    } else {
+        Column::real
+    };
+    let columns: Vec<Column> = table.columns.iter().map(column).collect();
     let draws = Draws {
         columns: &columns,
         points: table.values.as_ref(),

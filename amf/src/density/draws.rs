@@ -1,7 +1,8 @@
 //! Draws as people have them, made ready for fitting.
 
-use super::grid::{self, Ties};
 use super::support::{Column, Support, to_line};
+use crate::experts::{QUARTILES_OF_A_NORMAL, quartiles};
+use crate::grid::{self, Ties};
 use crate::posterior::{ImportanceWeights, Reliability, WeightsError};
 use autodiff::matrix::{col, select_rows};
 use autodiff::random::stream;
@@ -127,15 +128,17 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Whether the arithmetic can tell the values of each column apart, on the whole line.
     pub fn check(&self, columns: &[Column]) -> Result<(), DrawsError> {
+        let rows: Vec<usize> = (0..self.points.nrows()).collect();
         for (j, c) in columns.iter().enumerate() {
-            let x = col(self.points.as_ref(), j);
-            let low = x.iter().copied().fold(f64::INFINITY, f64::min);
-            let high = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let reason = match Spread::of(low, high) {
+            let reason = match Spread::of(col(self.points.as_ref(), j), &rows) {
                 Spread::Fine => continue,
                 Spread::Constant => "all values are equal, and have no density; leave it out".into(),
                 Spread::OutOfScale(span) => {
                     format!("it spans {span:e}, beyond the range of the arithmetic; rescale it")
+                }
+                Spread::Far(row) => {
+                    let value = self.points[(row, j)];
+                    format!("{value:e} is so far out that the arithmetic cannot tell the other rows apart; take the row out")
                 }
                 Spread::LastDigits(_) => "its values differ in the last digits of the arithmetic; subtract a constant where they still have their digits".into(),
             };
@@ -263,8 +266,9 @@ impl<'a> Draws<'a> {
             notes.truncate(before.2);
         }
         let mut own = select_rows(self.points, &rows);
-        grid::spread_all(own.as_mut(), self.columns, seed, &mut notes)?;
+        spread_all(own.as_mut(), self.columns, seed, &mut notes)?;
         let (points, log_det) = to_line(self.columns, own.as_ref());
+        note_far_rows(points.as_ref(), self.columns, &rows, &mut notes);
         Ok(Prepared {
             points,
             shares,
@@ -346,6 +350,60 @@ fn merged(
                 .collect(),
         ),
     )
+}
+
+/// Says which row of a column is so far out that it may be a mistake.
+fn note_far_rows(x: MatRef<'_, f64>, columns: &[Column], rows: &[usize], notes: &mut Vec<String>) {
+    const FAR: f64 = 1e4;
+    for (j, c) in columns.iter().enumerate() {
+        let x = col(x, j);
+        let [low, middle, high] = quartiles(x, None);
+        let scale = (high - low) / QUARTILES_OF_A_NORMAL;
+        let reach = |k: &usize| (x[*k] - middle).abs();
+        let farthest = (0..x.len()).max_by(|a, b| reach(a).total_cmp(&reach(b)));
+        if let Some(k) = farthest.filter(|k| scale > 0.0 && reach(k) > FAR * scale) {
+            notes.push(format!(
+                "column \"{}\", row {}: so far out that the quartiles lie {:.0e} times nearer to the median; if it is a mistake, take it out",
+                c.name,
+                rows[k] + 1,
+                reach(&k) / scale
+            ));
+        }
+    }
+}
+
+/// Spreads the columns on coarse grids; says so, and what repeats elsewhere.
+pub(super) fn spread_all(
+    mut x: MatMut<'_, f64>,
+    columns: &[Column],
+    seed: u64,
+    notes: &mut Vec<String>,
+) -> Result<(), DrawsError> {
+    let rows = x.nrows();
+    for (j, c) in columns.iter().enumerate() {
+        let ties = Ties::of((0..rows).map(|i| x[(i, j)]));
+        let name = &c.name;
+        if ties.is_atom(rows) && ties.different > 1 {
+            let (value, count) = ties.most;
+            return Err(DrawsError::Atom {
+                column: name.clone(),
+                value,
+                count,
+                rows,
+            });
+        }
+        if let Some(step) = ties.step.filter(|_| ties.on_coarse_grid(rows)) {
+            let rng = &mut stream(seed, &format!("density/grid/{name}"));
+            grid::spread(x.rb_mut(), j, c.support, step, rng);
+            let different = ties.different;
+            notes.push(format!(
+                "column \"{name}\": {different} values on a grid of step {step}; each row was spread evenly over its cell, so that the density's integral over a \
+                 cell is the probability of the value"
+            ));
+        }
+        notes.extend(ties.note(name, rows));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

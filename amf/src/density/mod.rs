@@ -6,7 +6,6 @@
 mod calibration;
 mod draws;
 mod fit;
-mod grid;
 mod report;
 mod save;
 mod score;

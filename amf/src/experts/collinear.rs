@@ -83,6 +83,20 @@ pub(super) fn axes(train: Data<'_>) -> Result<Option<Framed<()>>, ExpertError> {
     Ok(Some(frame))
 }
 
+/// Standardised columns, if their standard deviations are more than a thousandfold apart.
+pub(super) fn units(train: Data<'_>) -> Option<Framed<()>> {
+    const APART: f64 = 1e3;
+    let standardise = Standardise::fit(train.points, train.weights).ok()?;
+    let scales = standardise.parts().1.iter();
+    let least = scales.clone().fold(f64::INFINITY, |a, b| a.min(*b));
+    let most = scales.fold(0.0, |a: f64, b| a.max(*b));
+    (most > APART * least).then_some(Framed {
+        standardise,
+        rotation: None,
+        density: (),
+    })
+}
+
 impl Coordinates for Framed<()> {
     fn enter(&self, x: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
         let u = Framed::enter(self, x);

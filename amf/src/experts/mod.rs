@@ -17,6 +17,7 @@ pub use self::flow::{BaseConfig, FlowExpert};
 pub use self::gaussian_mixture::{Components, GaussianMixtureExpert};
 pub use self::kde::KdeExpert;
 pub use self::rbig::RbigExpert;
+pub(crate) use self::suitable::{QUARTILES_OF_A_NORMAL, quartiles};
 pub(crate) use self::tails::{Tails, Warp, Warped};
 
 use crate::archive::{self, Description, NotSavable, Writer};
@@ -218,7 +219,7 @@ pub enum ExpertError {
         column: usize,
     },
     /// Too few points.
-    #[error("{rows} rows with a weight are too few: give at least {least}")]
+    #[error("too few rows with a weight ({rows}): give at least {least}")]
     TooFewRows {
         /// Rows with a weight.
         rows: usize,
@@ -235,7 +236,7 @@ pub enum ExpertError {
     },
     /// A column of which rounding has left next to nothing.
     #[error(
-        "the values of column {column} differ by no more than {width:e}, in the last digits of the arithmetic: subtract a constant where they still \
+        "the values of column {column} differ by no more than {width}, in the last digits of the arithmetic: subtract a constant where they still \
          have their digits"
     )]
     LastDigits {
@@ -243,6 +244,31 @@ pub enum ExpertError {
         column: usize,
         /// Its largest less its smallest value.
         width: f64,
+    },
+    /// A row so far out that the others are all the same beside it.
+    #[error(
+        "column {column}, row {row}: so far out that the arithmetic cannot tell the other rows apart: take the row out"
+    )]
+    Far {
+        /// Index of the column.
+        column: usize,
+        /// Index of the row.
+        row: usize,
+    },
+    /// A column that is mostly one value.
+    #[error(
+        "column {column}: {count} of {rows} rows are exactly {value}, which has a probability and no density: take these rows out and model their share \
+         apart"
+    )]
+    Atom {
+        /// Index of the column.
+        column: usize,
+        /// The value.
+        value: f64,
+        /// Rows that have it.
+        count: usize,
+        /// All rows.
+        rows: usize,
     },
     /// A column that others tell.
     #[error(
@@ -295,7 +321,8 @@ impl ExpertConfig {
 
     /// Stage 1: fits one expert alone to the training points by (weighted) maximum likelihood.
     ///
-    /// Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes. Columns whose standard deviation is that of a few
+    /// Counts and rounded values have no density: each is spread evenly over its cell, so that the integral of the density over the cell is the value's
+    /// probability. Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes. Columns whose standard deviation is that of a few
     /// far rows are fitted, by flows, a second time as `asinh((x - median) / scale)`, and the validation set chooses.
     ///
     /// `rng(purpose)` gives the stream for a purpose ("init", "batches", ...). `observe` is called along the way and can end
@@ -344,7 +371,7 @@ struct Fit<'a> {
 }
 
 impl Fit<'_> {
-    /// On a logarithmic scale as well where columns have rows far out, and the better of the two.
+    /// In coordinates that suit the points; counts and rounded values are spread over their cells first.
     fn in_suitable_coordinates(
         self,
         train: flows::Data<'_>,
@@ -355,6 +382,31 @@ impl Fit<'_> {
             return self.as_given(train, validation, observe);
         }
         suitable::check(train)?;
+        let Some(steps) = suitable::grids(train)? else {
+            return self.with_far_rows(train, validation, observe);
+        };
+        let mut own = (self.rng)("grid");
+        let points = suitable::spread(train.points, &steps, &mut own);
+        let held_out = validation.map(|v| suitable::spread(v.points, &steps, &mut own));
+        let train = flows::Data {
+            points: points.as_ref(),
+            ..train
+        };
+        let validation = validation.zip(held_out.as_ref());
+        let validation = validation.map(|(v, points)| flows::Data {
+            points: points.as_ref(),
+            ..v
+        });
+        self.with_far_rows(train, validation, observe)
+    }
+
+    /// As it is, and where columns have far rows on a logarithmic scale as well: the better of the two.
+    fn with_far_rows(
+        self,
+        train: flows::Data<'_>,
+        validation: Option<flows::Data<'_>>,
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Fitted, ExpertError> {
         let plain = self.along_axes(train, validation, observe);
         // The other kinds have ways of their own with far rows, or are compared with as the plain densities that they are.
         let tails = match self.config {
@@ -384,7 +436,13 @@ impl Fit<'_> {
         validation: Option<flows::Data<'_>>,
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Fitted, ExpertError> {
-        match collinear::axes(train)? {
+        // The shape that components may share has no meaning in columns of very different units.
+        let units = matches!(self.config, ExpertConfig::GaussianMixture(_));
+        let axes = match collinear::axes(train)? {
+            None if units => collinear::units(train),
+            found => found,
+        };
+        match axes {
             None => self.as_given(train, validation, observe),
             Some(axes) => coordinates::inside(
                 axes,

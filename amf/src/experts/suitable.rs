@@ -1,8 +1,12 @@
 //! What every kind of expert needs of the points that it is fitted to.
 
 use super::ExpertError;
+use crate::Support;
+use crate::grid::{self, Ties};
 use autodiff::matrix::col;
+use autodiff::random::Pcg64;
 use datasets::Spread;
+use faer::prelude::*;
 use flows::Data;
 
 /// Fewer points with weight than this say nothing.
@@ -29,21 +33,53 @@ pub(super) fn check(train: Data<'_>) -> Result<(), ExpertError> {
         });
     }
     for column in 0..train.points.ncols() {
-        let x = col(train.points, column);
-        let low = rows.iter().map(|&i| x[i]).fold(f64::INFINITY, f64::min);
-        let high = rows.iter().map(|&i| x[i]).fold(f64::NEG_INFINITY, f64::max);
-        match Spread::of(low, high) {
+        match Spread::of(col(train.points, column), &rows) {
             Spread::Fine => {}
             Spread::Constant => return Err(ExpertError::ConstantColumn { column }),
             Spread::OutOfScale(span) => return Err(ExpertError::OutOfScale { column, span }),
             Spread::LastDigits(width) => return Err(ExpertError::LastDigits { column, width }),
+            Spread::Far(row) => return Err(ExpertError::Far { column, row }),
         }
     }
     Ok(())
 }
 
+/// The steps of the coarse grids that columns of counts or rounded values lie on, if there are any such columns.
+///
+/// # Errors
+/// A column that is mostly one value.
+pub(super) fn grids(train: Data<'_>) -> Result<Option<Vec<Option<f64>>>, ExpertError> {
+    let rows = train.points.nrows();
+    let mut steps = Vec::new();
+    for column in 0..train.points.ncols() {
+        let ties = Ties::of(col(train.points, column).iter().copied());
+        if ties.is_atom(rows) {
+            let (value, count) = ties.most;
+            return Err(ExpertError::Atom {
+                column,
+                value,
+                count,
+                rows,
+            });
+        }
+        steps.push(ties.step.filter(|_| ties.on_coarse_grid(rows)));
+    }
+    Ok(steps.iter().any(Option::is_some).then_some(steps))
+}
+
+/// The points with their columns on grids spread over the cells.
+pub(super) fn spread(x: MatRef<'_, f64>, steps: &[Option<f64>], rng: &mut Pcg64) -> Mat<f64> {
+    let mut x = x.to_owned();
+    for (j, step) in steps.iter().enumerate() {
+        if let Some(step) = step {
+            grid::spread(x.as_mut(), j, Support::Real, *step, rng);
+        }
+    }
+    x
+}
+
 /// The quartiles of a column under weights: the smallest values below which a quarter, a half and three quarters of the weight lie.
-pub(super) fn quartiles(x: &[f64], weights: Option<&[f64]>) -> [f64; 3] {
+pub(crate) fn quartiles(x: &[f64], weights: Option<&[f64]>) -> [f64; 3] {
     let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
     let mut order: Vec<usize> = (0..x.len()).filter(|&i| weight(i) > 0.0).collect();
     order.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
@@ -59,12 +95,11 @@ pub(super) fn quartiles(x: &[f64], weights: Option<&[f64]>) -> [f64; 3] {
 }
 
 /// Quartiles of a normal are so many standard deviations apart.
-pub(super) const QUARTILES_OF_A_NORMAL: f64 = 1.349;
+pub(crate) const QUARTILES_OF_A_NORMAL: f64 = 1.349;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use faer::Mat;
 
     #[test]
     fn what_cannot_be_told_apart_is_refused_by_name() {
@@ -99,7 +134,7 @@ mod tests {
         };
         assert!(few(&weights).is_ok());
         weights[4] = 0.0;
-        assert!(few(&weights).unwrap_err().to_string().contains("7 rows"));
+        assert!(few(&weights).unwrap_err().to_string().contains("(7)"));
     }
 
     #[test]

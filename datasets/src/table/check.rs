@@ -69,7 +69,7 @@ pub enum CheckError {
     },
     /// A column of which rounding has left next to nothing.
     #[error(
-        "{file}: column \"{}\" differs by no more than {:e} around {:e}, in the last digits of the arithmetic; subtract a constant from it where it \
+        "{file}: column \"{}\" differs by no more than {} around {:e}, in the last digits of the arithmetic; subtract a constant from it where it \
          still has its digits",
         excerpt(column.as_bytes()),
         six_digits(*width),
@@ -84,6 +84,21 @@ pub enum CheckError {
         width: f64,
         /// Its smallest value.
         around: f64,
+    },
+    /// A row so far out that the others are all the same beside it.
+    #[error(
+        "{file}: column \"{}\", row {row}: {value:e} is so far out that the arithmetic cannot tell the other rows apart; take the row out",
+        excerpt(column.as_bytes())
+    )]
+    Far {
+        /// What was read.
+        file: String,
+        /// Name of the column.
+        column: String,
+        /// Among the rows of numbers, from 1.
+        row: usize,
+        /// The value.
+        value: f64,
     },
     /// A column that some others tell.
     #[error(
@@ -173,7 +188,8 @@ impl Table {
         let spans: Vec<Span> = (0..columns)
             .map(|j| Span::of(self.values.col_as_slice(j), &rows))
             .collect();
-        let spreads = spans.iter().map(|s| Spread::of(s.low, s.high));
+        let spread = |j| Spread::of(self.values.col_as_slice(j), &rows);
+        let spreads = (0..columns).map(spread);
         let spreads: Vec<Spread> = spreads.collect();
         let named = self.columns.iter().zip(&spreads);
         let constant = named.clone().filter(|(_, s)| **s == Spread::Constant);
@@ -184,12 +200,21 @@ impl Table {
                 columns: constant,
             });
         }
-        for ((column, spread), s) in named.zip(&spans) {
+        for (j, ((column, spread), s)) in named.zip(&spans).enumerate() {
             let (file, column) = (file(), column.clone());
             match *spread {
                 Spread::Fine | Spread::Constant => {}
                 Spread::OutOfScale(span) => {
                     return Err(CheckError::OutOfScale { file, column, span });
+                }
+                Spread::Far(row) => {
+                    let value = self.values[(row, j)];
+                    return Err(CheckError::Far {
+                        file,
+                        column,
+                        row: row + 1,
+                        value,
+                    });
                 }
                 Spread::LastDigits(width) => {
                     let around = s.low;

@@ -78,6 +78,11 @@ fn of(column: usize, own: &[f64], means: &[f64], near: &[f64]) -> Relation {
     let counts = |k: &usize| (own[*k] * near[*k]).abs() > 1e-6 * near[column];
     let of: Vec<(usize, f64)> = (0..column).filter(counts).map(|k| (k, -own[k])).collect();
     let constant = means[column] - of.iter().map(|(k, c)| c * means[*k]).sum::<f64>();
+    let constant = if constant.abs() <= near[column] {
+        0.0
+    } else {
+        constant
+    };
     Relation {
         column,
         of,

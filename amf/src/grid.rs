@@ -1,8 +1,8 @@
 //! Columns of counts or of rounded values: atoms, which have no density until they are spread over their cells.
 
-use super::support::{Column, Support};
+use crate::Support;
 use autodiff::matrix::col_mut;
-use autodiff::random::{Pcg64, stream, uniform};
+use autodiff::random::{Pcg64, uniform};
 use faer::prelude::*;
 
 /// Values count as repeated when there are so many rows for each.
@@ -16,7 +16,7 @@ const NOTABLE: f64 = 0.05;
 
 /// What repeats in a column.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ties {
+pub(crate) struct Ties {
     /// Different values.
     pub different: usize,
     /// The distance of neighbours, where all values are a multiple of it apart.
@@ -105,7 +105,7 @@ fn step(values: &[f64]) -> Option<f64> {
 
 /// Spreads each value of a column evenly over its cell of width `step`, as far as it lies in the support: the density's integral over a cell is then the
 /// value's probability (uniform dequantisation: Theis, van den Oord and Bethge, arXiv:1511.01844).
-pub(super) fn spread(
+pub(crate) fn spread(
     mut x: MatMut<'_, f64>,
     column: usize,
     support: Support,
@@ -126,44 +126,10 @@ pub(super) fn spread(
     }
 }
 
-/// Spreads the columns on coarse grids; says so, and what repeats elsewhere.
-pub(super) fn spread_all(
-    mut x: MatMut<'_, f64>,
-    columns: &[Column],
-    seed: u64,
-    notes: &mut Vec<String>,
-) -> Result<(), super::DrawsError> {
-    let rows = x.nrows();
-    for (j, c) in columns.iter().enumerate() {
-        let ties = Ties::of((0..rows).map(|i| x[(i, j)]));
-        let name = &c.name;
-        if ties.is_atom(rows) && ties.different > 1 {
-            let (value, count) = ties.most;
-            return Err(super::DrawsError::Atom {
-                column: name.clone(),
-                value,
-                count,
-                rows,
-            });
-        }
-        if let Some(step) = ties.step.filter(|_| ties.on_coarse_grid(rows)) {
-            let rng = &mut stream(seed, &format!("density/grid/{name}"));
-            spread(x.rb_mut(), j, c.support, step, rng);
-            let different = ties.different;
-            notes.push(format!(
-                "column \"{name}\": {different} values on a grid of step {step}; each row was spread evenly over its cell, so that the density's integral over a \
-                 cell is the probability of the value"
-            ));
-        }
-        notes.extend(ties.note(name, rows));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::standard_normal;
+    use autodiff::random::{standard_normal, stream};
 
     #[test]
     fn grids_are_found_and_chains_that_stand_still_are_none() {
