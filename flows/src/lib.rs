@@ -50,7 +50,7 @@ pub use flow::{Flow, FlowError};
 pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture, MixtureParts, symmetric_eigen};
 pub use made::Made;
 pub use standardise::Standardise;
-pub use trial::{LARGEST, TRIAL_DRAWS, in_range, try_out};
+pub use trial::{LARGEST, TRIAL_DRAWS, in_range, try_log_prob, try_out};
 
 /// Rows that are worked on together: with a hidden width of 128, their activations stay in the second-level cache.
 pub(crate) const CHUNK_ROWS: usize = 256;

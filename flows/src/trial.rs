@@ -17,31 +17,44 @@ pub fn in_range(v: f64) -> bool {
 /// How many draws a density from a file is tried on.
 pub const TRIAL_DRAWS: usize = 8;
 
-/// Numbers can each be sound, and a density of them still beyond the range of the arithmetic: weights of 1e200, one behind the other, overflow, and
-/// infinity less infinity is no number. Whether a density works is therefore tried, on draws of its own (n x d), on mixtures of their coordinates, and on points
-/// a few times farther out.
+/// Numbers can each be sound, and a density of them still beyond the range of the arithmetic: weights of 1e140, one behind the other, overflow, and
+/// infinity less infinity is no number. Whether a density works is therefore tried: draws of its own (n x d) must be within [`LARGEST`], and
+/// their log-densities as [`try_log_prob`] wants them.
 ///
 /// # Errors
-/// A sentence, if a draw is beyond [`LARGEST`], or a log-density is NaN or infinite.
+/// A sentence.
 pub fn try_out(
     draws: MatRef<'_, f64>,
     log_prob: impl Fn(MatRef<'_, f64>) -> Vec<f64>,
 ) -> Result<(), String> {
-    let (n, d) = draws.shape();
-    for j in 0..d {
+    for j in 0..draws.ncols() {
         if let Some(v) = draws.col(j).iter().find(|v| !in_range(**v)) {
             return Err(format!("damaged numbers (a draw is {v:e})"));
         }
     }
+    try_log_prob(draws, log_prob)
+}
+
+/// Whether log-densities are numbers, or minus infinity where the density is smaller than any number: at draws (n x d), at mixtures of their coordinates, and at
+/// points a few times farther out.
+///
+/// # Errors
+/// A sentence.
+pub fn try_log_prob(
+    draws: MatRef<'_, f64>,
+    log_prob: impl Fn(MatRef<'_, f64>) -> Vec<f64>,
+) -> Result<(), String> {
+    let (n, d) = draws.shape();
     let mixed = Mat::from_fn(n, d, |i, j| draws[((i + j) % n, j)]);
     let farther = Mat::from_fn(n, d, |i, j| {
         let centre = draws[(0, j)];
         centre + 3.0 * (draws[(i, j)] - centre)
     });
     for x in [draws, mixed.as_ref(), farther.as_ref()] {
-        // Minus infinity is where the density is smaller than any number.
-        let bad = log_prob(x).into_iter().find(|l| !(*l < f64::INFINITY));
-        if let Some(l) = bad {
+        let l = log_prob(x)
+            .into_iter()
+            .find(|l| l.is_nan() || *l == f64::INFINITY);
+        if let Some(l) = l {
             return Err(format!("damaged numbers (a log-density is {l:e})"));
         }
     }

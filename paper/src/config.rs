@@ -107,7 +107,8 @@ impl Draws {
     /// Draws that a fit uses in all.
     #[must_use]
     pub fn budget(&self) -> usize {
-        self.train + self.validation + self.weights
+        let held_out = self.validation.saturating_add(self.weights);
+        self.train.saturating_add(held_out)
     }
 }
 
@@ -285,7 +286,13 @@ impl Protocol {
         if self.weights.source != WeightSource::OutOfFold {
             return bad("source", "source must be OutOfFold with cross_fit");
         }
-        if self.draws.validation + self.draws.weights + self.draws.monitor > 0 {
+        let Draws {
+            validation,
+            weights,
+            monitor,
+            ..
+        } = self.draws;
+        if [validation, weights, monitor] != [0; 3] {
             return bad(
                 "draws",
                 "cross_fit takes validation and weights out of draws.train: set no others",

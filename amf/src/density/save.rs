@@ -6,6 +6,8 @@ use crate::archive::{
 };
 use crate::experts::Expert;
 use autodiff::checked::one_line;
+use autodiff::random::stream;
+use flows::{TRIAL_DRAWS, try_log_prob};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -141,12 +143,16 @@ impl Density {
             }
         }
         must_work(&mixture)?;
-        Ok(Self {
+        let density = Self {
             columns,
             names,
             mixture,
             report,
-        })
+        };
+        // And behind the bijections of bounded columns, whose draws may be large.
+        let draws = density.sample(TRIAL_DRAWS, &mut stream(0, "archive"));
+        try_log_prob(draws.as_ref(), |x| density.log_prob(x))?;
+        Ok(density)
     }
 
     /// Writes the density beside `path` and renames it into place.

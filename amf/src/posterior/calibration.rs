@@ -155,7 +155,8 @@ impl Calibrate {
     /// # Errors
     /// A sentence that names the field.
     pub fn check(&self) -> Result<(), String> {
-        if self.bins < 2 || !(self.draws + 1).is_multiple_of(self.bins) {
+        let ranks = self.draws.checked_add(1);
+        if self.bins < 2 || ranks.is_none_or(|n| !n.is_multiple_of(self.bins)) {
             return Err(format!(
                 "bins must be at least 2 and divide draws + 1, not {} with {} draws",
                 self.bins, self.draws

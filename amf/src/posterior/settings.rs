@@ -6,6 +6,7 @@ use crate::weights::WeightRule;
 use autodiff::{AdamConfig, Schedule};
 use flows::{Activation, Architecture, Batch, EmConfig, FitConfig, LogScale, Nets, Ordering};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// How a posterior is learnt from likelihood evaluations: see the [module](super).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -314,7 +315,7 @@ impl PosteriorConfig {
             FirstDraws::UntilEss { most, .. } => most,
         };
         let rounds = self.refinement.iter().flat_map(|r| &r.rounds);
-        first + rounds.sum::<usize>()
+        rounds.fold(first, |all, n| all.saturating_add(*n))
     }
 
     /// What is wrong with the settings, if anything.
@@ -335,9 +336,9 @@ impl PosteriorConfig {
             r.check(self).map_err(|e| format!("refinement: {e}"))?;
         }
         self.base.check().map_err(|e| format!("base: {e}"))?;
-        let names: Vec<&str> = self.experts.iter().map(|(name, _)| name.as_str()).collect();
-        for (k, (name, flow)) in self.experts.iter().enumerate() {
-            if names[..k].contains(&name.as_str()) || name == "base" {
+        let mut names = BTreeSet::new();
+        for (name, flow) in &self.experts {
+            if !names.insert(name) || name == "base" {
                 return Err(format!(
                     "experts: \"{name}\" must be a name of its own, and not \"base\""
                 ));

@@ -356,7 +356,7 @@ impl Plan {
             FirstDraws::UntilEss { most, .. } => most,
         };
         let rounds = self.refinement.iter().flat_map(|r| &r.rounds);
-        first + rounds.sum::<usize>()
+        rounds.fold(first, |all, n| all.saturating_add(*n))
     }
 }
 

@@ -1,0 +1,229 @@
+//! Damaged and hostile settings, models and experts: refused in one line, or sound; within bounds of memory and time.
+
+use amf::archive::{Reader, Writer, read_expert};
+use amf::{Column, CrossFit, Density, Draws, Expert};
+use autodiff::random::{standard_normal, stream};
+use faer::Mat;
+use hostile::{Trial, loads};
+use std::ops::ControlFlow;
+use std::sync::LazyLock;
+
+const CASES: usize = 100_000;
+
+/// Every kind of expert, each tiny.
+const SETTINGS: &str = r#"(
+    partition: (folds: 2, repeats: 1, validation: 0.2, repeats_up_to: 1000, folds_up_to: 10),
+    experts: [
+        (name: "maf", kind: Flow((
+            architecture: Maf(layers: 1, hidden: [2], activation: Tanh, ordering: Random, log_scale: (bound: 1.0, knee: 1.0), output_gain: 0.1),
+            standardise: true, base: GaussianMixture((components: Fixed(2))),
+            fit: (steps: 5, batch: Size(50), learning_rate: 2e-3, schedule: Constant, evaluate_every: 10, patience: Some(3))))),
+        (name: "rbig", kind: Rbig((model: (layers: Count(1), marginal: Smooth(), rotation: Random)))),
+        (name: "histogram", kind: Rbig((model: (layers: Count(1), marginal: Histogram(bins: 4, widen: 0.1, clamp: 1e-4), rotation: Pca)))),
+        (name: "gmm", kind: GaussianMixture((components: Fixed(2), average: 1))),
+        (name: "kde", kind: Kde(())),
+    ],
+    rule: Stacking(tolerance: 1e-8, max_iterations: 200, batch: 1),
+)"#;
+
+static DENSITIES: LazyLock<Vec<Density>> = LazyLock::new(|| {
+    let settings = CrossFit::parse(SETTINGS).unwrap();
+    let mut rng = stream(1, "points");
+    let x = Mat::from_fn(30, 2, |_, j| {
+        let z = standard_normal(&mut rng);
+        if j == 0 {
+            z.abs()
+        } else {
+            z / (0.1 + standard_normal(&mut rng).abs())
+        }
+    });
+    let columns = [Column::positive("tau"), Column::real("mu")];
+    let fit = |name: &str, d: usize| {
+        let mut settings = settings.clone();
+        settings.experts.retain(|e| e.name == name);
+        let draws = Draws::new(&columns[..d], x.as_ref().subcols(0, d));
+        settings
+            .fit_density(&draws, 1, &|_| ControlFlow::Continue(()))
+            .unwrap()
+    };
+    let names = ["maf", "rbig", "histogram", "gmm", "kde"];
+    names
+        .iter()
+        .flat_map(|name| [fit(name, 1), fit(name, 2)])
+        .collect()
+});
+
+fn one_line(message: &str) {
+    assert!(
+        message.len() < 2000 && !message.contains(char::is_control),
+        "{message:?}"
+    );
+}
+
+/// Draws are finite, and their log-densities numbers or minus infinity.
+fn must_work(e: &dyn Expert) {
+    let draws = e.sample(2, &mut stream(1, "draws"));
+    assert!((0..e.dim()).all(|j| draws.col(j).iter().all(|v| v.is_finite())));
+    let log_prob = e.log_prob(draws.as_ref());
+    assert!(log_prob.iter().all(|l| *l < f64::INFINITY), "{log_prob:?}");
+}
+
+fn load_density(bytes: &[u8]) -> bool {
+    match Density::from_bytes(bytes) {
+        Ok(density) => must_work(&density),
+        Err(reason) => {
+            one_line(&reason);
+            return false;
+        }
+    }
+    true
+}
+
+fn load_expert(bytes: &[u8]) -> bool {
+    let read = Reader::open(bytes, "expert").and_then(|(text, mut reader)| {
+        let description = serde_json::from_str(&text).map_err(|_| "no description".to_owned())?;
+        read_expert(&description, &mut reader)
+    });
+    match read {
+        Ok(expert) => must_work(&*expert),
+        Err(reason) => {
+            one_line(&reason);
+            return false;
+        }
+    }
+    true
+}
+
+fn load_settings(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    match CrossFit::parse(text) {
+        Ok(settings) => {
+            // What holds a NaN is not equal to itself.
+            let again = CrossFit::parse(&ron::to_string(&settings).unwrap());
+            assert_eq!(again.unwrap(), settings);
+            true
+        }
+        Err(reason) => {
+            one_line(&reason);
+            false
+        }
+    }
+}
+
+fn expert_file(e: &dyn Expert) -> Vec<u8> {
+    let mut writer = Writer::default();
+    let description = e.write(&mut writer).unwrap();
+    writer.finish("expert", serde_json::to_string(&description).unwrap())
+}
+
+#[test]
+fn damaged_densities() {
+    let sound: Vec<Vec<u8>> = DENSITIES.iter().map(|d| d.to_bytes().unwrap()).collect();
+    let trial = Trial {
+        sound: &sound,
+        mutation: hostile::tensors,
+        cases: CASES,
+    };
+    trial.run("densities", load_density);
+}
+
+#[test]
+fn damaged_experts() {
+    let sound: Vec<Vec<u8>> = DENSITIES
+        .iter()
+        .map(|d| expert_file(d.mixture().experts()[0]))
+        .collect();
+    let trial = Trial {
+        sound: &sound,
+        mutation: hostile::tensors,
+        cases: CASES,
+    };
+    trial.run("experts", load_expert);
+}
+
+#[test]
+fn damaged_settings() {
+    let trial = Trial {
+        sound: &[SETTINGS.into()],
+        mutation: hostile::text,
+        cases: CASES,
+    };
+    trial.run("settings", load_settings);
+}
+
+/// A safetensors file of a manifest and arrays of shapes without numbers.
+fn file(description: &str, shapes: &[(&str, &str)]) -> Vec<u8> {
+    let text = serde_json::to_string(description).unwrap();
+    let arrays: String = shapes
+        .iter()
+        .map(|(name, shape)| {
+            format!(",\"{name}\":{{\"dtype\":\"F64\",\"shape\":{shape},\"data_offsets\":[0,0]}}")
+        })
+        .collect();
+    let header = format!("{{\"__metadata__\":{{\"expert\":{text}}}{arrays}}}");
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat()
+}
+
+#[test]
+fn shapes_without_numbers_are_not_believed() {
+    let huge = "[0,4611686018427387904]";
+    let mixture = file(
+        r#"{"kind":"gaussian_mixture"}"#,
+        &[("weights", "[0]"), ("means", huge), ("factors", "[0,3,3]")],
+    );
+    let kde = file(
+        r#"{"kind":"kde"}"#,
+        &[("points", huge), ("weights", "[0]"), ("bandwidth", "[0]")],
+    );
+    let histogram = file(
+        r#"{"kind":"rbig","layers":["histogram"]}"#,
+        &[
+            ("shift", "[0]"),
+            ("scale", "[0]"),
+            ("layer/0/rotation", "[0,0]"),
+            ("layer/0/edges", "[0,4]"),
+            ("layer/0/bins", huge),
+        ],
+    );
+    for file in [mixture, kde, histogram] {
+        assert!(!loads(&file, load_expert));
+    }
+}
+
+#[test]
+fn nested_descriptions_and_many_columns_are_refused_in_bounded_time() {
+    // Deeper than any description is, and than a stack might hold.
+    let deep = r#"{"kind":"framed","turned":false,"density":"#.repeat(10_000);
+    assert!(!loads(&file(&deep, &[]), load_expert));
+    let bytes = DENSITIES[0].to_bytes().unwrap();
+    let size = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = std::str::from_utf8(&bytes[8..8 + size]).unwrap();
+    let column = r#"{\"name\":\"tau\",\"support\":\"positive\"}"#;
+    assert!(header.contains(column), "{header}");
+    let many: Vec<String> = (0..20_000)
+        .map(|k| column.replace("tau", &k.to_string()))
+        .collect();
+    let header = header.replace(column, &many.join(","));
+    let wide = [
+        &(header.len() as u64).to_le_bytes()[..],
+        header.as_bytes(),
+        &bytes[8 + size..],
+    ]
+    .concat();
+    assert!(!loads(&wide, load_density));
+    assert_eq!(
+        Density::from_bytes(&wide).err().unwrap(),
+        "experts on 1 columns where 20000 are named"
+    );
+}
+
+#[test]
+fn deep_settings_are_refused() {
+    assert!(!loads("(".repeat(900_000).as_bytes(), load_settings));
+    assert!(!loads(
+        format!("(partition: {}", "[".repeat(900_000)).as_bytes(),
+        load_settings
+    ));
+}
