@@ -1,9 +1,10 @@
 //! Damaged and hostile settings, models and experts: refused in one line, or sound; within bounds of memory and time.
 
 use amf::archive::{Reader, Writer, read_expert};
-use amf::{Column, CrossFit, Density, Draws, Expert};
+use amf::{Column, CrossFit, Density, Draws, Expert, Fitted, NamedExpert};
 use autodiff::random::{standard_normal, stream};
 use faer::Mat;
+use flows::Data;
 use hostile::{Trial, loads};
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
@@ -226,4 +227,38 @@ fn deep_settings_are_refused() {
         format!("(partition: {}", "[".repeat(900_000)).as_bytes(),
         load_settings
     ));
+}
+
+/// Fitted experts as units of work.
+fn load_unit(bytes: &[u8]) -> bool {
+    match Fitted::from_bytes(bytes) {
+        Ok(fitted) => must_work(&*fitted.expert),
+        Err(reason) => {
+            one_line(&reason);
+            return false;
+        }
+    }
+    true
+}
+
+#[test]
+fn damaged_units() {
+    let settings = CrossFit::parse(SETTINGS).unwrap();
+    let mut rng = stream(2, "points");
+    let x = Mat::from_fn(30, 2, |_, _| standard_normal(&mut rng));
+    let (train, valid) = x.split_at_row(20);
+    let (train, valid) = (Data::new(train), Some(Data::new(valid)));
+    let unit = |e: &NamedExpert| {
+        let go = &mut |_: amf::Progress| ControlFlow::Continue(());
+        let rng = |purpose: &str| stream(1, purpose);
+        let fitted = e.kind.fit(train, valid, &rng, go).unwrap();
+        fitted.to_bytes().unwrap()
+    };
+    let sound: Vec<Vec<u8>> = settings.experts.iter().map(unit).collect();
+    let trial = Trial {
+        sound: &sound,
+        mutation: hostile::tensors,
+        cases: CASES,
+    };
+    trial.run("units", load_unit);
 }

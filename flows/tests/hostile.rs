@@ -3,10 +3,14 @@
 use autodiff::random::{standard_normal, stream};
 use faer::Mat;
 use flows::{
-    Activation, Architecture, Base, ConditionalFlow, Data, EmConfig, Flow, GaussianMixture,
-    LogScale, Nets, Ordering, Standardise,
+    Activation, Architecture, Base, Batch, ConditionalFlow, Data, EmConfig, Evaluation, FitConfig,
+    FitError, FitReport, Flow, GaussianMixture, LogScale, Nets, Standardise,
 };
 use hostile::{Trial, loads};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use store::{Event, Memory, Shelf};
 
 const CASES: usize = 100_000;
 
@@ -20,7 +24,7 @@ fn architectures() -> [Architecture; 2] {
             layers: 1,
             hidden: vec![3, 2],
             activation: Activation::Relu,
-            ordering: Ordering::Random,
+            ordering: flows::Ordering::Random,
             log_scale,
             output_gain: 0.3,
         },
@@ -131,6 +135,98 @@ fn damaged_conditional_flows() {
         cases: CASES,
     };
     trial.run("conditional flows", load_conditional);
+}
+
+/// A shelf on which these bytes lie, whatever is asked for.
+struct Planted<'a> {
+    bytes: &'a [u8],
+    refused: AtomicBool,
+}
+
+impl Shelf for Planted<'_> {
+    fn pace(&self) -> Option<Duration> {
+        Some(Duration::from_secs(1000))
+    }
+
+    fn get(&self, _: &str) -> Option<Vec<u8>> {
+        Some(self.bytes.to_vec())
+    }
+
+    fn put(&self, _: &str, _: &[u8]) -> Result<(), store::Error> {
+        Ok(())
+    }
+
+    fn remove(&self, _: &str) {}
+
+    fn tell(&self, event: Event<'_>) {
+        if let Event::Damaged { reason } = event {
+            one_line(reason);
+            self.refused.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A fit of three steps on some shelf; ends after so many.
+fn fit(shelf: &dyn Shelf, most: usize) -> (Flow, Result<FitReport, FitError>) {
+    let [_, realnvp] = architectures();
+    let mut rng = stream(1, "points");
+    let x = Mat::from_fn(8, 2, |_, _| standard_normal(&mut rng));
+    let mut flow = Flow::new(&realnvp, Standardise::identity(2), &mut stream(1, "init")).unwrap();
+    let config = FitConfig {
+        steps: 3,
+        batch: Batch::Size(4),
+        learning_rate: 1e-2,
+        schedule: autodiff::Schedule::Constant,
+        adam: autodiff::AdamConfig::default(),
+        clip_norm: Some(5.0),
+        evaluate_every: 1,
+        patience: None,
+    };
+    let observe = &mut |step: usize, _: Option<&Evaluation>| {
+        if step < most {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    };
+    let rng = &mut stream(1, "batches");
+    let data = Data::new(x.as_ref());
+    let report = flow.fit_on(shelf, data, None, &config, rng, observe);
+    (flow, report)
+}
+
+#[test]
+fn damaged_checkpoints() {
+    // Of a fit that was ended after two steps, and of one that is done.
+    let sound: Vec<Vec<u8>> = [2, 4]
+        .into_iter()
+        .flat_map(|most| {
+            let shelf = Memory::default();
+            fit(&shelf, most).1.unwrap();
+            shelf.kept().into_values()
+        })
+        .collect();
+    assert_eq!(sound.len(), 2);
+    let load = |bytes: &[u8]| {
+        let shelf = Planted {
+            bytes,
+            refused: AtomicBool::new(false),
+        };
+        let (flow, report) = fit(&shelf, 4);
+        // A state that fits together may still diverge, which is refused in one line.
+        match report {
+            Ok(report) => assert!(report.steps <= 3),
+            Err(e) => one_line(&e.to_string()),
+        }
+        assert!(flow.params().iter().all(|p| p.is_finite()));
+        !shelf.refused.into_inner()
+    };
+    let trial = Trial {
+        sound: &sound,
+        mutation: hostile::tensors,
+        cases: CASES,
+    };
+    trial.run("checkpoints", load);
 }
 
 /// A file with another header, whose size in front is mended.

@@ -4,6 +4,7 @@ use crate::config::{Run, dialect};
 use crate::work::{Recorded, Stamped};
 use amf::{ExpertReport, LearnedWeights};
 use anyhow::{Context, Result, anyhow};
+use autodiff::checked::one_line;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 
@@ -162,7 +163,8 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
 pub fn parse<T: DeserializeOwned>(name: &str, text: &[u8]) -> Result<T> {
     dialect().from_bytes(text).map_err(|e| {
         let at = e.span.start;
-        anyhow!("{name}:{}:{}: {}", at.line, at.col, e.code)
+        let reason = one_line(&e.code.to_string());
+        anyhow!("{name}:{}:{}: {reason}", at.line, at.col)
     })
 }
 

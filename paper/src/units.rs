@@ -2,6 +2,7 @@
 
 use crate::config::{SCHEMA, dialect};
 use anyhow::{Context, Result};
+use autodiff::checked::one_line;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -33,7 +34,7 @@ pub fn kept<T: Serialize + DeserializeOwned>(
                 return Ok(value);
             }
             Err(e) => {
-                let reason = &format!("{unit}: {e}");
+                let reason = &one_line(&format!("{unit}: {e}"));
                 shelf.tell(Event::Damaged { reason });
             }
         }

@@ -2,6 +2,7 @@
 
 use super::{ExpertConfig, ExpertError, ExpertReport, Fitted, Progress};
 use crate::archive::{Description, Reader, Writer, read_expert};
+use autodiff::checked::one_line;
 use autodiff::matrix::col;
 use autodiff::random::Pcg64;
 use flows::{Data, Termination};
@@ -127,13 +128,14 @@ impl Fitted {
     /// # Errors
     /// A sentence that says what is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let (text, mut reader) = Reader::open(bytes, KEY)?;
-        let damaged = |e: &dyn std::fmt::Display| format!("damaged description ({e})");
+        let (text, mut reader) = Reader::open(bytes, KEY).map_err(|e| one_line(&e))?;
+        let damaged = |e: &dyn std::fmt::Display| one_line(&format!("damaged description ({e})"));
         let manifest: Manifest = ron::from_str(&text).map_err(|e| damaged(&e))?;
         let description: Description =
             serde_json::from_str(&manifest.description).map_err(|e| damaged(&e))?;
+        let expert = read_expert(&description, &mut reader).map_err(|e| one_line(&e))?;
         Ok(Self {
-            expert: read_expert(&description, &mut reader)?,
+            expert,
             report: manifest.report,
             seconds: manifest.seconds,
         })

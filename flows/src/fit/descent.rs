@@ -4,6 +4,7 @@ use super::state::State;
 use super::{Backoff, Evaluation, FitConfig, FitError, FitReport, Observer, Termination};
 use crate::chunks;
 use crate::stack::Stack;
+use autodiff::checked::one_line;
 use autodiff::matrix::{col, col_mut};
 use autodiff::optim::clip_factor;
 use autodiff::random::Pcg64;
@@ -81,7 +82,7 @@ impl Fit<'_> {
             let state = State::from_bytes(&bytes, params.len(), n, self.config);
             state
                 .inspect_err(|e| {
-                    let reason = &format!("{unit}: {e}");
+                    let reason = &one_line(&format!("{unit}: {e}"));
                     shelf.tell(Event::Damaged { reason });
                 })
                 .ok()
