@@ -32,6 +32,7 @@ fn main() -> Result<()> {
     tables(&corpus, &repository.join("docs/examples"))?;
     flows(&corpus)?;
     experts(&corpus)?;
+    units(&corpus)?;
     densities(&corpus)
 }
 
@@ -319,6 +320,27 @@ const SETTINGS: &str = r#"(
     ],
     rule: Stacking(tolerance: 1e-8, max_iterations: 200, batch: 1),
 )"#;
+
+/// Fitted experts of every kind, and a fit after each of its steps.
+fn units(corpus: &Corpus) -> Result<()> {
+    let settings = CrossFit::parse(SETTINGS).map_err(anyhow::Error::msg)?;
+    let x = points(40, 2);
+    let (train, valid) = x.split_at_row(30);
+    let (train, valid) = (Data::new(train), Some(Data::new(valid)));
+    for e in &settings.experts {
+        let go_on = &mut |_: amf::Progress| ControlFlow::Continue(());
+        let fitted = e.kind.fit(train, valid, &|p| stream(1, p), go_on)?;
+        corpus.write("unit", &e.name, fitted.to_bytes().context("it can be saved")?)?;
+    }
+    for most in 1..6 {
+        let shelf = store::Memory::default();
+        amf_fuzz::fit(&shelf, most).1?;
+        for bytes in shelf.kept().values() {
+            corpus.write("checkpoint", &most.to_string(), bytes)?;
+        }
+    }
+    Ok(())
+}
 
 fn densities(corpus: &Corpus) -> Result<()> {
     let settings = CrossFit::parse(SETTINGS).map_err(anyhow::Error::msg)?;

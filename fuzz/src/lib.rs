@@ -1,9 +1,11 @@
 //! What the fuzz targets have in common: what must hold of whatever a loader gives back, and mutations that get through a container.
 
+mod checkpoint;
 mod container;
 mod model;
 mod table;
 
+pub use checkpoint::{Planted, fit};
 pub use container::{Container, GZIP, SAFETENSORS};
 pub use model::{must_work, points};
 pub use table::must_read_table;
