@@ -1,5 +1,6 @@
 //! Damaged and hostile tables: read or refused in one line, within bounds of memory and time.
 
+use autodiff::random::{stream, uniform};
 use datasets::table::{ReadError, ReadOptions, read_from};
 use flate2::{Compression, write::GzEncoder};
 use hostile::{Mutation, Trial, loads};
@@ -35,6 +36,11 @@ fn load(bytes: &[u8]) -> bool {
             false
         }
     }
+}
+
+/// Without a column of weights, of which there would be none.
+fn load_numbers(bytes: &[u8]) -> bool {
+    read_from(bytes, "draws.csv", &ReadOptions::default()).is_ok()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -153,7 +159,20 @@ fn small_streams_do_not_fill_the_memory() {
     }
     let comments = format!("#{}\n", "a ".repeat(4 << 20)).repeat(8);
     assert!(!loads(&gzip(comments.as_bytes()), load));
-    // What compresses well and is sound is read.
+    // What compresses well and is sound is read: rows that repeat, and a column of random zeros and ones.
+    let mut rng = stream(1, "bits");
+    let bits: String = (0..3_000_000)
+        .map(|_| {
+            if uniform(&mut rng) < 0.5 {
+                "0\n"
+            } else {
+                "1\n"
+            }
+        })
+        .collect();
+    let bits = gzip(bits.as_bytes());
+    assert!(bits.len() < 800_000, "{}", bits.len());
+    assert!(loads(&bits, load_numbers));
     let sound = "0.5,1\n0.5,0\n0.5,1\n".repeat(50_000);
     assert!(loads(&gzip(sound.as_bytes()), load));
 }

@@ -112,24 +112,22 @@ fn settings(corpus: &Corpus) -> Result<()> {
 }
 
 fn records(corpus: &Corpus, results: &Path) -> Result<()> {
-    for folder in [
-        "as_published",
-        "default",
-        "amortised/amortised",
-        "posterior/refined",
-        "posterior/one_shot",
-    ] {
+    for folder in ["held_out", "amortised/amortised", "posterior/refined"] {
         let found = files(&results.join("records").join(folder), ".ron")?;
-        let figure = |p: &&PathBuf| p.to_string_lossy().ends_with(".figure.ron");
-        let record = found.iter().find(|p| !figure(p));
-        for path in record.into_iter().chain(found.iter().find(figure)) {
-            let name = path
-                .strip_prefix(results)?
-                .to_string_lossy()
-                .replace('/', "-");
-            corpus.write("record", &name, fs::read(path)?)?;
-        }
+        let smallest = found
+            .iter()
+            .find(|p| !p.to_string_lossy().ends_with(".figure.ron"));
+        let path = smallest.with_context(|| folder.to_owned())?;
+        let name = path
+            .strip_prefix(results)?
+            .to_string_lossy()
+            .replace('/', "-");
+        corpus.write("record", &name, fs::read(path)?)?;
     }
+    let figure = "(hash: \"0\", draws: [(\"mixture\", [(0.5, -1.0), (1e-3, inf)])], grid: [0.0, -1.5, -2.0, -inf], side: 2)";
+    corpus.write("record", "figure.ron", figure)?;
+    let figure = "(hash: \"0\", projections: (side: 1, planes: [[-1.5]], lines: [[0.5], [-20.0]]))";
+    corpus.write("record", "posterior-figure.ron", figure)?;
     let metrics = fs::read_to_string(results.join("metrics.csv"))?;
     let rows: Vec<&str> = metrics.lines().take(20).collect();
     corpus.write("metrics_csv", "metrics.csv", rows.join("\n"))

@@ -216,6 +216,23 @@ fn long_lists_are_checked_in_bounded_time() {
 }
 
 #[test]
+fn sums_of_huge_numbers_do_not_overflow() {
+    let huge = usize::MAX.to_string();
+    let rounds = with(
+        "posterior/evaluations.ron",
+        "rounds: [800, 2400]",
+        &format!("rounds: [{huge}, {huge}]"),
+    );
+    // A huge computation may be asked for.
+    assert!(loads(&rounds, |b| load_config(b, Study::parse)));
+    let text = fs::read_to_string(folder("configs/smoke/amortised/amortised.ron")).unwrap();
+    let study: AmortisedStudy = AmortisedStudy::parse(&text, "config.ron").unwrap();
+    let mut calibrate = study.calibration.settings;
+    calibrate.draws = usize::MAX;
+    assert!(calibrate.check().unwrap_err().contains("divide draws + 1"));
+}
+
+#[test]
 fn long_names_and_deep_lists_are_refused_in_one_line() {
     let name = "a b".repeat(200_000);
     let long = with(
