@@ -389,6 +389,12 @@ fn errors_say_what_is_wrong() {
         ..config
     };
     assert!(matches!(try_fit(&x, &pca), Error::Singular { .. }));
+    // No more rows than columns lie on a plane whatever they come from: the search ends there.
+    let few = Mat::from_fn(10, 10, |i, j| good[(i + 10 * j % 90, j % 3)]);
+    let smooth = RbigConfig::smooth();
+    let (few, held_out) = (few.as_ref(), Some((few.as_ref(), None)));
+    let model = Rbig::fit(few, None, held_out, &smooth, &mut stream(1, "few")).unwrap();
+    assert!(model.log_prob(few).iter().all(|l| l.is_finite()));
     assert_eq!(
         try_fit(&Mat::zeros(3, 2), &config),
         Error::TooFewRows { rows: 3, needed: 8 }

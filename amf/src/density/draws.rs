@@ -441,6 +441,23 @@ mod tests {
     }
 
     #[test]
+    fn counts_are_spread_and_their_rows_are_no_copies() {
+        let columns = columns();
+        let x = Mat::from_fn(400, 2, |i, j| {
+            if j == 0 {
+                (i % 7) as f64
+            } else {
+                1.0 + (i % 11) as f64
+            }
+        });
+        let p = Draws::new(&columns, x.as_ref()).prepare(1).unwrap();
+        assert_eq!((p.points.nrows(), p.shares), (400, None));
+        let gap = |i: usize| (p.points[(i, 0)] - x[(i, 0)]).abs();
+        assert!((0..400).all(|i| gap(i) <= 0.5) && (0..400).any(|i| gap(i) > 0.4));
+        assert!(p.notes[0].contains("7 values on a grid of step 1") && p.notes.len() == 2);
+    }
+
+    #[test]
     fn what_cannot_be_fitted_is_named() {
         let columns = columns();
         let error = |change: &dyn Fn(&mut Mat<f64>)| {
@@ -454,6 +471,21 @@ mod tests {
         assert!(at_bound.contains("take such rows out"));
         assert!(error(&|x| x[(5, 0)] = f64::NAN).contains("row 6: NaN"));
         assert!(error(&|x| x.truncate(19, 2)).contains("19 different rows"));
+        let zeros = error(&|x| {
+            (0..40).for_each(|i| x[(i, 0)] = if i < 30 { 0.0 } else { (i as f64).sqrt() });
+        });
+        assert!(
+            zeros.contains("\"a\": 30 of 40 different rows are exactly 0"),
+            "{zeros}"
+        );
+        let x = Mat::from_fn(40, 2, |i, j| 1.0 + (i * i * (j + 1)) as f64);
+        let logs: Vec<f64> = (0..40).map(|i| -100.0 * i as f64).collect();
+        let weighted = Draws::new(&columns, x.as_ref()).weighted(&logs).prepare(1);
+        let weighted = weighted.err().unwrap().to_string();
+        assert!(
+            weighted.contains("effective sample size is 1.0"),
+            "{weighted}"
+        );
         let x = Mat::<f64>::zeros(40, 3);
         let e = Draws::new(&columns, x.as_ref()).check().unwrap_err();
         assert!(e.to_string().contains("3 columns of numbers and 2 names"));
