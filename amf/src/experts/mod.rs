@@ -309,8 +309,8 @@ impl ExpertConfig {
     /// Stage 1: fits one expert alone to the training points by (weighted) maximum likelihood.
     ///
     /// Counts and rounded values have no density: each is spread evenly over its cell, so that the integral of the density over the cell is the value's
-    /// probability. Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes. Columns whose standard deviation is that of a few
-    /// far rows are fitted, by flows, a second time as `asinh((x - median) / scale)`, and the validation set chooses.
+    /// probability. Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes. Flows see columns whose standard
+    /// deviation is that of a few far rows as `asinh((x - median) / scale)`.
     ///
     /// `rng(purpose)` gives the stream for a purpose ("init", "batches", ...). `observe` is called along the way and can end
     /// the fit.
@@ -347,7 +347,7 @@ impl ExpertConfig {
         self.fit_with_far_rows(train, validation, rng, observe)
     }
 
-    /// [`Self::fit`] as it is, and where columns have far rows on a logarithmic scale as well.
+    /// [`Self::fit`], of flows on a logarithmic scale where columns have far rows.
     fn fit_with_far_rows(
         &self,
         train: flows::Data<'_>,
@@ -355,26 +355,23 @@ impl ExpertConfig {
         rng: &dyn Fn(&str) -> Pcg64,
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Fitted, ExpertError> {
-        let plain = self.fit_along_axes(train, validation, rng, observe);
         // The other kinds have ways of their own with far rows, or are compared with as the plain densities that they are.
         let tails = match self {
             Self::Flow(_) => Tails::of(train),
             Self::Rbig(_) | Self::GaussianMixture(_) | Self::Kde(_) => None,
         };
-        let Some(tails) = tails.filter(|_| !is_interrupted(&plain)) else {
-            return plain;
-        };
-        let warped = coordinates::inside(
-            tails,
-            train,
-            validation,
-            &mut |train, validation, observe| self.fit_along_axes(train, validation, rng, observe),
-            observe,
-        );
-        if is_interrupted(&warped) {
-            return warped;
+        match tails {
+            None => self.fit_along_axes(train, validation, rng, observe),
+            Some(tails) => coordinates::inside(
+                tails,
+                train,
+                validation,
+                &mut |train, validation, observe| {
+                    self.fit_along_axes(train, validation, rng, observe)
+                },
+                observe,
+            ),
         }
-        tails::better(plain, warped, validation.unwrap_or(train))
     }
 
     /// [`Self::fit`] along the principal axes of points that are thin along some.
@@ -420,11 +417,4 @@ impl ExpertConfig {
             Self::Kde(c) => c.fit(train, validation, rng, observe),
         }
     }
-}
-
-fn is_interrupted(fitted: &Result<Fitted, ExpertError>) -> bool {
-    let interrupted = flows::Termination::Interrupted;
-    fitted
-        .as_ref()
-        .is_ok_and(|f| f.report.termination == interrupted)
 }
