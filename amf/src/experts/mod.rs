@@ -322,8 +322,8 @@ impl ExpertConfig {
     /// Stage 1: fits one expert alone to the training points by (weighted) maximum likelihood.
     ///
     /// Counts and rounded values have no density: each is spread evenly over its cell, so that the integral of the density over the cell is the value's
-    /// probability. Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes. Columns whose standard deviation is that of a few
-    /// far rows are fitted, by flows, a second time as `asinh((x - median) / scale)`, and the validation set chooses.
+    /// probability. Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes. Flows see columns whose standard
+    /// deviation is that of a few far rows as `asinh((x - median) / scale)`.
     ///
     /// `rng(purpose)` gives the stream for a purpose ("init", "batches", ...). `observe` is called along the way and can end
     /// the fit.
@@ -400,33 +400,28 @@ impl Fit<'_> {
         self.with_far_rows(train, validation, observe)
     }
 
-    /// As it is, and where columns have far rows on a logarithmic scale as well: the better of the two.
+    /// As it is, or for flows on a logarithmic scale where columns have far rows.
     fn with_far_rows(
         self,
         train: flows::Data<'_>,
         validation: Option<flows::Data<'_>>,
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Fitted, ExpertError> {
-        let plain = self.along_axes(train, validation, observe);
         // The other kinds have ways of their own with far rows, or are compared with as the plain densities that they are.
         let tails = match self.config {
             ExpertConfig::Flow(_) => Tails::of(train),
             ExpertConfig::Rbig(_) | ExpertConfig::GaussianMixture(_) | ExpertConfig::Kde(_) => None,
         };
-        let Some(tails) = tails.filter(|_| !is_interrupted(&plain)) else {
-            return plain;
-        };
-        let warped = coordinates::inside(
-            tails,
-            train,
-            validation,
-            &mut |train, validation, observe| self.along_axes(train, validation, observe),
-            observe,
-        );
-        if is_interrupted(&warped) {
-            return warped;
+        match tails {
+            None => self.along_axes(train, validation, observe),
+            Some(tails) => coordinates::inside(
+                tails,
+                train,
+                validation,
+                &mut |train, validation, observe| self.along_axes(train, validation, observe),
+                observe,
+            ),
         }
-        tails::better(plain, warped, validation.unwrap_or(train))
     }
 
     /// Along the principal axes of points that are thin along some.
@@ -473,11 +468,4 @@ impl Fit<'_> {
             seconds: 0.0,
         })
     }
-}
-
-fn is_interrupted(fitted: &Result<Fitted, ExpertError>) -> bool {
-    let interrupted = flows::Termination::Interrupted;
-    fitted
-        .as_ref()
-        .is_ok_and(|f| f.report.termination == interrupted)
 }

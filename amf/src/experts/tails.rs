@@ -1,8 +1,8 @@
 //! Columns with rows far out: fitted on a scale that is a logarithm there.
 
+use super::Expert;
 use super::coordinates::Coordinates;
 use super::suitable::{QUARTILES_OF_A_NORMAL, quartiles};
-use super::{Expert, ExpertError, Fitted};
 use crate::archive::{self, Description, NotSavable, Writer};
 use autodiff::math::{dot, exp_m1, ln, ln_1p, sum};
 use autodiff::matrix::{col, col_mut};
@@ -10,13 +10,11 @@ use autodiff::random::Pcg64;
 use faer::prelude::*;
 use flows::Data;
 
-/// A warp of a column is tried where a normal law of the warped column is better than one of the column itself by so many nats a row.
+/// A column is warped where a normal law of the warped column is better than one of the column itself by so many nats a row.
 ///
 /// The standard deviation of such a column is that of a few rows: standardised by it, the others may lie so close together that layers with bounded
 /// scales cannot tell them apart, and rows farther out than any so far have a density of e^-10000.
 const CLEARLY: f64 = 0.5;
-/// It is kept where the fit is better by so many nats a row.
-const BETTER: f64 = 0.1;
 
 /// `u = asinh((x - centre) / scale)`, with the median for centre and a scale from the quartiles.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,22 +89,6 @@ impl Tails {
         let warps: Vec<_> = warps.collect();
         warps.iter().any(Option::is_some).then_some(Self(warps))
     }
-}
-
-/// The warped fit where it is clearly better on `data`, or the only one.
-pub(super) fn better(
-    plain: Result<Fitted, ExpertError>,
-    warped: Result<Fitted, ExpertError>,
-    data: Data<'_>,
-) -> Result<Fitted, ExpertError> {
-    let (plain, warped) = match (plain, warped) {
-        (Ok(plain), Ok(warped)) => (plain, warped),
-        (plain, warped) => return plain.or(warped),
-    };
-    let nll = |f: &Fitted| data.mean_nll(&f.expert.log_prob(data.points));
-    let (own, other) = (nll(&plain), nll(&warped));
-    let clearly = other < own - BETTER || (other.is_finite() && !own.is_finite());
-    Ok(if clearly { warped } else { plain })
 }
 
 impl Coordinates for Tails {
