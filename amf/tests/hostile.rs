@@ -262,3 +262,29 @@ fn damaged_units() {
     };
     trial.run("units", load_unit);
 }
+
+#[test]
+fn widths_that_cannot_be_divided_by_are_refused() {
+    let settings = CrossFit::parse(SETTINGS).unwrap();
+    let mut rng = stream(3, "points");
+    let x = Mat::from_fn(30, 2, |_, _| standard_normal(&mut rng));
+    let (train, valid) = x.split_at_row(20);
+    for (name, array) in [
+        ("rbig", "scale"),
+        ("histogram", "scale"),
+        ("histogram", "layer/0/edges"),
+    ] {
+        let e = settings.experts.iter().find(|e| e.name == name).unwrap();
+        let go = &mut |_: amf::Progress| ControlFlow::Continue(());
+        let rng = |purpose: &str| stream(1, purpose);
+        let (train, valid) = (Data::new(train), Some(Data::new(valid)));
+        let fitted = e.kind.fit(train, valid, &rng, go).unwrap();
+        let mut bytes = fitted.to_bytes().unwrap();
+        assert!(load_unit(&bytes));
+        let (size, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        // The second number of the array: of `edges` the width of the first marginal.
+        let at = 8 + size + header.info(array).unwrap().data_offsets.0 + 8;
+        bytes[at..at + 8].copy_from_slice(&5e-324f64.to_le_bytes());
+        assert!(!loads(&bytes, load_unit), "{name}, {array}");
+    }
+}

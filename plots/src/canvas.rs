@@ -7,6 +7,7 @@ use plotters::prelude::*;
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::sync::Once;
 
@@ -59,7 +60,18 @@ pub fn png(
         encoded(&pixels, size)
     };
     let bytes = drawn().map_err(|cause| PlotError::Draw { path: name, cause })?;
-    Ok(store::write(path, &bytes)?)
+    write(path, &bytes)
+}
+
+/// Writes a file into a folder that exists.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), PlotError> {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+    if let Some(missing) = folder.filter(|f| !f.is_dir()) {
+        let path = path.display().to_string();
+        let source = io::Error::other(format!("there is no folder {}", missing.display()));
+        return Err(store::Error::Write { path, source }.into());
+    }
+    Ok(store::write(path, bytes)?)
 }
 
 /// The bytes of a PNG of RGB pixels.
@@ -139,7 +151,7 @@ pub fn svg(
         Ok(())
     };
     drawn().map_err(|cause| PlotError::Draw { path: name, cause })?;
-    Ok(store::write(path, text.as_bytes())?)
+    write(path, text.as_bytes())
 }
 
 /// Registers the bundled font, once.

@@ -347,15 +347,18 @@ fn gaussianisation(layers: &[Marginals], reader: &mut Reader<'_>) -> Result<Rbig
     let mean = reader.vector("shift")?;
     let d = mean.len();
     let deviation = reader.shaped("scale", &[d])?;
+    if !deviation.iter().all(|v| *v >= 1.0 / LARGEST) {
+        return Err(format!("scale needs {d} positive numbers"));
+    }
     let mut parts = Vec::new();
     for (l, kind) in layers.iter().enumerate() {
         parts.push(reader.within(&format!("layer/{l}"), |r| {
             Ok::<_, String>(LayerParts {
                 rotation: r.shaped("rotation", &[d, d])?,
-                marginals: match kind {
+                marginals: all_wide(match kind {
                     Marginals::Histogram => histograms(d, r)?,
                     Marginals::Smooth => smooth_marginals(d, r)?,
-                },
+                })?,
             })
         })?);
     }
@@ -364,6 +367,32 @@ fn gaussianisation(layers: &[Marginals], reader: &mut Reader<'_>) -> Result<Rbig
         deviation,
         layers: parts,
     })
+}
+
+/// Marginals whose widths can be divided by.
+fn all_wide(marginals: Vec<MarginalParts>) -> Result<Vec<MarginalParts>, String> {
+    let wide = |v: &f64| *v >= 1.0 / LARGEST;
+    let sound = marginals.iter().all(|m| match m {
+        MarginalParts::Histogram {
+            width, tail_slope, ..
+        } => [*width, *tail_slope].iter().all(wide),
+        MarginalParts::Smooth {
+            warp,
+            scale,
+            bandwidth,
+            spline,
+            ..
+        } => {
+            let warp = warp.map_or(1.0, |w| w.1);
+            let step = spline.as_ref().map_or(1.0, |s| s.step);
+            [*scale, *bandwidth, warp, step].iter().all(wide)
+        }
+    });
+    if sound {
+        Ok(marginals)
+    } else {
+        Err("a marginal has a width that cannot be divided by".into())
+    }
 }
 
 fn histograms(d: usize, reader: &Reader<'_>) -> Result<Vec<MarginalParts>, String> {
