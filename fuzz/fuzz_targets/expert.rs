@@ -3,6 +3,7 @@
 
 use amf::archive::{Reader, read_expert};
 use amf_fuzz::{SAFETENSORS, must_be_one_line, must_work, points};
+use autodiff::checked::one_line;
 use autodiff::random::stream;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
@@ -12,7 +13,8 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
 
 fuzz_target!(|data: &[u8]| {
     let read = Reader::open(data, "expert").and_then(|(text, mut reader)| {
-        let description = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+        // The description belongs to the file around the expert, whose reader answers for it.
+        let description = serde_json::from_str(&text).map_err(|e| one_line(&e.to_string()))?;
         read_expert(&description, &mut reader)
     });
     match read {
