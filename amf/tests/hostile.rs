@@ -288,3 +288,21 @@ fn widths_that_cannot_be_divided_by_are_refused() {
         assert!(!loads(&bytes, load_unit), "{name}, {array}");
     }
 }
+
+#[test]
+fn names_of_arrays_in_messages_are_escaped() {
+    let settings = CrossFit::parse(SETTINGS).unwrap();
+    let mut rng = stream(4, "points");
+    let x = Mat::from_fn(30, 2, |_, _| standard_normal(&mut rng));
+    let e = settings.experts.iter().find(|e| e.name == "rbig").unwrap();
+    let go = &mut |_: amf::Progress| ControlFlow::Continue(());
+    let (train, valid) = x.split_at_row(20);
+    let (train, valid) = (Data::new(train), Some(Data::new(valid)));
+    let fitted = e.kind.fit(train, valid, &|p| stream(1, p), go).unwrap();
+    let sound = fitted.to_bytes().unwrap();
+    let name = b"layer/0/marginals";
+    let at = sound.windows(name.len()).position(|w| w == name).unwrap();
+    let mut renamed = sound.clone();
+    renamed[at + 2] = 0x7f;
+    assert!(!loads(&renamed, load_unit));
+}

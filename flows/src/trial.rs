@@ -35,8 +35,8 @@ pub fn try_out(
     try_log_prob(draws, log_prob)
 }
 
-/// Whether log-densities are numbers, or minus infinity where the density is smaller than any number: at draws (n x d), at mixtures of their coordinates, and at
-/// points a few times farther out.
+/// Whether log-densities are numbers, or minus infinity where the density is smaller than any number: at draws (n x d), at mixtures of their coordinates, at
+/// points a few times farther out, and about zero, wherever the draws are.
 ///
 /// # Errors
 /// A sentence.
@@ -50,7 +50,8 @@ pub fn try_log_prob(
         let centre = draws[(0, j)];
         centre + 3.0 * (draws[(i, j)] - centre)
     });
-    for x in [draws, mixed.as_ref(), farther.as_ref()] {
+    let about_zero = Mat::from_fn(n, d, |i, j| [0.0, 0.5, -1.0, 3.0, -20.0][(i + j) % 5]);
+    for x in [draws, mixed.as_ref(), farther.as_ref(), about_zero.as_ref()] {
         let l = log_prob(x)
             .into_iter()
             .find(|l| l.is_nan() || *l == f64::INFINITY);
@@ -59,4 +60,26 @@ pub fn try_log_prob(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod about_zero {
+    use super::*;
+
+    #[test]
+    fn a_density_must_work_about_zero_wherever_its_draws_are() {
+        let draws = Mat::from_fn(8, 2, |i, _| 1e140 + i as f64);
+        let nan_about_zero = |x: MatRef<'_, f64>| -> Vec<f64> {
+            let of = |i: usize| {
+                if x[(i, 0)].abs() < 100.0 {
+                    f64::NAN
+                } else {
+                    -1.0
+                }
+            };
+            (0..x.nrows()).map(of).collect()
+        };
+        assert!(try_log_prob(draws.as_ref(), nan_about_zero).is_err());
+        assert!(try_log_prob(draws.as_ref(), |x| vec![-1.0; x.nrows()]).is_ok());
+    }
 }

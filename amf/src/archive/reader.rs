@@ -1,5 +1,6 @@
 //! Arrays from a file, checked as they are taken.
 
+use autodiff::checked::one_line;
 use safetensors::tensor::{Dtype, SafeTensors};
 
 /// Gives the arrays of a file; names are relative to the folder that it stands in.
@@ -17,13 +18,14 @@ impl<'a> Reader<'a> {
     /// A sentence that says what is wrong.
     pub fn open(bytes: &'a [u8], key: &str) -> Result<(String, Self), String> {
         let (_, header) = SafeTensors::read_metadata(bytes)
-            .map_err(|e| format!("not a model file, or a truncated one ({e})"))?;
+            .map_err(|e| one_line(&format!("not a model file, or a truncated one ({e})")))?;
         let metadata = header.metadata().as_ref();
         let text = metadata
             .and_then(|m| m.get(key))
             .ok_or_else(|| format!("not a model file (no \"{key}\" in its metadata)"))?
             .clone();
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| format!("damaged file ({e})"))?;
+        let tensors = SafeTensors::deserialize(bytes)
+            .map_err(|e| one_line(&format!("damaged file ({e})")))?;
         let reader = Self {
             folder: String::new(),
             tensors,
