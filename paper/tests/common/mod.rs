@@ -60,12 +60,15 @@ pub fn undisturbed(folder: &Path) -> (Vec<Record>, Vec<String>) {
     (records(&out), files(&out))
 }
 
-/// All files below a folder, relative to it.
+/// All files below a folder, relative to it; also while another process writes there.
 pub fn files(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(&next).unwrap() {
+        let Ok(entries) = std::fs::read_dir(&next) else {
+            continue;
+        };
+        for entry in entries {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
