@@ -81,7 +81,9 @@ pub use density::{
     DrawsError, ExpertLine, FORMAT, LeftOut, LoadError, Region, Report, Score, Stage, Step,
     Support, Trust, Verdict, suggested_support,
 };
-pub use experts::{Expert, ExpertConfig, ExpertError, ExpertReport, Fitted, NamedExpert, Progress};
+pub use experts::{
+    Expert, ExpertConfig, ExpertError, ExpertObserver, ExpertReport, Fitted, NamedExpert, Progress,
+};
 pub use kde::Kde;
 pub use mixture::{Mixture, log_prob_table, mixture_log_prob};
 pub use mixture_aware::{MixtureAware, mutual_information};

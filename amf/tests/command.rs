@@ -487,20 +487,24 @@ fn a_killed_fit_goes_on_where_its_finished_fits_are_kept() {
     bench.out("fit good.csv --config longer.ron --out whole.safetensors");
     let args = "fit good.csv --config longer.ron --out kept.safetensors --keep fits --threads 1";
     let mut kept = 0;
-    for life in 1..20 {
+    for life in 0..20 {
         let mut fit = Command::new(env!("CARGO_BIN_EXE_amf"))
             .current_dir(bench.folder.path())
             .args(args.split_whitespace())
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(40 * life));
+        // Until another fit is finished, and some time into the next.
+        let fits = || std::fs::read_dir(bench.path("fits")).map_or(0, Iterator::count);
+        while fits() <= kept && fit.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20 * life));
         fit.kill().unwrap();
         if fit.wait().unwrap().success() {
             break;
         }
-        let fits = std::fs::read_dir(bench.path("fits"));
-        kept = fits.map_or(0, Iterator::count).max(kept);
+        kept = fits();
     }
     assert!(kept > 0);
     bench.out(args);

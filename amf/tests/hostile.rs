@@ -5,7 +5,7 @@ use amf::{Column, CrossFit, Density, Draws, Expert, Fitted, NamedExpert};
 use autodiff::random::{standard_normal, stream};
 use faer::Mat;
 use flows::Data;
-use hostile::{Trial, loads};
+use hostile::{Trial, accepted, loads};
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
@@ -54,13 +54,6 @@ static DENSITIES: LazyLock<Vec<Density>> = LazyLock::new(|| {
         .collect()
 });
 
-fn one_line(message: &str) {
-    assert!(
-        message.len() < 2000 && !message.contains(char::is_control),
-        "{message:?}"
-    );
-}
-
 /// Draws are finite, and their log-densities numbers or minus infinity.
 fn must_work(e: &dyn Expert) {
     let draws = e.sample(2, &mut stream(1, "draws"));
@@ -70,14 +63,7 @@ fn must_work(e: &dyn Expert) {
 }
 
 fn load_density(bytes: &[u8]) -> bool {
-    match Density::from_bytes(bytes) {
-        Ok(density) => must_work(&density),
-        Err(reason) => {
-            one_line(&reason);
-            return false;
-        }
-    }
-    true
+    accepted(Density::from_bytes(bytes), |density| must_work(&density))
 }
 
 fn load_expert(bytes: &[u8]) -> bool {
@@ -85,32 +71,18 @@ fn load_expert(bytes: &[u8]) -> bool {
         let description = serde_json::from_str(&text).map_err(|_| "no description".to_owned())?;
         read_expert(&description, &mut reader)
     });
-    match read {
-        Ok(expert) => must_work(&*expert),
-        Err(reason) => {
-            one_line(&reason);
-            return false;
-        }
-    }
-    true
+    accepted(read, |expert| must_work(&*expert))
 }
 
 fn load_settings(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
     };
-    match CrossFit::parse(text) {
-        Ok(settings) => {
-            // What holds a NaN is not equal to itself.
-            let again = CrossFit::parse(&ron::to_string(&settings).unwrap());
-            assert_eq!(again.unwrap(), settings);
-            true
-        }
-        Err(reason) => {
-            one_line(&reason);
-            false
-        }
-    }
+    accepted(CrossFit::parse(text), |settings| {
+        // What holds a NaN is not equal to itself.
+        let again = CrossFit::parse(&ron::to_string(&settings).unwrap());
+        assert_eq!(again.unwrap(), settings);
+    })
 }
 
 fn expert_file(e: &dyn Expert) -> Vec<u8> {
@@ -231,14 +203,9 @@ fn deep_settings_are_refused() {
 
 /// Fitted experts as units of work.
 fn load_unit(bytes: &[u8]) -> bool {
-    match Fitted::from_bytes(bytes) {
-        Ok(fitted) => must_work(&*fitted.expert),
-        Err(reason) => {
-            one_line(&reason);
-            return false;
-        }
-    }
-    true
+    accepted(Fitted::from_bytes(bytes), |fitted| {
+        must_work(&*fitted.expert);
+    })
 }
 
 #[test]

@@ -6,7 +6,7 @@ use flows::{
     Activation, Architecture, Base, Batch, ConditionalFlow, Data, EmConfig, Evaluation, FitConfig,
     FitError, FitReport, Flow, GaussianMixture, LogScale, Nets, Standardise,
 };
-use hostile::{Trial, loads};
+use hostile::{Trial, accepted, loads, must_be_one_line};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -74,13 +74,6 @@ fn conditional_flows() -> Vec<Vec<u8>> {
     ]
 }
 
-fn one_line(message: &str) {
-    assert!(
-        message.len() < 2000 && !message.contains(char::is_control),
-        "{message:?}"
-    );
-}
-
 fn must_work(draws: &Mat<f64>, log_prob: &[f64]) {
     for j in 0..draws.ncols() {
         assert!(draws.col(j).iter().all(|v| v.is_finite()));
@@ -89,32 +82,18 @@ fn must_work(draws: &Mat<f64>, log_prob: &[f64]) {
 }
 
 fn load(bytes: &[u8]) -> bool {
-    match Flow::from_bytes(bytes) {
-        Ok(flow) => {
-            let draws = flow.sample(3, &mut stream(1, "draws"));
-            must_work(&draws, &flow.log_prob(draws.as_ref()));
-            true
-        }
-        Err(reason) => {
-            one_line(&reason);
-            false
-        }
-    }
+    accepted(Flow::from_bytes(bytes), |flow| {
+        let draws = flow.sample(3, &mut stream(1, "draws"));
+        must_work(&draws, &flow.log_prob(draws.as_ref()));
+    })
 }
 
 fn load_conditional(bytes: &[u8]) -> bool {
-    match ConditionalFlow::from_bytes(bytes) {
-        Ok(flow) => {
-            let context = vec![0.5; flow.context_dim()];
-            let draws = flow.sample_given(&context, 3, &mut stream(1, "draws"));
-            must_work(&draws, &flow.log_prob_given(draws.as_ref(), &context));
-            true
-        }
-        Err(reason) => {
-            one_line(&reason);
-            false
-        }
-    }
+    accepted(ConditionalFlow::from_bytes(bytes), |flow| {
+        let context = vec![0.5; flow.context_dim()];
+        let draws = flow.sample_given(&context, 3, &mut stream(1, "draws"));
+        must_work(&draws, &flow.log_prob_given(draws.as_ref(), &context));
+    })
 }
 
 #[test]
@@ -160,7 +139,7 @@ impl Shelf for Planted<'_> {
 
     fn tell(&self, event: Event<'_>) {
         if let Event::Damaged { reason } = event {
-            one_line(reason);
+            must_be_one_line(reason);
             self.refused.store(true, Ordering::Relaxed);
         }
     }
@@ -214,10 +193,7 @@ fn damaged_checkpoints() {
         };
         let (flow, report) = fit(&shelf, 4);
         // A state that fits together may still diverge, which is refused in one line.
-        match report {
-            Ok(report) => assert!(report.steps <= 3),
-            Err(e) => one_line(&e.to_string()),
-        }
+        accepted(report, |report| assert!(report.steps <= 3));
         assert!(flow.params().iter().all(|p| p.is_finite()));
         !shelf.refused.into_inner()
     };

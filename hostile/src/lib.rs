@@ -9,6 +9,7 @@ mod mutate;
 pub use mutate::{bytes, tensors, text};
 
 use autodiff::random::{Pcg64, stream};
+use std::fmt::Display;
 use std::time::Instant;
 
 /// Bytes that a loader may hold at once for a file of less than 1 MB.
@@ -78,4 +79,32 @@ fn within_limits(file: &[u8], load: &impl Fn(&[u8]) -> bool) -> bool {
 #[must_use]
 pub fn loads(file: &[u8], load: impl Fn(&[u8]) -> bool) -> bool {
     within_limits(file, &load)
+}
+
+/// Whether a file was read; what a loader says of one that was not must be a line that a person can read.
+///
+/// # Panics
+/// If the message is of more than one line, very long, or holds control characters.
+pub fn accepted<T, E: Display>(read: Result<T, E>, check: impl FnOnce(T)) -> bool {
+    match read {
+        Ok(found) => {
+            check(found);
+            true
+        }
+        Err(e) => {
+            must_be_one_line(&e.to_string());
+            false
+        }
+    }
+}
+
+/// Holds a message against what a person can read.
+///
+/// # Panics
+/// If it is of more than one line, very long, or holds control characters.
+pub fn must_be_one_line(message: &str) {
+    assert!(
+        message.len() < 2000 && !message.contains(char::is_control),
+        "{message:?}"
+    );
 }

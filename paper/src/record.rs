@@ -112,16 +112,6 @@ impl Record {
     pub fn path(results: &Path, run: &Run) -> PathBuf {
         record_path(results, &run.stem())
     }
-
-    /// The value of a measure.
-    #[must_use]
-    pub fn get(&self, model: &str, metric: &str) -> Option<f64> {
-        let found = self
-            .metrics
-            .iter()
-            .find(|m| m.model == model && m.metric == metric);
-        found.map(|m| m.value)
-    }
 }
 
 impl FigureData {

@@ -1,6 +1,7 @@
 //! Means and standard errors over seeds.
 
 use crate::record::Record;
+use crate::work::Recorded;
 use amf::ExpertConfig;
 use autodiff::math::mean_and_standard_error;
 use datasets::Family;

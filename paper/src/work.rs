@@ -33,6 +33,15 @@ pub trait Recorded: Stamped {
     fn stem(&self) -> String;
     /// Every measure.
     fn metrics(&self) -> &[Metric];
+
+    /// The value of a model's measure.
+    fn get(&self, model: &str, metric: &str) -> Option<f64> {
+        let found = self
+            .metrics()
+            .iter()
+            .find(|m| m.model == model && m.metric == metric);
+        found.map(|m| m.value)
+    }
 }
 
 /// A unit: its results are a pure function of what [`hash`](Unit::hash) covers.

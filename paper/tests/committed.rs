@@ -6,6 +6,7 @@ use paper::metrics_csv;
 use paper::posterior;
 use paper::results::Results;
 use paper::tables;
+use paper::work::Recorded;
 use std::path::{Path, PathBuf};
 
 fn home() -> &'static Path {

@@ -1,6 +1,6 @@
 //! Damaged and hostile configs, records and tables of metrics: refused in one line, or sound; within bounds of memory and time.
 
-use hostile::{Trial, loads};
+use hostile::{Trial, accepted, loads};
 use paper::config::{Protocol, dialect};
 use paper::metrics_csv::{self, Comparison};
 use paper::posterior::{AmortisedRecord, AmortisedStudy, PosteriorRecord, Study};
@@ -26,13 +26,6 @@ fn files(below: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|p| fs::read(p).unwrap()).collect()
 }
 
-fn one_line(message: &str) {
-    assert!(
-        message.len() < 2000 && !message.contains(char::is_control),
-        "{message:?}"
-    );
-}
-
 /// Whether a text is a config; one that holds a NaN is not equal to itself after it was written and read again.
 fn load_config<T: Serialize + DeserializeOwned + PartialEq>(
     bytes: &[u8],
@@ -41,17 +34,10 @@ fn load_config<T: Serialize + DeserializeOwned + PartialEq>(
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
     };
-    match parse(text, "config.ron") {
-        Ok(config) => {
-            let again = parse(&dialect().to_string(&config).unwrap(), "again.ron");
-            assert!(again.unwrap() == config, "{text}");
-            true
-        }
-        Err(e) => {
-            one_line(&e.to_string());
-            false
-        }
-    }
+    accepted(parse(text, "config.ron"), |config| {
+        let again = parse(&dialect().to_string(&config).unwrap(), "again.ron");
+        assert!(again.unwrap() == config, "{text}");
+    })
 }
 
 fn load_record<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> bool {
@@ -151,24 +137,15 @@ fn damaged_tables_of_metrics() {
     let all = fs::read_to_string(folder("results/metrics.csv")).unwrap();
     let rows: Vec<&str> = all.lines().take(8).collect();
     let committed = metrics_csv::parse(rows.join("\n").as_bytes(), "metrics.csv").unwrap();
-    damaged(
-        "metrics",
-        &[rows.join("\n").into_bytes()],
-        |bytes| match metrics_csv::parse(bytes, "metrics.csv") {
-            Ok(rows) => {
-                let verdict = Comparison::new(&rows, &committed).verdict();
-                assert!(
-                    verdict.contains("reproduced to the last digit"),
-                    "{verdict}"
-                );
-                true
-            }
-            Err(e) => {
-                one_line(&e.to_string());
-                false
-            }
-        },
-    );
+    damaged("metrics", &[rows.join("\n").into_bytes()], |bytes| {
+        accepted(metrics_csv::parse(bytes, "metrics.csv"), |rows| {
+            let verdict = Comparison::new(&rows, &committed).verdict();
+            assert!(
+                verdict.contains("reproduced to the last digit"),
+                "{verdict}"
+            );
+        })
+    });
 }
 
 /// A sound config with something in the place of a part of it.

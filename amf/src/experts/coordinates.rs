@@ -1,9 +1,8 @@
 //! Experts fitted in other coordinates than those of the data.
 
-use super::{Expert, ExpertError, Fitted, Progress};
+use super::{Expert, ExpertError, ExpertObserver, Fitted, Progress};
 use faer::prelude::*;
 use flows::Data;
-use std::ops::ControlFlow;
 
 /// A bijection of the data to coordinates in which they are easier to fit.
 pub(super) trait Coordinates {
@@ -18,7 +17,7 @@ pub(super) trait Coordinates {
 type Fit<'a> = &'a mut dyn FnMut(
     Data<'_>,
     Option<Data<'_>>,
-    &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ExpertObserver<'_>,
 ) -> Result<Fitted, ExpertError>;
 
 /// A fit in other coordinates, and what it found as a density of the data; likelihoods along the way are those of the data.
@@ -27,7 +26,7 @@ pub(super) fn inside(
     train: Data<'_>,
     validation: Option<Data<'_>>,
     fit: Fit<'_>,
-    observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    observe: ExpertObserver<'_>,
 ) -> Result<Fitted, ExpertError> {
     let (points, log_det) = coordinates.enter(train.points);
     let offset = train.mean_nll(&log_det);

@@ -1,10 +1,11 @@
 //! MAF and RealNVP experts.
 
-use super::{ExpertError, ExpertReport, FittedParts, GaussianMixtureExpert, Progress};
+use super::{
+    ExpertError, ExpertObserver, ExpertReport, FittedParts, GaussianMixtureExpert, Progress,
+};
 use autodiff::random::Pcg64;
 use flows::{Architecture, Base, Data, FitConfig, Flow, Standardise};
 use serde::{Deserialize, Serialize};
-use std::ops::ControlFlow;
 use store::Shelf;
 
 /// Settings of a flow expert.
@@ -54,7 +55,7 @@ impl FlowExpert {
         train: Data<'_>,
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
-        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        observe: ExpertObserver<'_>,
     ) -> Result<FittedParts, ExpertError> {
         let standardise = if self.standardise {
             Standardise::fit(train.points, train.weights)

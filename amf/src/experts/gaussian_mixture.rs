@@ -1,11 +1,10 @@
 //! Gaussian-mixture experts, also the base of flow experts.
 
-use super::{Expert, ExpertError, ExpertReport, FittedParts, Progress};
+use super::{Expert, ExpertError, ExpertObserver, ExpertReport, FittedParts, Progress};
 use crate::Mixture;
 use autodiff::random::Pcg64;
 use flows::{Data, EmConfig, EmError, Evaluation, GaussianMixture, Termination};
 use serde::{Deserialize, Serialize};
-use std::ops::ControlFlow;
 
 /// Settings of a Gaussian mixture.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -96,7 +95,7 @@ impl GaussianMixtureExpert {
         train: Data<'_>,
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
-        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        observe: ExpertObserver<'_>,
     ) -> Result<FittedParts, ExpertError> {
         let mut rng = rng("mixture");
         let mixtures: Vec<GaussianMixture> = (0..self.average)
@@ -138,6 +137,7 @@ mod tests {
     use crate::ExpertConfig;
     use autodiff::random::stream;
     use datasets::Family;
+    use std::ops::ControlFlow;
 
     #[test]
     fn a_flow_that_starts_on_a_mixture_is_never_worse_on_the_validation_set() {
@@ -153,7 +153,7 @@ mod tests {
             average: 1,
             em: EmConfig::default(),
         };
-        let fit = |config: &ExpertConfig, observe: &mut dyn FnMut(Progress) -> ControlFlow<()>| {
+        let fit = |config: &ExpertConfig, observe: ExpertObserver<'_>| {
             config
                 .fit(Data::new(train), Some(Data::new(valid)), &rng, observe)
                 .unwrap()

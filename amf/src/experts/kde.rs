@@ -1,12 +1,11 @@
 //! Kernel density estimates as experts.
 
 use super::gaussian_mixture::first;
-use super::{ExpertError, ExpertReport, FittedParts, Progress};
+use super::{ExpertError, ExpertObserver, ExpertReport, FittedParts, Progress};
 use crate::Kde;
 use autodiff::random::Pcg64;
 use flows::{Data, Evaluation, Termination};
 use serde::{Deserialize, Serialize};
-use std::ops::ControlFlow;
 
 /// Settings of a kernel density estimate: none, its bandwidth is cross-validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +21,7 @@ impl KdeExpert {
         train: Data<'_>,
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
-        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        observe: ExpertObserver<'_>,
     ) -> Result<FittedParts, ExpertError> {
         // In random order: the first are as good as any.
         let train = first(train, MOST_POINTS);

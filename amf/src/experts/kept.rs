@@ -1,13 +1,12 @@
 //! Fits as units of work: what is done is kept, and found again by what it depends on.
 
-use super::{ExpertConfig, ExpertError, ExpertReport, Fitted, Progress};
+use super::{ExpertConfig, ExpertError, ExpertObserver, ExpertReport, Fitted};
 use crate::archive::{Description, Reader, Writer, read_expert};
 use autodiff::checked::one_line;
 use autodiff::matrix::col;
 use autodiff::random::Pcg64;
 use flows::{Data, Termination};
 use serde::{Deserialize, Serialize};
-use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Duration;
 use store::{Event, Fingerprint, Shelf};
@@ -43,7 +42,7 @@ impl ExpertConfig {
         train: Data<'_>,
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
-        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        observe: ExpertObserver<'_>,
     ) -> Result<Fitted, ExpertError> {
         self.check().map_err(ExpertError::Config)?;
         if shelf.pace().is_none() {

@@ -176,6 +176,9 @@ pub struct Progress {
     pub held_out_nll: Option<f64>,
 }
 
+/// What the fit of an expert calls along the way; it can end the fit.
+pub type ExpertObserver<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
+
 /// How a fit went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -335,7 +338,7 @@ impl ExpertConfig {
         train: flows::Data<'_>,
         validation: Option<flows::Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
-        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        observe: ExpertObserver<'_>,
     ) -> Result<Fitted, ExpertError> {
         self.check().map_err(ExpertError::Config)?;
         self.fit_with(&NoShelf, train, validation, rng, observe)
@@ -348,7 +351,7 @@ impl ExpertConfig {
         train: flows::Data<'_>,
         validation: Option<flows::Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
-        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        observe: ExpertObserver<'_>,
     ) -> Result<Fitted, ExpertError> {
         let start = std::time::Instant::now();
         let fit = Fit {
@@ -376,7 +379,7 @@ impl Fit<'_> {
         self,
         train: flows::Data<'_>,
         validation: Option<flows::Data<'_>>,
-        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        observe: ExpertObserver<'_>,
     ) -> Result<Fitted, ExpertError> {
         if !suitable::is_sound(train) {
             return self.as_given(train, validation, observe);
@@ -405,7 +408,7 @@ impl Fit<'_> {
         self,
         train: flows::Data<'_>,
         validation: Option<flows::Data<'_>>,
-        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        observe: ExpertObserver<'_>,
     ) -> Result<Fitted, ExpertError> {
         // The other kinds have ways of their own with far rows, or are compared with as the plain densities that they are.
         let tails = match self.config {
@@ -429,7 +432,7 @@ impl Fit<'_> {
         self,
         train: flows::Data<'_>,
         validation: Option<flows::Data<'_>>,
-        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        observe: ExpertObserver<'_>,
     ) -> Result<Fitted, ExpertError> {
         // The shape that components may share has no meaning in columns of very different units.
         let units = matches!(self.config, ExpertConfig::GaussianMixture(_));
@@ -454,7 +457,7 @@ impl Fit<'_> {
         self,
         train: flows::Data<'_>,
         validation: Option<flows::Data<'_>>,
-        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        observe: ExpertObserver<'_>,
     ) -> Result<Fitted, ExpertError> {
         let (expert, report) = match self.config {
             ExpertConfig::Flow(c) => c.fit(self.shelf, train, validation, self.rng, observe),

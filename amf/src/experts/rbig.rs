@@ -1,11 +1,10 @@
 //! RBIG experts.
 
-use super::{ExpertError, ExpertReport, FittedParts, Progress};
+use super::{ExpertError, ExpertObserver, ExpertReport, FittedParts, Progress};
 use ::rbig::{LayerRule, Rbig, RbigConfig};
 use autodiff::random::Pcg64;
 use flows::{Data, Evaluation, Termination};
 use serde::{Deserialize, Serialize};
-use std::ops::ControlFlow;
 
 /// Settings of an RBIG expert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +24,7 @@ impl RbigExpert {
         train: Data<'_>,
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
-        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        observe: ExpertObserver<'_>,
     ) -> Result<FittedParts, ExpertError> {
         let model = Rbig::fit(
             train.points,

@@ -1,12 +1,13 @@
 //! The whole fit: draws, rounds of refinement, the final model.
 
 use super::evaluations::{EvaluationError, Evaluations};
-use super::model::{Model, ModelFit, RoundReport, points, purpose};
+use super::model::{Model, ModelFit, RoundReport, Weighted, points, purpose};
 use super::settings::{FirstDraws, PosteriorConfig, Proposal, Refinement};
 use super::weights::{ImportanceWeights, Reliability, WeightsError};
 use crate::experts::{Expert, ExpertError, Progress};
 use crate::mixture::Mixture;
 use crate::weights::WeightError;
+use autodiff::random::Pcg64;
 use datasets::posterior::InverseProblem;
 use flows::EmError;
 use std::ops::ControlFlow;
@@ -312,23 +313,7 @@ impl PosteriorConfig {
                 (Arc::new(found), report)
             }
             Proposal::Model { steps } => {
-                let model = ModelFit {
-                    config: self,
-                    models: 1,
-                    steps: Some(steps),
-                    rng: &rng,
-                    seed,
-                    observe: &|expert, fold, progress| {
-                        (watch.observe)(Event::Training {
-                            round,
-                            expert,
-                            fold,
-                            progress,
-                        })
-                    },
-                    shelf: watch.shelf,
-                }
-                .run(&points)?;
+                let model = self.model(&points, (1, Some(steps)), &rng, (round, seed), watch)?;
                 let report = report(evaluations, weights, points.weights.len());
                 let (q, report) = with_model(report, model);
                 (Arc::new(q), report)
@@ -344,6 +329,34 @@ impl PosteriorConfig {
         Ok((q, report))
     }
 
+    /// A model of so many folds, perhaps with fewer steps than the experts' own.
+    fn model(
+        &self,
+        points: &Weighted,
+        (models, steps): (usize, Option<usize>),
+        rng: &(dyn Fn(&str) -> Pcg64 + Sync),
+        (round, seed): (usize, u64),
+        watch: Watch<'_>,
+    ) -> Result<Model, PosteriorError> {
+        let fit = ModelFit {
+            config: self,
+            models,
+            steps,
+            rng,
+            seed,
+            observe: &|expert, fold, progress| {
+                (watch.observe)(Event::Training {
+                    round,
+                    expert,
+                    fold,
+                    progress,
+                })
+            },
+            shelf: watch.shelf,
+        };
+        fit.run(points)
+    }
+
     /// The final model.
     fn fit_round(
         &self,
@@ -355,23 +368,7 @@ impl PosteriorConfig {
     ) -> Result<(Mixture, RoundReport), PosteriorError> {
         let rng = |p: &str| purpose(seed, "final", p);
         let points = points(evaluations, weights, self, &mut rng("points"));
-        let model = ModelFit {
-            config: self,
-            models: self.models,
-            steps: None,
-            rng: &rng,
-            seed,
-            observe: &|expert, fold, progress| {
-                (watch.observe)(Event::Training {
-                    round,
-                    expert,
-                    fold,
-                    progress,
-                })
-            },
-            shelf: watch.shelf,
-        }
-        .run(&points)?;
+        let model = self.model(&points, (self.models, None), &rng, (round, seed), watch)?;
         let report = report(evaluations, weights, points.weights.len());
         let (q, report) = with_model(report, model);
         tell(

@@ -313,7 +313,7 @@ impl ConditionalFlow {
     /// `- sum_i w_i ln q(theta_i | y_i) / n`.
     ///
     /// # Errors
-    /// Settings or data that cannot be used, and a loss that is not finite; the parameters are then those of the best evaluation so far.
+    /// As of [`crate::Flow::fit`].
     pub fn fit(
         &mut self,
         train: ConditionalData<'_>,

@@ -42,17 +42,7 @@ pub fn write_all(
     let groups = groups(records);
     let mut figures = Vec::new();
     for (protocol, groups) in by_protocol(&groups) {
-        let mut add = |kind: &str, title: String, caption: String| {
-            let file = format!("{kind}_{protocol}.png");
-            let path = folder.join(&file);
-            figures.push(Figure {
-                file,
-                protocol: protocol.into(),
-                title,
-                caption,
-            });
-            path
-        };
+        let mut add = adder(folder, "", protocol, &mut figures);
         if groups[0].is_cross_fitted() {
             cross_fitted(&groups, &mut add)?;
         } else {
@@ -82,6 +72,26 @@ pub fn write_all(
 
 /// Gives the path for a kind of figure, title and caption.
 type Add<'a> = &'a mut dyn FnMut(&str, String, String) -> PathBuf;
+
+/// An [`Add`] for the figures of a protocol.
+pub(crate) fn adder(
+    folder: &Path,
+    prefix: &str,
+    protocol: &str,
+    figures: &mut Vec<Figure>,
+) -> impl FnMut(&str, String, String) -> PathBuf {
+    move |kind, title, caption| {
+        let file = format!("{prefix}{kind}_{protocol}.png");
+        let path = folder.join(&file);
+        figures.push(Figure {
+            file,
+            protocol: protocol.into(),
+            title,
+            caption,
+        });
+        path
+    }
+}
 
 fn single_split(groups: &[Group<'_>], add: Add<'_>) -> Result<()> {
     let path = add(

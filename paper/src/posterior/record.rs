@@ -72,16 +72,6 @@ impl Stamped for PosteriorFigure {
 }
 
 impl PosteriorRecord {
-    /// The value of a measure.
-    #[must_use]
-    pub fn get(&self, model: &str, metric: &str) -> Option<f64> {
-        let found = self
-            .metrics
-            .iter()
-            .find(|m| m.model == model && m.metric == metric);
-        found.map(|m| m.value)
-    }
-
     /// The mixture, its flows, and the base where it is an expert.
     #[must_use]
     pub fn models(&self) -> Vec<&str> {

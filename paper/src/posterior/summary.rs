@@ -2,6 +2,7 @@
 
 use super::record::PosteriorRecord;
 use crate::summary::Mean;
+use crate::work::Recorded;
 use datasets::posterior::Benchmark;
 
 /// The records of one protocol, benchmark, plan, base and budget: one for each seed.

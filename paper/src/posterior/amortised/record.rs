@@ -42,18 +42,6 @@ impl Recorded for AmortisedRecord {
     }
 }
 
-impl AmortisedRecord {
-    /// The value of a measure.
-    #[must_use]
-    pub fn get(&self, model: &str, metric: &str) -> Option<f64> {
-        let found = self
-            .metrics
-            .iter()
-            .find(|m| m.model == model && m.metric == metric);
-        found.map(|m| m.value)
-    }
-}
-
 /// Puts records in the order of tables.
 pub fn sort(records: &mut [AmortisedRecord]) {
     records.sort_by(|a, b| {

@@ -4,6 +4,7 @@ use super::record::AmortisedRecord;
 use crate::posterior::tables::{Titled, header};
 use crate::summary::Mean;
 use crate::table::{Cell, Table};
+use crate::work::Recorded;
 
 /// The records of one protocol, problem and variant: one for each seed.
 pub struct Arm<'a> {

@@ -10,7 +10,8 @@ pub use projections::{Projections, WINDOW, centre, pairs};
 use super::record::{PosteriorFigure, PosteriorRecord, rank};
 use super::summary::{Arm, arms, benchmarks, by_protocol, dim};
 use super::tables::{is_component_study, is_evaluation_study};
-use crate::figures::Figure;
+use crate::figures::{Figure, adder};
+use crate::work::Recorded;
 use anyhow::Result;
 use datasets::posterior::Benchmark;
 use plotters::style::RGBColor;
@@ -41,17 +42,7 @@ pub fn write_all(
     let arms = arms(records);
     let mut figures = Vec::new();
     for (protocol, arms) in by_protocol(&arms) {
-        let mut add = |kind: &str, title: String, caption: String| {
-            let file = format!("posterior_{kind}_{protocol}.png");
-            let path = folder.join(&file);
-            figures.push(Figure {
-                file,
-                protocol: protocol.into(),
-                title,
-                caption,
-            });
-            path
-        };
+        let mut add = adder(folder, "posterior_", protocol, &mut figures);
         for benchmark in benchmarks(&arms) {
             let shown = shown(protocol, benchmark, drawn);
             if shown.len() < 2 {
