@@ -109,6 +109,25 @@ fn a_saved_density_is_the_same_to_the_bit_and_its_file_too() {
 }
 
 #[test]
+fn far_out_the_density_is_small_and_never_no_number() {
+    let density = fitted(3);
+    let far = [1e10, 1e100, 1e154, 1e200, 1e300, f64::MAX];
+    let at = |place: f64| Mat::from_fn(1, 3, |_, j| [1.0, 0.5, place][j]);
+    for place in far.into_iter().flat_map(|v| [v, -v]) {
+        let x = at(place);
+        let log_prob = density.log_prob(x.as_ref())[0];
+        assert!(log_prob < -100.0, "{place}: {log_prob}");
+        let table = density.log_prob_table(x.as_ref());
+        assert!(table.row(0).iter().all(|l| *l < 0.0), "{place}: {table:?}");
+    }
+    // Others in the same call are what they are.
+    let x = Mat::from_fn(3, 3, |i, j| [1.0, 0.5, [0.3, f64::MAX, f64::NAN][i]][j]);
+    let all = density.log_prob(x.as_ref());
+    assert_eq!(all[0], density.log_prob(at(0.3).as_ref())[0]);
+    assert!(all[0].is_finite() && all[2].is_nan());
+}
+
+#[test]
 fn the_arrays_have_names_and_shapes_that_mean_something() {
     let bytes = fitted(3).to_bytes().unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();

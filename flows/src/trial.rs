@@ -50,8 +50,8 @@ pub fn try_log_prob(
         let centre = draws[(0, j)];
         centre + 3.0 * (draws[(i, j)] - centre)
     });
-    let about_zero = Mat::from_fn(n, d, |i, j| [0.0, 0.5, -1.0, 3.0, -20.0][(i + j) % 5]);
-    for x in [draws, mixed.as_ref(), farther.as_ref(), about_zero.as_ref()] {
+    let zero = about_zero(n, d);
+    for x in [draws, mixed.as_ref(), farther.as_ref(), zero.as_ref()] {
         let l = log_prob(x)
             .into_iter()
             .find(|l| l.is_nan() || *l == f64::INFINITY);
@@ -62,8 +62,16 @@ pub fn try_log_prob(
     Ok(())
 }
 
+/// Values that whoever asks a model without knowing its units may begin with.
+pub(crate) const ABOUT_ZERO: [f64; 5] = [0.0, 0.5, -1.0, 3.0, -20.0];
+
+/// n rows of d such values.
+pub(crate) fn about_zero(n: usize, d: usize) -> Mat<f64> {
+    Mat::from_fn(n, d, |i, j| ABOUT_ZERO[(i + j) % ABOUT_ZERO.len()])
+}
+
 #[cfg(test)]
-mod about_zero {
+mod tests {
     use super::*;
 
     #[test]

@@ -253,3 +253,34 @@ fn numbers_beyond_the_arithmetic_are_refused_though_each_is_finite() {
     let reason = Flow::from_bytes(&file).unwrap_err();
     assert!(reason.contains("damaged numbers"), "{reason}");
 }
+
+/// The numbers of one array of a file, changed.
+fn with_numbers(file: &[u8], array: &str, change: impl Fn(usize) -> Option<f64>) -> Vec<u8> {
+    let size = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    let tensors = safetensors::SafeTensors::deserialize(file).unwrap();
+    let data = tensors.tensor(array).unwrap().data();
+    let start = data.as_ptr().addr() - file.as_ptr().addr();
+    assert!(start >= 8 + size);
+    let mut file = file.to_vec();
+    for (i, number) in file[start..start + data.len()]
+        .chunks_exact_mut(8)
+        .enumerate()
+    {
+        if let Some(v) = change(i) {
+            number.copy_from_slice(&v.to_le_bytes());
+        }
+    }
+    file
+}
+
+/// Found by fuzzing: contexts are standardised by 1e-143, so that those about zero come out near 1e143, and a weight of 1e150 meets them.
+#[test]
+fn a_conditional_flow_must_work_about_contexts_of_zero() {
+    for file in conditional_flows() {
+        let file = with_numbers(&file, "context_scale", |_| Some(5e-143));
+        let file = with_numbers(&file, "context_shift", |_| Some(7e-67));
+        let file = with_numbers(&file, "params", |i| (i % 7 == 3).then_some(1e150));
+        let reason = ConditionalFlow::from_bytes(&file).unwrap_err();
+        assert!(reason.contains("damaged numbers"), "{reason}");
+    }
+}

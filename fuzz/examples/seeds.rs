@@ -328,7 +328,11 @@ fn units(corpus: &Corpus) -> Result<()> {
     for e in &settings.experts {
         let go_on = &mut |_: amf::Progress| ControlFlow::Continue(());
         let fitted = e.kind.fit(train, valid, &|p| stream(1, p), go_on)?;
-        corpus.write("unit", &e.name, fitted.to_bytes().context("it can be saved")?)?;
+        corpus.write(
+            "unit",
+            &e.name,
+            fitted.to_bytes().context("it can be saved")?,
+        )?;
     }
     for most in 1..6 {
         let shelf = store::Memory::default();

@@ -21,8 +21,8 @@ pub use support::{Column, Support, suggested_support};
 
 use crate::archive::{Description, NotSavable, Writer};
 use crate::experts::Expert;
-use crate::mixture::Mixture;
-use autodiff::matrix::col_mut;
+use crate::mixture::{Mixture, mixture_log_prob};
+use autodiff::matrix::{col_mut, select_rows};
 use autodiff::random::Pcg64;
 use faer::prelude::*;
 
@@ -61,14 +61,14 @@ impl Density {
         &self.report
     }
 
-    /// `ln q_k(x_n)` of the rows (n) under the experts (K), nats.
+    /// `ln q_k(x_n)` of the rows (n) under the experts (K), nats. Minus infinity also where a row is so far out that the arithmetic overflows.
     ///
     /// # Panics
     /// If x has another number of columns.
     #[must_use]
     pub fn log_prob_table(&self, x: MatRef<'_, f64>) -> Mat<f64> {
         let (u, log_det) = self.enter(x);
-        let mut table = self.mixture.log_prob_table(u.as_ref());
+        let mut table = self.within_arithmetic(u.as_ref());
         for k in 0..table.ncols() {
             add_log_det(col_mut(table.as_mut(), k), &log_det);
         }
@@ -83,6 +83,20 @@ impl Density {
     pub fn sample_expert(&self, expert: usize, n: usize, rng: &mut Pcg64) -> Mat<f64> {
         let u = self.mixture.experts()[expert].sample(n, rng);
         support::from_line(&self.columns, u)
+    }
+
+    /// The table of log-densities on the whole line. Beyond 1e150 squares overflow, and infinity less infinity is no number; the density there is smaller
+    /// than any number. Rows that hold NaN have NaN.
+    fn within_arithmetic(&self, u: MatRef<'_, f64>) -> Mat<f64> {
+        let mut table = self.mixture.log_prob_table(u);
+        for k in 0..table.ncols() {
+            for (i, l) in col_mut(table.as_mut(), k).iter_mut().enumerate() {
+                if l.is_nan() && !u.row(i).iter().any(|v| v.is_nan()) {
+                    *l = f64::NEG_INFINITY;
+                }
+            }
+        }
+        table
     }
 
     fn enter(&self, x: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
@@ -106,6 +120,13 @@ impl Expert for Density {
     fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
         let (u, log_det) = self.enter(x);
         let mut out = self.mixture.log_prob(u.as_ref());
+        let far: Vec<usize> = (0..out.len()).filter(|&i| out[i].is_nan()).collect();
+        if !far.is_empty() {
+            // Without the experts whose arithmetic overflows there.
+            let table = self.within_arithmetic(select_rows(u.as_ref(), &far).as_ref());
+            let log_q = mixture_log_prob(table.as_ref(), self.mixture.weights());
+            far.iter().zip(log_q).for_each(|(&i, l)| out[i] = l);
+        }
         add_log_det(&mut out, &log_det);
         out
     }

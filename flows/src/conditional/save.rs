@@ -5,7 +5,7 @@ use crate::architecture::LayerSpec;
 use crate::archive::{self, Archive, FORMAT};
 use crate::base::Base;
 use crate::flow::FlowError;
-use crate::trial::{TRIAL_DRAWS, try_out};
+use crate::trial::{self, TRIAL_DRAWS, try_out};
 use autodiff::checked::one_line;
 use autodiff::random::stream;
 use serde::{Deserialize, Serialize};
@@ -89,14 +89,22 @@ impl ConditionalFlow {
             .map_err(|e| e.to_string())?;
         archive::check_params(&params, flow.stack.num_params())?;
         flow.params = params;
-        // At the centre of the contexts, and away from it.
-        let (shift, scale) = flow.contexts.parts();
-        for away in [0.0, 1.0, -2.0] {
-            let at = shift.iter().zip(scale).map(|(m, s)| m + away * s);
-            let context: Vec<f64> = at.collect();
+        for context in flow.trial_contexts() {
             let draws = flow.sample_given(&context, TRIAL_DRAWS, &mut stream(0, "archive"));
             try_out(draws.as_ref(), |x| flow.log_prob_given(x, &context))?;
         }
         Ok(flow)
+    }
+
+    /// At the centre of the contexts and away from it; and about zero, wherever the centre is.
+    fn trial_contexts(&self) -> Vec<Vec<f64>> {
+        let (shift, scale) = self.contexts.parts();
+        let own = [0.0, 1.0, -2.0].map(|away| {
+            let at = shift.iter().zip(scale).map(|(m, s)| m + away * s);
+            at.collect()
+        });
+        let zero = trial::about_zero(trial::ABOUT_ZERO.len(), self.context_dim());
+        let rows = (0..zero.nrows()).map(|i| zero.row(i).iter().copied().collect());
+        own.into_iter().chain(rows).collect()
     }
 }
