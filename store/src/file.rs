@@ -77,10 +77,11 @@ pub(crate) fn write_and(wait: Wait, path: &Path, contents: &[u8]) -> Result<(), 
             _ => Error::Write { path, source },
         }
     };
-    // Somebody may sweep the file up between its making and its lock, or remove an empty folder: then it is made anew.
+    // Somebody may sweep the file up between its making and its lock, or remove an empty folder; a process of the same number, on another machine or in
+    // another container, may be writing, or have been killed while it was: then it is made anew, under the next name.
     for _ in 0..8 {
         match attempt(wait, path, contents) {
-            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {}
             done => return done.map_err(failed),
         }
     }
@@ -92,10 +93,16 @@ fn attempt(wait: Wait, path: &Path, contents: &[u8]) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     let beside = beside(path);
-    let mut file = OpenOptions::new()
+    let mut options = OpenOptions::new();
+    let mut file = options
         .write(true)
         .create_new(true)
-        .open(&beside)?;
+        .open(&beside)
+        .inspect_err(|e| {
+            if e.kind() == ErrorKind::AlreadyExists && is_abandoned(&beside) {
+                let _ = std::fs::remove_file(&beside);
+            }
+        })?;
     // Where the file system knows no locks nothing is ever swept up.
     let _ = file.try_lock();
     let done = file
@@ -113,8 +120,12 @@ fn attempt(wait: Wait, path: &Path, contents: &[u8]) -> io::Result<()> {
 
 /// A name of its own for each writing.
 fn beside(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    beside_as(path, COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+fn beside_as(path: &Path, count: u64) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}-{count}{PARTIAL}", std::process::id()));
     PathBuf::from(name)
@@ -195,6 +206,25 @@ mod tests {
             std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
             1
         );
+    }
+
+    #[test]
+    fn processes_of_the_same_number_are_out_of_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model");
+        // The next names, some of a killed process, one of one that is at work elsewhere.
+        let next: Vec<PathBuf> = {
+            let first = COUNT.load(Ordering::Relaxed);
+            (first..first + 4).map(|n| beside_as(&path, n)).collect()
+        };
+        next.iter().for_each(|p| std::fs::write(p, "half").unwrap());
+        let writer = File::open(&next[1]).unwrap();
+        writer.try_lock().unwrap();
+        for _ in 0..4 {
+            write(&path, b"whole").unwrap();
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+        assert!(next[1].exists());
     }
 
     #[test]
