@@ -194,6 +194,34 @@ fn conditional_fits_go_on_as_well() {
     assert_eq!(run(&shelf, 100), whole);
 }
 
+/// Once in each epoch the loss is a hundred thousand times that of the others.
+#[test]
+fn one_far_point_is_no_divergence() {
+    let mut x = points(200, "train");
+    x[(17, 0)] = 1e5;
+    let config = FitConfig {
+        batch: Batch::Size(20),
+        patience: Some(1000),
+        ..settings(400)
+    };
+    let mut flow = new_flow();
+    let v = points(100, "valid");
+    let valid = || Data::new(v.as_ref());
+    let start = valid().mean_nll(&flow.log_prob(v.as_ref()));
+    let report = flow.fit(
+        Data::new(x.as_ref()),
+        Some(valid()),
+        &config,
+        &mut stream(1, "batches"),
+        &mut |_, _| ControlFlow::Continue(()),
+    );
+    let report = report.unwrap();
+    let largest = report.history.iter().map(|e| e.train_nll);
+    assert!(largest.fold(0.0, f64::max) > 1e5);
+    assert_eq!(report.backoffs, []);
+    assert!(valid().mean_nll(&flow.log_prob(v.as_ref())) < start);
+}
+
 #[test]
 fn a_fit_that_diverges_goes_back_and_on_at_a_lower_rate() {
     let (x, v) = (points(200, "train"), points(100, "valid"));

@@ -254,6 +254,30 @@ fn numbers_beyond_the_arithmetic_are_refused_though_each_is_finite() {
     assert!(reason.contains("damaged numbers"), "{reason}");
 }
 
+#[test]
+fn counts_of_a_checkpoint_are_held_against_its_steps() {
+    let shelf = Memory::default();
+    let _ = fit(&shelf, 2);
+    let kept = shelf.kept();
+    let (_, sound) = kept.iter().next().unwrap();
+    for count in ["stale:", "losses:", "beyond:"] {
+        let from = format!("{count}0");
+        let text = String::from_utf8_lossy(sound);
+        let from = if text.contains(&from) {
+            from
+        } else {
+            format!("{count}1")
+        };
+        let file = with_header(sound, &from, &format!("{count}4294967295"));
+        let shelf = Planted {
+            bytes: &file,
+            refused: AtomicBool::new(false),
+        };
+        assert!(fit(&shelf, 4).1.is_ok());
+        assert!(shelf.refused.into_inner(), "{count}");
+    }
+}
+
 /// The numbers of one array of a file, changed.
 fn with_numbers(file: &[u8], array: &str, change: impl Fn(usize) -> Option<f64>) -> Vec<u8> {
     let size = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;

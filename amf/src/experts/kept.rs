@@ -12,7 +12,7 @@ use std::time::Duration;
 use store::{Event, Fingerprint, Shelf};
 
 /// Changes whenever the same settings and data give another expert: what is kept of another version is not used.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Key of the text in a unit's file.
 const KEY: &str = "expert";

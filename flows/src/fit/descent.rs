@@ -16,7 +16,7 @@ use std::time::Instant;
 use store::{Event, Fingerprint, Shelf};
 
 /// Changes whenever the same settings give another fit: what is kept of another version is not used.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// So many times a diverging fit backs off before it is given up.
 const BACKOFFS: usize = 5;
@@ -24,8 +24,14 @@ const BACKOFFS: usize = 5;
 /// What backing off multiplies the learning rate with.
 const SLOWER: f64 = 0.3;
 
-/// How much larger than at the first step (at least ten nats for each coordinate) a loss can be before the fit counts as diverging.
+/// How much larger than at the first step (at least ten nats for each coordinate) a loss is that looks like a diverging fit.
 const DIVERGED: f64 = 1e3;
+
+/// So many nats for each coordinate above the smallest loss on the way, a loss is one of a fit that has not come back.
+const FAR: f64 = 10.0;
+
+/// So many steps it has to come back: where a density is steep, a single point can make the loss of its batch huge, and the fit goes on all the same.
+const TO_COME_BACK: u32 = 50;
 
 /// A share of a batch with a tape and a gradient of its own.
 ///
@@ -236,14 +242,18 @@ impl Fit<'_> {
         self.config.patience.is_some_and(|p| state.stale >= p)
     }
 
-    /// Whether a loss is no number, or far beyond that of the first step.
-    fn diverges(&self, loss: f64, state: &State) -> bool {
-        let least = 10.0 * self.stack.dim as f64;
+    /// Whether a loss is no number, or was far beyond that of the first step some time ago, and no loss since has come back.
+    fn diverges(&self, loss: f64, state: &mut State) -> bool {
+        let far = FAR * self.stack.dim as f64;
         let limit = state
             .first_loss
-            .map_or(f64::INFINITY, |first| DIVERGED * first.abs().max(least));
-        // Also where the loss is no number.
-        !(loss.is_finite() && loss <= limit)
+            .map_or(f64::INFINITY, |first| DIVERGED * first.abs().max(far));
+        if loss + self.offset <= state.anchor_loss + far {
+            state.beyond = 0;
+        } else if loss > limit || state.beyond > 0 {
+            state.beyond += 1;
+        }
+        !loss.is_finite() || state.beyond >= TO_COME_BACK
     }
 
     /// Puts likelihoods into the history and keeps the parameters if they are the best ones; gives what is no number, if anything.
@@ -295,6 +305,7 @@ impl Fit<'_> {
         state.params.copy_from_slice(&state.anchor);
         state.adam = Adam::new(state.params.len(), self.config.adam);
         state.losses = (0.0, 0);
+        state.beyond = 0;
         state.report.backoffs.push(Backoff {
             step,
             learning_rate: self.config.learning_rate * state.rate,

@@ -111,8 +111,9 @@ impl Flow {
     /// evaluation are restored. `observe` is called after every step (with the evaluation, where there was one) and can end the fit. The standardisation is left as
     /// it is. The result depends on the data, the settings and `rng` alone, not on the number of threads.
     ///
-    /// A loss that is no number, or more than a thousand times that of the first step, sends the fit back to the parameters of the best
-    /// evaluation; it goes on without momentum and at three tenths of the learning rate, at most five times.
+    /// A loss that is no number sends the fit back to the parameters of the smallest training loss so far, and so does one of more than a thousand times that of
+    /// the first step, if in fifty steps none comes within ten nats for each coordinate of the smallest. The fit goes on without momentum and at three tenths of
+    /// the learning rate, at most five times.
     ///
     /// # Errors
     /// Settings or data that cannot be used, and a fit that diverges once more; the parameters are then those of the best evaluation so far.

@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub losses: (f64, u32),
     /// The loss of the first step.
     pub first_loss: Option<f64>,
+    /// Steps since the loss was far beyond it, and has not come back; zero otherwise.
+    pub beyond: u32,
     /// What backing off has made of the learning rate.
     pub rate: f64,
     pub adam: Adam,
@@ -45,6 +47,7 @@ struct Rest {
     format: u32,
     stale: usize,
     losses: u32,
+    beyond: u32,
     rng: Pcg64,
     next: usize,
     report: FitReport,
@@ -63,6 +66,7 @@ impl State {
             stale: 0,
             losses: (0.0, 0),
             first_loss: None,
+            beyond: 0,
             rate: 1.0,
             adam: Adam::new(params.len(), config.adam),
             rng: rng.clone(),
@@ -100,6 +104,7 @@ impl State {
             format: FORMAT,
             stale: self.stale,
             losses: self.losses.1,
+            beyond: self.beyond,
             rng: self.rng.clone(),
             next: self.next,
             report: self.report.clone(),
@@ -167,6 +172,7 @@ impl State {
             let numbers = vector("numbers", 7)?;
             state.best_nll = numbers[0];
             state.losses = (numbers[1], rest.losses);
+            state.beyond = rest.beyond;
             state.first_loss = Some(numbers[2]).filter(|v| !v.is_nan());
             state.rate = numbers[3];
             state.anchor = vector("anchor", params)?;
@@ -181,7 +187,10 @@ impl State {
             state.next = rest.next;
         }
         let finite = |values: &[f64]| values.iter().all(|v| v.is_finite());
-        let sound = state.report.steps <= config.steps
+        let steps = state.report.steps;
+        let counts = [state.stale, state.losses.1 as usize, state.beyond as usize];
+        let sound = steps <= config.steps
+            && counts.iter().all(|count| *count <= steps)
             && state.next <= state.order.len()
             && finite(&state.best)
             && finite(&state.anchor)
