@@ -200,6 +200,12 @@ pub(crate) fn read_folders<T: DeserializeOwned>(folder: &Path) -> Result<Vec<T>>
 /// The first that cannot be read.
 pub fn read_all(results: &Path) -> Result<Vec<Record>> {
     let mut records: Vec<Record> = read_folders(&results.join("records"))?;
+    sort(&mut records);
+    Ok(records)
+}
+
+/// Puts records in the order of tables.
+pub fn sort(records: &mut [Record]) {
     records.sort_by(|a, b| {
         let key = |r: &Record| {
             (
@@ -211,7 +217,6 @@ pub fn read_all(results: &Path) -> Result<Vec<Record>> {
         };
         key(a).cmp(&key(b))
     });
-    Ok(records)
 }
 
 impl Provenance {

@@ -35,6 +35,7 @@ impl Results {
     /// In the order of tables.
     #[must_use]
     pub fn sorted(mut self) -> Self {
+        record::sort(&mut self.mixtures);
         posterior::sort(&mut self.posteriors);
         amortised::sort(&mut self.amortised);
         self
