@@ -201,6 +201,11 @@ fn deep_settings_are_refused() {
     ));
 }
 
+fn normal_points(seed: u64) -> Mat<f64> {
+    let mut rng = stream(seed, "points");
+    Mat::from_fn(30, 2, |_, _| standard_normal(&mut rng))
+}
+
 /// Fitted experts as units of work.
 fn load_unit(bytes: &[u8]) -> bool {
     accepted(Fitted::from_bytes(bytes), |fitted| {
@@ -211,8 +216,7 @@ fn load_unit(bytes: &[u8]) -> bool {
 #[test]
 fn damaged_units() {
     let settings = CrossFit::parse(SETTINGS).unwrap();
-    let mut rng = stream(2, "points");
-    let x = Mat::from_fn(30, 2, |_, _| standard_normal(&mut rng));
+    let x = normal_points(2);
     let (train, valid) = x.split_at_row(20);
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
     let unit = |e: &NamedExpert| {
@@ -233,8 +237,7 @@ fn damaged_units() {
 #[test]
 fn widths_that_cannot_be_divided_by_are_refused() {
     let settings = CrossFit::parse(SETTINGS).unwrap();
-    let mut rng = stream(3, "points");
-    let x = Mat::from_fn(30, 2, |_, _| standard_normal(&mut rng));
+    let x = normal_points(3);
     let (train, valid) = x.split_at_row(20);
     for (name, array) in [
         ("rbig", "scale"),
