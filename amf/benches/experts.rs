@@ -3,10 +3,10 @@
 mod common;
 
 use amf::Source;
-use autodiff::random::stream;
 use common::{STACKING, curved, log_density_table, smooth_rbig};
 use divan::Bencher;
 use faer::Mat;
+use numerics::random::stream;
 use rbig::{Rbig, RbigConfig};
 
 fn main() {

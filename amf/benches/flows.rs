@@ -6,11 +6,11 @@
 
 mod common;
 
-use autodiff::random::stream;
 use common::{Products, curved, fit_config, flow, points, train, with_threads};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use flows::Batch;
+use numerics::random::stream;
 
 fn main() {
     divan::main();

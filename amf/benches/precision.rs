@@ -2,8 +2,8 @@
 //!
 //! `cargo bench -p amf --bench precision`. docs/performance.md draws the conclusion.
 
-use autodiff::random::{standard_normal, stream};
 use divan::{Bencher, black_box};
+use numerics::random::{standard_normal, stream};
 
 fn main() {
     divan::main();

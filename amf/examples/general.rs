@@ -7,18 +7,18 @@
 
 use amf::experts::{Components, GaussianMixtureExpert, KdeExpert};
 use amf::{CrossFit, Expert, ExpertConfig};
-use autodiff::math::{exp, mean_and_standard_error};
-use autodiff::random::{permutation, standard_normal, stream};
 use datasets::chains::{effective_size, r_hat};
 use datasets::eight_schools;
 use datasets::hamiltonian::Hamiltonian;
 use datasets::multivariate::Multivariate;
-use datasets::table::write_csv;
 use faer::Mat;
 use flows::{Data, EmConfig};
+use numerics::math::{exp, mean_and_standard_error};
+use numerics::random::{permutation, standard_normal, stream};
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::time::Instant;
+use tables::write_csv;
 
 const TEST: usize = 10_000;
 const SCHOOLS: &str = "eight_schools";

@@ -11,10 +11,10 @@ mod common;
 
 use amf::Source;
 use amf::metrics::TargetSet;
-use autodiff::matrix::col;
-use autodiff::random::stream;
 use common::{STACKING, architecture, curved, fit_config, log_density_table, smooth_rbig, train};
 use flows::{Activation, Architecture, Batch, Flow, Standardise};
+use numerics::matrix::col;
+use numerics::random::stream;
 use rbig::{Rbig, RbigConfig};
 
 fn main() {

@@ -14,10 +14,10 @@ use amf::posterior::{
     FlowSettings, Frame, Means, PosteriorBase, PosteriorConfig, Proposal, Refinement, Tails,
     log_evidence,
 };
-use autodiff::random::stream;
 use autodiff::{AdamConfig, Schedule};
 use datasets::posterior::{Benchmark, ExactPosterior, SignDegenerate};
 use flows::{Architecture, Batch, ConditionalData, EmConfig, FitConfig};
+use numerics::random::stream;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Instant;

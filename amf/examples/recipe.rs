@@ -5,10 +5,10 @@
 
 use amf::metrics::kl_exact;
 use amf::{CrossFit, CrossFitted, Expert, MixtureAware, Progress, Source, Watch, log_prob_table};
-use autodiff::math::mean_and_standard_error;
-use autodiff::random::stream;
 use datasets::Family;
 use flows::Data;
+use numerics::math::mean_and_standard_error;
+use numerics::random::stream;
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::time::Instant;

@@ -9,14 +9,14 @@
 mod common;
 
 use amf::Source;
-use autodiff::math::ln;
-use autodiff::random::stream;
 use common::{
     STACKING, curved, fit_config, flow, log_density_table, median, seconds, smooth_rbig, train,
     with_threads,
 };
 use faer::Mat;
 use flows::Batch;
+use numerics::math::ln;
+use numerics::random::stream;
 use rbig::{Rbig, RbigConfig};
 use std::hint::black_box;
 use std::process::Command;

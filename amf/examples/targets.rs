@@ -10,12 +10,12 @@ mod common;
 
 use amf::Source;
 use amf::metrics::{TargetKde, TargetMmd, wasserstein2};
-use autodiff::random::stream;
 use common::{
     Products, STACKING, curved, fit_config, flow, log_density_table, matmul_rate, median, points,
     seconds, smooth_rbig, train, width,
 };
 use flows::{Batch, Flow};
+use numerics::random::stream;
 use rayon::ThreadPool;
 use rbig::{Rbig, RbigConfig};
 use std::hint::black_box;

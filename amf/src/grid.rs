@@ -1,9 +1,9 @@
 //! Columns of counts or of rounded values: atoms, which have no density until they are spread over their cells.
 
 use crate::Support;
-use autodiff::matrix::col_mut;
-use autodiff::random::{Pcg64, uniform};
 use faer::prelude::*;
+use numerics::matrix::col_mut;
+use numerics::random::{Pcg64, uniform};
 
 /// Values count as repeated when there are so many rows for each.
 const ROWS_FOR_EACH: usize = 2;
@@ -129,7 +129,7 @@ pub(crate) fn spread(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, stream};
+    use numerics::random::{standard_normal, stream};
 
     #[test]
     fn grids_are_found_and_chains_that_stand_still_are_none() {

@@ -2,11 +2,11 @@
 
 use crate::archive::{self, Description, NotSavable, Writer};
 use crate::experts::Expert;
-use autodiff::math::{LN_2PI, exp, ln, ln_sum_exp, sum};
-use autodiff::matrix::col;
-use autodiff::random::{Pcg64, categorical, fill_standard_normal};
 use faer::prelude::*;
 use flows::{Data, EmConfig, EmError, GaussianMixture};
+use numerics::math::{LN_2PI, exp, ln, ln_sum_exp, sum};
+use numerics::matrix::col;
+use numerics::random::{Pcg64, categorical, fill_standard_normal};
 use rayon::prelude::*;
 
 /// The most points over which the bandwidth is cross-validated: the work grows with their square.
@@ -102,7 +102,7 @@ impl Kde {
         let n = self.white.nrows();
         let step = n.div_ceil(MOST);
         let rows: Vec<usize> = (0..n).step_by(step).collect();
-        let part = autodiff::matrix::select_rows(self.white.as_ref(), &rows);
+        let part = numerics::matrix::select_rows(self.white.as_ref(), &rows);
         let weights: Vec<f64> = rows.iter().map(|&i| self.weights[i]).collect();
         let total = sum(&weights);
         // Fewer points ask for a wider kernel: h ~ n^(-1/(d+4)).
@@ -242,7 +242,7 @@ impl Expert for Kde {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, stream};
+    use numerics::random::{standard_normal, stream};
 
     #[test]
     fn density_is_normalised_and_close_to_a_normal() {

@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use amf::{Column, CrossFit, Density, Draws, Expert};
-//! use autodiff::random::{standard_normal, stream};
+//! use numerics::random::{standard_normal, stream};
 //! use std::ops::ControlFlow;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,7 +38,7 @@
 //!
 //! ```
 //! use amf::{Column, CrossFit, Draws, Expert};
-//! use autodiff::random::{standard_normal, stream};
+//! use numerics::random::{standard_normal, stream};
 //! use std::ops::ControlFlow;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

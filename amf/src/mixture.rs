@@ -3,10 +3,10 @@
 use crate::archive::{self, Description, NotSavable, Writer};
 use crate::experts::Expert;
 use crate::weights::n_eff;
-use autodiff::math::{ln, ln_sum_exp};
-use autodiff::matrix::col_mut;
-use autodiff::random::{Pcg64, categorical};
 use faer::prelude::*;
+use numerics::math::{ln, ln_sum_exp};
+use numerics::matrix::col_mut;
+use numerics::random::{Pcg64, categorical};
 
 /// `q(x) = sum_k pi_k q_k(x)` with global weights on the simplex.
 pub struct Mixture {
@@ -166,8 +166,8 @@ impl Expert for Mixture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::{exp, normal_log_pdf};
-    use autodiff::random::{standard_normal, stream};
+    use numerics::math::{exp, normal_log_pdf};
+    use numerics::random::{standard_normal, stream};
 
     struct Normal(f64);
 

@@ -3,10 +3,10 @@
 use crate::cross_fit::{CrossFit, CrossFitError, CrossFitted, PartModel, Watch};
 use crate::experts::Expert;
 use crate::mixture::log_prob_table;
-use autodiff::math::{exp, ln, ln_sum_exp};
-use autodiff::matrix::select_rows;
 use faer::prelude::*;
 use flows::Data;
+use numerics::math::{exp, ln, ln_sum_exp};
+use numerics::matrix::select_rows;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 #[serde(deny_unknown_fields)]
 pub struct MixtureAware {
     /// Rounds of refitting.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub rounds: usize,
     /// The knob s, below 1: above 0 the mutual information earns a bonus (experts specialise, towards one expert for each point), below 0 it
     /// pays a penalty (every expert keeps to all points), 0 is expectation-maximisation.
@@ -82,8 +82,8 @@ pub fn mutual_information(r: MatRef<'_, f64>) -> f64 {
     let n = r.nrows() as f64;
     let mut total = 0.0;
     for k in 0..r.ncols() {
-        let column = autodiff::matrix::col(r, k);
-        let mean = autodiff::math::sum(column) / n;
+        let column = numerics::matrix::col(r, k);
+        let mean = numerics::math::sum(column) / n;
         let terms = column.iter().filter(|v| **v > 0.0);
         total += terms.map(|&v| v * ln(v / mean)).sum::<f64>() / n;
     }
@@ -122,7 +122,7 @@ impl CrossFit {
             .par_iter()
             .map(|&(e, p)| {
                 let part = &fitted.parts[p];
-                let own = autodiff::matrix::col(emphasis[p].as_ref(), e);
+                let own = numerics::matrix::col(emphasis[p].as_ref(), e);
                 if effective(&own[..part.validation]) < FEWEST / 4.0
                     || effective(&own[part.validation..]) < FEWEST
                 {
@@ -145,9 +145,9 @@ impl CrossFit {
 
 /// `(sum w)^2 / sum w^2`.
 fn effective(w: &[f64]) -> f64 {
-    let squares = autodiff::math::dot(w, w);
+    let squares = numerics::math::dot(w, w);
     if squares > 0.0 {
-        autodiff::math::sum(w) * autodiff::math::sum(w) / squares
+        numerics::math::sum(w) * numerics::math::sum(w) / squares
     } else {
         0.0
     }
@@ -171,7 +171,7 @@ mod tests {
             (r[(0, 0)], mutual_information(r.as_ref()))
         };
         let (plain, soft, hard) = (at(0.0), at(-3.0), at(0.99));
-        assert!((plain.0 - 1.0 / (1.0 + autodiff::math::exp(-1.0))).abs() < 1e-12);
+        assert!((plain.0 - 1.0 / (1.0 + numerics::math::exp(-1.0))).abs() < 1e-12);
         assert!(soft.1 < plain.1 && plain.1 < hard.1);
         assert!((hard.1 - std::f64::consts::LN_2).abs() < 1e-6);
         let bad = MixtureAware {

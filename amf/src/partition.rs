@@ -1,6 +1,6 @@
 //! Which points are held out from which models.
 
-use autodiff::random::{permutation, stream};
+use numerics::random::{permutation, stream};
 use serde::{Deserialize, Serialize};
 
 /// Repeated K-fold partition of the points.
@@ -11,10 +11,10 @@ pub struct Partition {
     pub folds: usize,
     /// Independent partitions into folds. With more than one, each point's out-of-fold density is an average over so many models, nearer to
     /// the average over all models that the final expert is.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub repeats: usize,
     /// Share of each fold's complement that stops training early.
-    #[serde(deserialize_with = "autodiff::checked::share")]
+    #[serde(deserialize_with = "numerics::checked::share")]
     pub validation: f64,
     /// Data sets of more points are partitioned once: there is less to average, and the time is better spent on the fits.
     pub repeats_up_to: usize,

@@ -1,7 +1,7 @@
 //! Settings of cross-fitting as people write them down.
 
 use crate::cross_fit::CrossFit;
-use autodiff::checked::one_line;
+use numerics::checked::one_line;
 
 impl CrossFit {
     /// Reads and checks settings in RON.

@@ -1,9 +1,9 @@
 //! Stage 2: global weights from the experts' likelihoods.
 
-use autodiff::math::{dot, exp, ln, ln_sum_exp, sum};
-use autodiff::matrix::{col, col_mut};
-use autodiff::random::{permutation, stream};
 use faer::prelude::*;
+use numerics::math::{dot, exp, ln, ln_sum_exp, sum};
+use numerics::matrix::{col, col_mut};
+use numerics::random::{permutation, stream};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -17,35 +17,35 @@ pub enum WeightRule {
     /// It is a moving average of one value for each step, so steps whose share in the end is below 2^-60 are not computed.
     MovingAverage {
         /// Share of the old weights, in [0, 1).
-        #[serde(deserialize_with = "autodiff::checked::share")]
+        #[serde(deserialize_with = "numerics::checked::share")]
         decay: f64,
         /// Number of steps.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         steps: usize,
         /// Points of one step.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         batch: usize,
     },
     /// The authors' later rule: responsibilities `r_nk = softmax_k((ln q_k(x_n) + ln pi_k) / temperature)`, averaged over the batch,
     /// smoothed `(1 - smoothing) r + smoothing / K`, then `pi <- decay pi + (1 - decay) r`, floored and renormalised.
     SimplexMovingAverage {
         /// Share of the old weights, in [0, 1).
-        #[serde(deserialize_with = "autodiff::checked::share")]
+        #[serde(deserialize_with = "numerics::checked::share")]
         decay: f64,
         /// Number of steps.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         steps: usize,
         /// Points of one step.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         batch: usize,
         /// Above 1 flattens the responsibilities.
-        #[serde(deserialize_with = "autodiff::checked::positive")]
+        #[serde(deserialize_with = "numerics::checked::positive")]
         temperature: f64,
         /// Share of uniform weights mixed into the responsibilities.
-        #[serde(deserialize_with = "autodiff::checked::share")]
+        #[serde(deserialize_with = "numerics::checked::share")]
         smoothing: f64,
         /// The smallest weight.
-        #[serde(deserialize_with = "autodiff::checked::share")]
+        #[serde(deserialize_with = "numerics::checked::share")]
         floor: f64,
     },
     /// Log-score stacking: maximises `mean_n ln sum_k pi_k q_k(x_n)` over the simplex, by EM (`pi_k <- pi_k g_k`,
@@ -53,13 +53,13 @@ pub enum WeightRule {
     /// `max_k g_k - 1` bounds what is left to gain: iteration ends when that certificate is below `tolerance`.
     Stacking {
         /// The largest certificate, nats.
-        #[serde(deserialize_with = "autodiff::checked::positive")]
+        #[serde(deserialize_with = "numerics::checked::positive")]
         tolerance: f64,
         /// The most iterations, EM and Newton together.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         max_iterations: usize,
         /// Points drawn when the source gives fresh draws.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         batch: usize,
     },
     /// Stacking among the experts that are not clearly worse than the best: one whose mean log-density is below the best one's by more than
@@ -68,16 +68,16 @@ pub enum WeightRule {
     /// The certificate is that of the experts that remain.
     ScreenedStacking {
         /// How many standard errors are clear.
-        #[serde(deserialize_with = "autodiff::checked::positive")]
+        #[serde(deserialize_with = "numerics::checked::positive")]
         standard_errors: f64,
         /// The largest certificate, nats.
-        #[serde(deserialize_with = "autodiff::checked::positive")]
+        #[serde(deserialize_with = "numerics::checked::positive")]
         tolerance: f64,
         /// The most iterations, EM and Newton together.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         max_iterations: usize,
         /// Points drawn when the source gives fresh draws.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         batch: usize,
     },
 }
@@ -369,7 +369,7 @@ fn first_step_that_counts(decay: f64, steps: usize) -> usize {
 /// Hands out batches, fresh or from a table.
 struct Batches<'a> {
     source: &'a Source<'a>,
-    rng: autodiff::random::Pcg64,
+    rng: numerics::random::Pcg64,
     order: Vec<usize>,
     next: usize,
 }
@@ -407,7 +407,7 @@ impl<'a> Batches<'a> {
                 let weights: Option<Vec<f64>> =
                     weights.map(|w| ids.iter().map(|&i| w[i]).collect());
                 Points::new(
-                    autodiff::matrix::select_rows(*table, ids),
+                    numerics::matrix::select_rows(*table, ids),
                     weights.as_deref(),
                 )
             }
@@ -534,7 +534,7 @@ impl Points {
                 return Ok(false);
             }
             let weights: Vec<f64> = rest.iter().map(|&i| self.weights[i]).collect();
-            let table = autodiff::matrix::select_rows(self.log.as_ref(), &rest);
+            let table = numerics::matrix::select_rows(self.log.as_ref(), &rest);
             let all = Self::new(table, Some(&weights))?;
             let (with, _) = stack(&all);
             let (without, _) = stack(&all.among(some)?);
@@ -797,7 +797,7 @@ fn solve_positive_definite(mut a: Vec<f64>, mut b: Vec<f64>) -> Option<Vec<f64>>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, uniform};
+    use numerics::random::{standard_normal, uniform};
 
     fn table(n: usize, k: usize, seed: u64) -> Mat<f64> {
         let mut rng = stream(seed, "table");
@@ -974,7 +974,7 @@ mod tests {
         let t = table(60, 3, 5);
         let w: Vec<f64> = (0..60).map(|i| f64::from(i % 3)).collect();
         let ids: Vec<usize> = (0..60).flat_map(|i| vec![i; i % 3]).collect();
-        let repeated = autodiff::matrix::select_rows(t.as_ref(), &ids);
+        let repeated = numerics::matrix::select_rows(t.as_ref(), &ids);
         let a = STACKING
             .learn(
                 &Source::HeldOut {

@@ -1,9 +1,9 @@
 //! The built `amf` binary: files of all kinds through fit, sample, log-prob, evaluate and info, and every misuse refused on one line.
 
 use amf::{Density, Expert};
-use autodiff::math::exp;
-use autodiff::random::{standard_normal, stream};
 use faer::Mat;
+use numerics::math::exp;
+use numerics::random::{standard_normal, stream};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use tempfile::TempDir;

@@ -5,10 +5,10 @@ use amf::{
     CrossFit, CrossFitted, Expert, ExpertConfig, MixtureAware, NamedExpert, Partition, Progress,
     WeightRule,
 };
-use autodiff::random::stream;
 use datasets::Family;
 use faer::prelude::*;
 use flows::{Data, EmConfig};
+use numerics::random::stream;
 use std::ops::ControlFlow;
 
 fn go(_: usize, _: usize, _: Progress) -> ControlFlow<()> {
@@ -83,10 +83,10 @@ fn a_held_out_point_moves_no_model_that_holds_it_out() {
             .zip(models)
             .filter(|(part, _)| part.held_out.contains(&moved));
         let densities: Vec<f64> = blind
-            .map(|(_, m)| autodiff::math::exp(m.log_prob(at)[0]))
+            .map(|(_, m)| numerics::math::exp(m.log_prob(at)[0]))
             .collect();
         assert_eq!(densities.len(), 2);
-        let mean = autodiff::math::ln(densities.iter().sum::<f64>() / 2.0);
+        let mean = numerics::math::ln(densities.iter().sum::<f64>() / 2.0);
         assert!((after.out_of_fold[(row, k)] - mean).abs() < 1e-12);
     }
 }
@@ -106,7 +106,7 @@ fn larger_data_get_fewer_models_and_the_mixture_stays_a_density() {
             lo + step * ((if j == 0 { i % side } else { i / side }) as f64 + 0.5)
         });
         let log_q = found.mixture.log_prob(grid.as_ref());
-        let mass: f64 = log_q.iter().map(|l| autodiff::math::exp(*l)).sum::<f64>() * step * step;
+        let mass: f64 = log_q.iter().map(|l| numerics::math::exp(*l)).sum::<f64>() * step * step;
         assert!((mass - 1.0).abs() < 5e-3, "{mass}");
     }
 }

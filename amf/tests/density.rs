@@ -2,10 +2,10 @@
 
 use amf::archive::{NotSavable, Writer};
 use amf::{Column, CrossFit, Density, DensityError, Draws, Expert, Kde, Mixture, Step, Support};
-use autodiff::math::{exp, ln, sum};
-use autodiff::random::{Pcg64, standard_normal, stream, uniform};
 use faer::prelude::*;
 use flows::{Data, EmConfig, GaussianMixture};
+use numerics::math::{exp, ln, sum};
+use numerics::random::{Pcg64, standard_normal, stream, uniform};
 use proptest::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
@@ -292,7 +292,7 @@ fn bounded_densities_integrate_to_one_and_vanish_outside() {
     let exact: Vec<f64> = (0..400)
         .map(|i| {
             let (v, z) = (x[(i, 0)], ln(x[(i, 0)] / (1.0 - x[(i, 0)])));
-            let log_p = autodiff::math::normal_log_pdf(z / 2.0) - ln(2.0) - ln(v) - ln(1.0 - v);
+            let log_p = numerics::math::normal_log_pdf(z / 2.0) - ln(2.0) - ln(v) - ln(1.0 - v);
             -log_p
         })
         .collect();
@@ -358,7 +358,7 @@ fn weighted_draws_are_fitted_as_the_law_they_stand_for() {
     let found = report.weights.unwrap();
     assert!((800.0..2500.0).contains(&found.ess) && found.pareto_k.unwrap() < 0.7);
     // Entropy of a unit normal.
-    let entropy = 0.5 * (1.0 + autodiff::math::LN_2PI);
+    let entropy = 0.5 * (1.0 + numerics::math::LN_2PI);
     let score = report.mixture;
     assert!(
         (score.value - entropy).abs() < 4.0 * score.standard_error + 0.02,

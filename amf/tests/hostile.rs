@@ -2,12 +2,12 @@
 
 use amf::archive::{Reader, Writer, read_expert};
 use amf::{Column, CrossFit, Density, Draws, Expert, Fitted, NamedExpert};
-use autodiff::random::{standard_normal, stream};
 use faer::Mat;
 use flows::Data;
-use hostile::{Trial, accepted, loads};
+use numerics::random::{standard_normal, stream};
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
+use testing::{Trial, accepted, loads};
 
 const CASES: usize = 100_000;
 
@@ -96,7 +96,7 @@ fn damaged_densities() {
     let sound: Vec<Vec<u8>> = DENSITIES.iter().map(|d| d.to_bytes().unwrap()).collect();
     let trial = Trial {
         sound: &sound,
-        mutation: hostile::tensors,
+        mutation: testing::tensors,
         cases: CASES,
     };
     trial.run("densities", load_density);
@@ -110,7 +110,7 @@ fn damaged_experts() {
         .collect();
     let trial = Trial {
         sound: &sound,
-        mutation: hostile::tensors,
+        mutation: testing::tensors,
         cases: CASES,
     };
     trial.run("experts", load_expert);
@@ -120,7 +120,7 @@ fn damaged_experts() {
 fn damaged_settings() {
     let trial = Trial {
         sound: &[SETTINGS.into()],
-        mutation: hostile::text,
+        mutation: testing::text,
         cases: CASES,
     };
     trial.run("settings", load_settings);
@@ -228,7 +228,7 @@ fn damaged_units() {
     let sound: Vec<Vec<u8>> = settings.experts.iter().map(unit).collect();
     let trial = Trial {
         sound: &sound,
-        mutation: hostile::tensors,
+        mutation: testing::tensors,
         cases: CASES,
     };
     trial.run("units", load_unit);

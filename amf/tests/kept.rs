@@ -1,10 +1,10 @@
 //! Fits that are kept: found again with the same bits, and never computed twice.
 
 use amf::{CrossFit, Expert, ExpertConfig, Fitted, NamedExpert, Partition, Watch, WeightRule};
-use autodiff::random::stream;
 use datasets::Family;
 use faer::prelude::*;
 use flows::Data;
+use numerics::random::stream;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use store::{Memory, Shelf};

@@ -4,13 +4,13 @@ use amf::metrics::{
     MetricError, SampleMetrics, TargetKde, TargetMmd, TargetSet, TargetSliced, assign, kl_exact,
     nll, wasserstein2,
 };
-use autodiff::math::{
-    LN_2PI, exp, ln, mean_and_standard_error, normal_log_pdf, normal_quantile, sin_cos,
-};
-use autodiff::matrix::select_rows;
-use autodiff::random::{Pcg64, permutation, standard_normal, stream, uniform};
 use datasets::Family;
 use faer::prelude::*;
+use numerics::math::{
+    LN_2PI, exp, ln, mean_and_standard_error, normal_log_pdf, normal_quantile, sin_cos,
+};
+use numerics::matrix::select_rows;
+use numerics::random::{Pcg64, permutation, standard_normal, stream, uniform};
 use proptest::prelude::*;
 
 fn close(got: f64, expected: f64, tolerance: f64) {

@@ -8,10 +8,10 @@ mod fits;
 mod table;
 
 use amf::{Column, Density, Draws, Expert, ExpertConfig, NamedExpert};
-use autodiff::random::stream;
 use datasets::Family;
 use faer::prelude::*;
 use flows::Data;
+use numerics::random::stream;
 use proptest::prelude::*;
 use rayon::prelude::*;
 use std::ops::ControlFlow;

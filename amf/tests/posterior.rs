@@ -8,10 +8,10 @@ use amf::posterior::{
     Proposal, from_fn, log_evidence,
 };
 use amf::{Expert, Progress};
-use autodiff::random::stream;
 use datasets::posterior::{Benchmark, ExactPosterior, SignDegenerate};
 use faer::prelude::*;
 use flows::ConditionalData;
+use numerics::random::stream;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

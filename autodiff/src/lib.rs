@@ -29,12 +29,8 @@
 //! ```
 
 pub mod check;
-pub mod checked;
-pub mod math;
-pub mod matrix;
 mod ops;
 pub mod optim;
-pub mod random;
 mod tape;
 
 pub use optim::{Adam, AdamConfig, Schedule};

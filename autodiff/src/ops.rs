@@ -1,11 +1,11 @@
 //! The built-in operations: each a forward and a hand-written backward pass.
 
-use crate::math;
-use crate::matrix::{col, col_mut};
 use crate::tape::{Backward, Forward, Graph, Op, Var};
 use faer::linalg::matmul::matmul;
 use faer::prelude::*;
 use faer::{Accum, Par};
+use numerics::math;
+use numerics::matrix::{col, col_mut};
 use std::sync::{Arc, LazyLock};
 
 /// Element-wise functions of one matrix.
@@ -449,7 +449,8 @@ impl Graph<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Tape, check, random};
+    use crate::{Tape, check};
+    use numerics::random;
 
     /// Checks the gradient of `sum_ij c_ij f(p)_ij` for fixed random c, which sees every entry of the Jacobian.
     fn check(n_params: usize, positive: bool, build: impl Fn(&mut Graph<'_>) -> Var) {

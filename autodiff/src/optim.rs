@@ -1,6 +1,6 @@
 //! Adam, learning-rate schedules and clipping over flat vectors.
 
-use crate::math;
+use numerics::math;
 use serde::{Deserialize, Serialize};
 
 /// The learning rate as a function of the step.
@@ -49,16 +49,16 @@ impl Schedule {
 #[serde(deny_unknown_fields, default)]
 pub struct AdamConfig {
     /// Decay of the first moment, in [0, 1).
-    #[serde(deserialize_with = "crate::checked::share")]
+    #[serde(deserialize_with = "numerics::checked::share")]
     pub beta1: f64,
     /// Decay of the second moment, in [0, 1).
-    #[serde(deserialize_with = "crate::checked::share")]
+    #[serde(deserialize_with = "numerics::checked::share")]
     pub beta2: f64,
     /// Added to the root of the second moment.
-    #[serde(deserialize_with = "crate::checked::positive")]
+    #[serde(deserialize_with = "numerics::checked::positive")]
     pub epsilon: f64,
     /// Decoupled weight decay (AdamW): each step shrinks parameters by `learning rate * weight_decay`.
-    #[serde(deserialize_with = "crate::checked::not_negative")]
+    #[serde(deserialize_with = "numerics::checked::not_negative")]
     pub weight_decay: f64,
 }
 

@@ -1,8 +1,8 @@
 //! A Gaussian bent along a parabola.
 
 use crate::target::{Rectangle, Target};
-use autodiff::math::{LN_2PI, exp, ln};
-use autodiff::random::{Pcg64, standard_normal};
+use numerics::math::{LN_2PI, exp, ln};
+use numerics::random::{Pcg64, standard_normal};
 
 /// `x1 ~ N(0, 2)`, `x2 | x1 ~ N(x1^2 / 4, 1)`, observed as `y = x + s N(0, I)`.
 ///
@@ -215,7 +215,7 @@ fn cube_root(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::ln_sum_exp;
+    use numerics::math::ln_sum_exp;
 
     /// The joint density of x1 and y, summed over x1 on a fine grid.
     fn by_brute_force(y: [f64; 2]) -> f64 {

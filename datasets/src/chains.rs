@@ -83,7 +83,7 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, stream};
+    use numerics::random::{standard_normal, stream};
 
     /// Chains `x_t = r x_{t-1} + sqrt(1 - r^2) noise` of variance one, moved by `shift` each.
     fn chains(r: f64, shift: f64) -> Vec<Vec<f64>> {

@@ -4,7 +4,7 @@
 //! deviations and scales). Its posterior is a funnel in tau and theta; in `eta_j = (theta_j - mu) / tau` it is mild, and
 //! sampled there.
 
-use autodiff::math::{exp, ln_1p};
+use numerics::math::{exp, ln_1p};
 
 /// Effects as measured.
 const Y: [f64; 8] = [28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0];
@@ -52,8 +52,8 @@ mod tests {
     use super::*;
     use crate::chains::{effective_size, r_hat};
     use crate::hamiltonian::Hamiltonian;
-    use autodiff::math::ln;
-    use autodiff::random::{standard_normal, stream};
+    use numerics::math::ln;
+    use numerics::random::{standard_normal, stream};
 
     #[test]
     fn the_gradient_is_that_of_the_density() {

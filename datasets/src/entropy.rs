@@ -1,7 +1,7 @@
 //! Differential entropy by quadrature.
 
 use crate::target::Target;
-use autodiff::math::exp;
+use numerics::math::exp;
 use serde::{Deserialize, Serialize};
 
 /// A number and a bound on how far off it may be, both in the same unit.

@@ -1,8 +1,8 @@
 //! Mixtures of Gaussians in equal parts.
 
 use crate::target::{Rectangle, Target};
-use autodiff::math::{LN_2PI, ln, ln_sum_exp};
-use autodiff::random::{Pcg64, standard_normal, uniform};
+use numerics::math::{LN_2PI, ln, ln_sum_exp};
+use numerics::random::{Pcg64, standard_normal, uniform};
 use std::sync::LazyLock;
 
 /// `p(x) = (1/K) sum_k N(x; m_k, S_k + s^2 I)`.
@@ -144,7 +144,7 @@ pub(crate) static THREE_MODE: LazyLock<GaussianMixture> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::exp;
+    use numerics::math::exp;
 
     #[test]
     fn density_by_the_textbook_formula() {

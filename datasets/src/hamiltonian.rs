@@ -1,7 +1,7 @@
 //! Hamiltonian Monte Carlo (Neal 2011): draws of a smooth density known up to a constant.
 
-use autodiff::math::{exp, ln};
-use autodiff::random::{Pcg64, standard_normal, uniform};
+use numerics::math::{exp, ln};
+use numerics::random::{Pcg64, standard_normal, uniform};
 
 /// A sampler whose trajectories have between one and `leapfrogs` steps, at random, so that none closes on itself.
 ///
@@ -151,7 +151,7 @@ fn deviations(draws: &[Vec<f64>]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::stream;
+    use numerics::random::stream;
 
     #[test]
     fn moments_of_a_stretched_and_correlated_normal() {

@@ -7,7 +7,7 @@
 //! negative log-likelihood that any model can reach, follows by deterministic quadrature.
 //!
 //! ```
-//! use autodiff::random::stream;
+//! use numerics::random::stream;
 //! use datasets::Family;
 //!
 //! let family: Family = "banana".parse()?;
@@ -30,11 +30,8 @@ mod names;
 pub mod posterior;
 mod quadrature;
 mod rings;
-mod spread;
-pub mod table;
 mod target;
 mod two_moons;
 
 pub use entropy::Estimate;
 pub use family::{Family, UnknownFamily};
-pub use spread::Spread;

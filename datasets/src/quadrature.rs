@@ -1,6 +1,6 @@
 //! Gauss-Legendre quadrature.
 
-use autodiff::math::cos;
+use numerics::math::cos;
 use std::f64::consts::PI;
 
 /// Nodes in increasing order and weights on [-1, 1], exact for polynomials up to degree `2 N - 1`.

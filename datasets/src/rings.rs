@@ -1,8 +1,8 @@
 //! Two concentric rings.
 
 use crate::target::{Rectangle, Target};
-use autodiff::math::{LN_2PI, ln, ln_sum_exp, normal_log_pdf, sin_cos};
-use autodiff::random::{Pcg64, standard_normal, uniform};
+use numerics::math::{LN_2PI, ln, ln_sum_exp, normal_log_pdf, sin_cos};
+use numerics::random::{Pcg64, standard_normal, uniform};
 use std::f64::consts::{LN_2, TAU};
 
 /// A signed radius `R`, half `N(1, 0.1^2)` and half `N(2.5, 0.1^2)`, at a uniform angle.
@@ -50,7 +50,7 @@ impl Target for Rings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::exp;
+    use numerics::math::exp;
 
     #[test]
     fn density_by_the_textbook_formula() {

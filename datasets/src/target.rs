@@ -1,6 +1,6 @@
 //! What every family provides.
 
-use autodiff::random::Pcg64;
+use numerics::random::Pcg64;
 
 /// A rectangle of the plane: the range of each coordinate.
 pub(crate) type Rectangle = [(f64, f64); 2];

@@ -2,8 +2,8 @@
 
 use crate::quadrature::GaussLegendre;
 use crate::target::{Rectangle, Target};
-use autodiff::math::{LN_2PI, atan2, exp, ln, ln_sum_exp2, sin, sin_cos};
-use autodiff::random::{Pcg64, standard_normal, uniform};
+use numerics::math::{LN_2PI, atan2, exp, ln, ln_sum_exp2, sin, sin_cos};
+use numerics::random::{Pcg64, standard_normal, uniform};
 use std::f64::consts::{LN_2, PI};
 use std::sync::LazyLock;
 
@@ -106,7 +106,7 @@ fn arc(alpha: f64, length: f64, kappa: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::{cos, ln_sum_exp};
+    use numerics::math::{cos, ln_sum_exp};
 
     /// The defining integral over a curve, by many short panels and squared distances as they stand.
     fn by_brute_force(x: [f64; 2], curve: fn(f64) -> [f64; 2]) -> f64 {

@@ -1,9 +1,9 @@
 //! What every family promises: a normalised density, draws that follow it, and the published entropies.
 
-use autodiff::math::{exp, mean_and_standard_error, sin, sum};
-use autodiff::random::stream;
 use datasets::Family;
 use faer::Mat;
+use numerics::math::{exp, mean_and_standard_error, sin, sum};
+use numerics::random::stream;
 
 /// Rectangles that hold all but 1e-15 of the mass, and steps at which the trapezoid rule has converged: set here apart
 /// from those of the library.

@@ -1,9 +1,9 @@
 //! Draws and densities of the multivariate targets agree.
 
-use autodiff::math::{exp, mean_and_standard_error};
-use autodiff::random::stream;
 use datasets::multivariate::Multivariate;
 use faer::Mat;
+use numerics::math::{exp, mean_and_standard_error};
+use numerics::random::stream;
 
 /// With `g` a density whose draws are known, the mean of `g / p` over draws of p is one: p is normalised and is what is drawn.
 ///
@@ -54,7 +54,7 @@ fn the_gumbel_density_is_normalised() {
 /// NLL of draws against the entropies in closed form.
 #[test]
 fn entropies() {
-    use autodiff::math::ln;
+    use numerics::math::ln;
     use std::f64::consts::{E, PI};
     let normal = 0.5 * ln(2.0 * PI * E);
     // Gumbel: 1 + Euler's constant. Funnel: three normals, ln 3, and no mean of v / 2.

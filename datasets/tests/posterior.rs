@@ -1,10 +1,10 @@
 //! What every exact posterior promises, measured by methods that share nothing with the library's: tensor grids over prior
 //! times likelihood, and draws.
 
-use autodiff::math::{exp, ln, ln_sum_exp, mean_and_standard_error, sin, sum};
-use autodiff::random::stream;
 use datasets::posterior::{Benchmark, ExactPosterior, InverseProblem, SignDegenerate};
 use faer::{Mat, MatRef};
+use numerics::math::{exp, ln, ln_sum_exp, mean_and_standard_error, sin, sum};
+use numerics::random::stream;
 use std::sync::LazyLock;
 
 /// Prior times likelihood on a regular grid, on which the trapezoid rule has converged.

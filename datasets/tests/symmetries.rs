@@ -1,8 +1,8 @@
 //! Symmetries that the definitions imply, anywhere in the plane.
 
-use autodiff::math::sin_cos;
 use datasets::Family;
 use faer::Mat;
+use numerics::math::sin_cos;
 use proptest::prelude::*;
 
 fn log_prob(family: Family, a: f64, b: f64) -> f64 {

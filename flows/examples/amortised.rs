@@ -10,13 +10,14 @@
 //! seconds, the mean KL divergence from the exact posterior to q over unseen observations (nats), and for y = (2.25, 0.5), where the
 //! modes lie at theta_1 = -1.5 and 1.5, the share of draws between them, `|theta_1| < 0.75`. The exact posterior has next to nothing there.
 
-use autodiff::random::{standard_normal, stream};
-use autodiff::{AdamConfig, Schedule, math};
+use autodiff::{AdamConfig, Schedule};
 use faer::prelude::*;
 use flows::{
     Activation, Architecture, Base, Batch, ConditionalData, ConditionalFlow, Data, EmConfig,
     FitConfig, GaussianMixture, LogScale, Nets, Ordering,
 };
+use numerics::math;
+use numerics::random::{standard_normal, stream};
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::time::Instant;

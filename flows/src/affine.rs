@@ -1,9 +1,9 @@
 //! The element-wise affine map `z = (x - t) e^{-s}` and its log-determinant, as one fused operation.
 
-use autodiff::math;
-use autodiff::matrix::{col, col_mut};
 use autodiff::{Backward, Forward, Op};
 use faer::prelude::*;
+use numerics::math;
+use numerics::matrix::{col, col_mut};
 use serde::{Deserialize, Serialize};
 
 /// How a log-scale s comes from the output r of a network: `s = bound * tanh(r / knee)`, smooth and within +-bound.
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct LogScale {
     /// The largest |s|.
-    #[serde(deserialize_with = "autodiff::checked::positive")]
+    #[serde(deserialize_with = "numerics::checked::positive")]
     pub bound: f64,
     /// The output at which the bound begins to be felt.
-    #[serde(deserialize_with = "autodiff::checked::positive")]
+    #[serde(deserialize_with = "numerics::checked::positive")]
     pub knee: f64,
 }
 

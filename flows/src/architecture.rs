@@ -5,7 +5,7 @@ use crate::bijection::Bijection;
 use crate::conditioner::Activation;
 use crate::coupling::{Coupling, NetShape};
 use crate::made::Made;
-use autodiff::random::{Pcg64, permutation};
+use numerics::random::{Pcg64, permutation};
 use serde::{Deserialize, Serialize};
 
 /// The order of coordinates in successive autoregressive layers.
@@ -33,7 +33,7 @@ pub enum Architecture {
     /// Masked autoregressive flow (arXiv:1705.07057).
     Maf {
         /// Number of masked autoregressive layers.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         layers: usize,
         /// Widths of the hidden layers of each network.
         hidden: Vec<usize>,
@@ -44,13 +44,13 @@ pub enum Architecture {
         /// Bound on the log-scales.
         log_scale: LogScale,
         /// Factor on the initial output layer: 0 starts as the identity.
-        #[serde(deserialize_with = "autodiff::checked::not_negative")]
+        #[serde(deserialize_with = "numerics::checked::not_negative")]
         output_gain: f64,
     },
     /// RealNVP (arXiv:1605.08803): affine couplings that transform alternating halves.
     RealNvp {
         /// Number of coupling layers.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         couplings: usize,
         /// Widths of the hidden layers of each network.
         hidden: Vec<usize>,
@@ -61,7 +61,7 @@ pub enum Architecture {
         /// Bound on the log-scales.
         log_scale: LogScale,
         /// Factor on the initial output layer: 0 starts as the identity.
-        #[serde(deserialize_with = "autodiff::checked::not_negative")]
+        #[serde(deserialize_with = "numerics::checked::not_negative")]
         output_gain: f64,
     },
 }
@@ -81,7 +81,7 @@ pub enum LayerSpec {
         /// Bound on the log-scales.
         log_scale: LogScale,
         /// Factor on the initial output layer.
-        #[serde(deserialize_with = "autodiff::checked::not_negative")]
+        #[serde(deserialize_with = "numerics::checked::not_negative")]
         output_gain: f64,
     },
     /// See [`Coupling`].
@@ -97,7 +97,7 @@ pub enum LayerSpec {
         /// Bound on the log-scales.
         log_scale: LogScale,
         /// Factor on the initial output layer.
-        #[serde(deserialize_with = "autodiff::checked::not_negative")]
+        #[serde(deserialize_with = "numerics::checked::not_negative")]
         output_gain: f64,
     },
 }
@@ -318,7 +318,7 @@ impl LayerSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::stream;
+    use numerics::random::stream;
 
     #[test]
     fn layers_have_as_many_parameters_as_their_descriptions_say() {

@@ -3,11 +3,11 @@
 use crate::blocks::ParamBlock;
 use crate::gaussian_mixture::{GaussianMixture, row_ln_sum_exp};
 use crate::trained_mixture::TrainedMixture;
-use autodiff::math::LN_2PI;
-use autodiff::matrix::{col, col_mut};
-use autodiff::random::{Pcg64, fill_standard_normal};
 use autodiff::{Backward, Forward, Graph, Op, Var};
 use faer::prelude::*;
+use numerics::math::LN_2PI;
+use numerics::matrix::{col, col_mut};
+use numerics::random::{Pcg64, fill_standard_normal};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
@@ -222,8 +222,8 @@ impl Op for NormalLogProb {
 mod tests {
     use super::*;
     use crate::{Data, EmConfig};
-    use autodiff::random::{standard_normal, stream};
     use autodiff::{Graph, Tape, check};
+    use numerics::random::{standard_normal, stream};
 
     #[test]
     fn gradients_of_all_bases_agree_with_differences() {

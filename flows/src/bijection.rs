@@ -1,9 +1,9 @@
 //! The contract of a layer.
 
 use crate::blocks::ParamBlock;
-use autodiff::random::Pcg64;
 use autodiff::{Graph, Var};
 use faer::prelude::*;
+use numerics::random::Pcg64;
 use std::fmt::Debug;
 
 /// Scratch memory for evaluations outside the tape; its content is arbitrary.

@@ -4,11 +4,11 @@ use crate::bijection::Workspace;
 use crate::blocks::ParamBlock;
 use crate::dense::Dense;
 use crate::scalar::ScalarNet;
-use autodiff::math;
-use autodiff::matrix::{col, col_mut};
-use autodiff::random::Pcg64;
 use autodiff::{Backward, Forward, Op};
 use faer::prelude::*;
+use numerics::math;
+use numerics::matrix::{col, col_mut};
+use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 
 /// The function behind every hidden unit.

@@ -5,10 +5,10 @@ use crate::architecture::Nets;
 use crate::bijection::{Bijection, Workspace};
 use crate::blocks::ParamBlock;
 use crate::conditioner::{Activation, Conditioner, shaped};
-use autodiff::matrix::{col, col_mut};
-use autodiff::random::Pcg64;
 use autodiff::{Graph, Op, Var};
 use faer::prelude::*;
+use numerics::matrix::{col, col_mut};
+use numerics::random::Pcg64;
 use std::sync::Arc;
 
 /// An affine coupling layer: the coordinates of one half pass, those of the other are shifted and scaled by functions of the

@@ -2,11 +2,11 @@
 
 use crate::conditioner::Activation;
 use crate::thin;
-use autodiff::math;
-use autodiff::matrix::{col, col_mut};
 use faer::linalg::matmul::matmul;
 use faer::prelude::*;
 use faer::{Accum, Par};
+use numerics::math;
+use numerics::matrix::{col, col_mut};
 use std::ops::Range;
 
 /// Blocks at most this narrow are computed by [`thin`] instead of a matrix kernel.
@@ -88,9 +88,9 @@ impl Dense {
 
     /// Uniform on +-gain / sqrt(n_in), weights and biases alike (the initialisation of PyTorch's `Linear` for gain 1);
     /// masked weights are zero.
-    pub fn initialise(&self, params: &mut [f64], gain: f64, rng: &mut autodiff::random::Pcg64) {
+    pub fn initialise(&self, params: &mut [f64], gain: f64, rng: &mut numerics::random::Pcg64) {
         let bound = gain / (self.n_in.max(1) as f64).sqrt();
-        let mut draw = || bound * (2.0 * autodiff::random::uniform(rng) - 1.0);
+        let mut draw = || bound * (2.0 * numerics::random::uniform(rng) - 1.0);
         let own = &mut params[self.offset..self.offset + self.num_params()];
         let (weights, bias) = own.split_at_mut(self.n_in * self.n_out);
         for (j, &prefix) in self.prefixes.iter().enumerate() {
@@ -285,7 +285,8 @@ fn blocks(prefixes: &[usize]) -> Vec<Block> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::{check, random};
+    use autodiff::check;
+    use numerics::random;
 
     #[test]
     fn blocks_cover_all_columns_and_all_that_they_see() {

@@ -6,9 +6,9 @@ use crate::bijection::Bijection;
 use crate::blocks::ParamBlock;
 use crate::stack::Stack;
 use crate::standardise::Standardise;
-use autodiff::random::Pcg64;
 use autodiff::{Graph, Var};
 use faer::prelude::*;
+use numerics::random::Pcg64;
 
 /// What can be wrong with a flow's description.
 #[derive(Debug, thiserror::Error)]

@@ -2,10 +2,10 @@
 
 use crate::fit::Data;
 use crate::trial::{SMALLEST_SCALE, in_range};
-use autodiff::math::{LN_2PI, exp, ln, sum};
-use autodiff::matrix::{col, col_mut};
-use autodiff::random::{Pcg64, categorical, fill_standard_normal};
 use faer::prelude::*;
+use numerics::math::{LN_2PI, exp, ln, sum};
+use numerics::matrix::{col, col_mut};
+use numerics::random::{Pcg64, categorical, fill_standard_normal};
 use serde::{Deserialize, Serialize};
 
 /// `p(x) = sum_k w_k N(x; m_k, L_k L_k^T)`.
@@ -31,16 +31,16 @@ struct Component {
 #[serde(deny_unknown_fields)]
 pub struct EmConfig {
     /// Starts from different k-means++ centres; the best likelihood wins.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub restarts: usize,
     /// The most iterations of a start.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub iterations: usize,
     /// A start ends when the mean log-likelihood rises by less, nats.
-    #[serde(deserialize_with = "autodiff::checked::positive")]
+    #[serde(deserialize_with = "numerics::checked::positive")]
     pub tolerance: f64,
     /// Added to the diagonal of each covariance, as a share of the column's variance: keeps components from collapsing onto points.
-    #[serde(deserialize_with = "autodiff::checked::not_negative")]
+    #[serde(deserialize_with = "numerics::checked::not_negative")]
     pub floor: f64,
     /// Strength of a prior that the components share a shape, in points: the sorted eigenvalues of component k become
     /// `(N_k l_kj + prior l_j) / (N_k + prior)`, `l_j` their average over the components weighted by N_k; its axes stay its own. Zero is
@@ -48,7 +48,7 @@ pub struct EmConfig {
     /// (1995). Curved bands of even width need it.
     #[serde(
         default,
-        deserialize_with = "autodiff::checked::not_negative",
+        deserialize_with = "numerics::checked::not_negative",
         skip_serializing_if = "is_zero"
     )]
     pub prior: f64,
@@ -607,7 +607,7 @@ impl<'a> Em<'a> {
                 (own, share)
             };
             let mean: Vec<f64> = (0..d)
-                .map(|j| autodiff::math::dot(own, col(self.x, j)) / norm)
+                .map(|j| numerics::math::dot(own, col(self.x, j)) / norm)
                 .collect();
             let mut cov = covariance(self.x, own, &mean);
             cov.iter_mut().for_each(|v| *v /= norm);
@@ -723,7 +723,7 @@ fn covariance(x: MatRef<'_, f64>, weights: &[f64], mean: &[f64]) -> Vec<f64> {
             .collect();
         for b in 0..=a {
             let centred: Vec<f64> = col(x, b).iter().map(|x| x - mean[b]).collect();
-            cov[a * d + b] = autodiff::math::dot(&scaled, &centred);
+            cov[a * d + b] = numerics::math::dot(&scaled, &centred);
         }
     }
     cov
@@ -756,7 +756,7 @@ fn cholesky(mut a: Vec<f64>, d: usize) -> Option<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, stream};
+    use numerics::random::{standard_normal, stream};
 
     /// Three well separated normals.
     fn three(n: usize) -> Mat<f64> {
@@ -836,10 +836,10 @@ mod tests {
         let mut rng = stream(6, "band");
         let mut x = Mat::zeros(n, 2);
         for i in 0..n {
-            let angle = std::f64::consts::TAU * autodiff::random::uniform(&mut rng);
+            let angle = std::f64::consts::TAU * numerics::random::uniform(&mut rng);
             let radius = 3.0 + 0.2 * standard_normal(&mut rng);
-            x[(i, 0)] = radius * autodiff::math::cos(angle);
-            x[(i, 1)] = radius * autodiff::math::sin(angle);
+            x[(i, 0)] = radius * numerics::math::cos(angle);
+            x[(i, 1)] = radius * numerics::math::sin(angle);
         }
         x
     }
@@ -889,7 +889,7 @@ mod tests {
         let x = three(60);
         let w: Vec<f64> = (0..60).map(|i| f64::from(i % 4)).collect();
         let ids: Vec<usize> = (0..60).flat_map(|i| vec![i; i % 4]).collect();
-        let repeated = autodiff::matrix::select_rows(x.as_ref(), &ids);
+        let repeated = numerics::matrix::select_rows(x.as_ref(), &ids);
         let config = EmConfig {
             floor: 0.0,
             ..EmConfig::default()

@@ -6,10 +6,10 @@ use crate::blocks::ParamBlock;
 use crate::conditioner::{Conditioner, shaped};
 use crate::coupling::NetShape;
 use crate::dense::Block;
-use autodiff::matrix::{col, col_mut};
-use autodiff::random::Pcg64;
 use autodiff::{Graph, Op, Var};
 use faer::prelude::*;
+use numerics::matrix::{col, col_mut};
+use numerics::random::Pcg64;
 use std::sync::Arc;
 
 /// One masked autoregressive layer.

@@ -14,9 +14,9 @@
 
 use crate::conditioner::Activation;
 use crate::dense::Dense;
-use autodiff::math::dot;
-use autodiff::matrix::col;
 use faer::prelude::*;
+use numerics::math::dot;
+use numerics::matrix::col;
 use std::cell::RefCell;
 
 /// Values that are worked on together.
@@ -240,7 +240,7 @@ impl ScalarNet {
                 }
             }
             for (m, &sees) in self.sees.iter().enumerate() {
-                param_grad[self.b3 + m] += autodiff::math::sum(col(dout, m));
+                param_grad[self.b3 + m] += numerics::math::sum(col(dout, m));
                 if sees {
                     let own = &t.out_grads[m * padded..][..self.h2];
                     add(&mut param_grad[self.w3 + m * self.h2..][..self.h2], own);
@@ -355,7 +355,7 @@ fn add(to: &mut [f64], from: &[f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{self, standard_normal, stream};
+    use numerics::random::{self, standard_normal, stream};
 
     /// The same network by dense products.
     fn dense(

@@ -5,10 +5,10 @@ use crate::base::{Base, PlacedBase};
 use crate::bijection::{Bijection, Workspace};
 use crate::flow::FlowError;
 use crate::{CHUNK_ROWS, chunks};
-use autodiff::matrix::{col, col_mut};
-use autodiff::random::Pcg64;
 use autodiff::{Graph, Var};
 use faer::prelude::*;
+use numerics::matrix::{col, col_mut};
+use numerics::random::Pcg64;
 use rayon::prelude::*;
 
 /// Layers and a base, without the parameters.

@@ -1,8 +1,8 @@
 //! Standardisation: part of the model, its Jacobian counted once.
 
-use autodiff::math;
-use autodiff::matrix::{col, col_mut};
 use faer::prelude::*;
+use numerics::math;
+use numerics::matrix::{col, col_mut};
 use serde::{Deserialize, Serialize};
 
 /// `y = (x - shift) / scale`, column by column; `ln |det dy/dx| = - sum ln scale`.

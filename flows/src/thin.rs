@@ -2,9 +2,9 @@
 //!
 //! Their order of summation is fixed here; the matrix-vector kernels of a library change it with the layout.
 
-use autodiff::math;
-use autodiff::matrix::{col, col_mut};
 use faer::prelude::*;
+use numerics::math;
+use numerics::matrix::{col, col_mut};
 
 /// `out += sum_k w(k) m_k` over the columns k of `m`, four columns at a time.
 #[inline]

@@ -2,11 +2,11 @@
 
 use crate::blocks::ParamBlock;
 use crate::gaussian_mixture::GaussianMixture;
-use autodiff::math::{LN_2PI, dot, exp, ln, ln_sum_exp, sum};
-use autodiff::matrix::{col, col_mut};
-use autodiff::random::{Pcg64, categorical, fill_standard_normal};
 use autodiff::{Backward, Forward, Op};
 use faer::prelude::*;
+use numerics::math::{LN_2PI, dot, exp, ln, ln_sum_exp, sum};
+use numerics::matrix::{col, col_mut};
+use numerics::random::{Pcg64, categorical, fill_standard_normal};
 use std::ops::Range;
 
 /// `b(z) = sum_k w_k N(z; m_k + L_k a_k, L_k L_k^T)` with trained displacements `a_k`, which begin at zero.
@@ -300,7 +300,7 @@ impl Op for TrainedMixture {
 mod tests {
     use super::*;
     use crate::{Data, EmConfig};
-    use autodiff::random::{standard_normal, stream};
+    use numerics::random::{standard_normal, stream};
 
     fn start(d: usize) -> (GaussianMixture, Mat<f64>) {
         let mut rng = stream(1, "trained mixture");

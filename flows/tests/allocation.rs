@@ -1,13 +1,13 @@
 //! A training step in the steady state allocates nothing: a fit of 12 steps allocates exactly as often as one of 4.
 
 use allocation_counter::{AllocationInfo, measure};
-use autodiff::random::{standard_normal, stream};
 use autodiff::{AdamConfig, Schedule};
 use faer::Mat;
 use flows::{
     Activation, Architecture, Base, Batch, ConditionalData, ConditionalFlow, Data, EmConfig,
     FitConfig, Flow, GaussianMixture, LogScale, Nets, Ordering, Standardise,
 };
+use numerics::random::{standard_normal, stream};
 use std::ops::ControlFlow;
 
 fn realnvp(activation: Activation, nets: Nets) -> Architecture {

@@ -1,12 +1,12 @@
 //! Fits that are interrupted end in the same bits as those that are not, and diverging ones come back.
 
-use autodiff::random::{Pcg64, standard_normal, stream};
 use autodiff::{AdamConfig, Schedule};
 use faer::prelude::*;
 use flows::{
     Activation, Architecture, Base, Batch, ConditionalData, ConditionalFlow, Data, Evaluation,
     FitConfig, FitError, FitReport, Flow, LogScale, Nets, Standardise, Termination,
 };
+use numerics::random::{Pcg64, standard_normal, stream};
 use proptest::prelude::*;
 use std::ops::ControlFlow;
 use store::{Memory, Shelf};

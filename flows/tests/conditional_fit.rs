@@ -1,12 +1,13 @@
 //! Fitting conditional flows: known posteriors are found, weights honoured, results reproducible, errors clear.
 
-use autodiff::random::{self, standard_normal};
-use autodiff::{AdamConfig, Schedule, math};
+use autodiff::{AdamConfig, Schedule};
 use faer::prelude::*;
 use flows::{
     Activation, Architecture, Base, Batch, ConditionalData, ConditionalFlow, EmConfig, Evaluation,
     FitConfig, Flow, GaussianMixture, LogScale, Nets, Ordering, Standardise, Termination,
 };
+use numerics::math;
+use numerics::random::{self, standard_normal};
 use std::ops::ControlFlow;
 
 fn realnvp(activation: Activation) -> Architecture {
@@ -240,7 +241,7 @@ fn integer_weights_equal_repeated_rows() {
     let pairs = linear_gaussian(60, "weights");
     let weights: Vec<f64> = (0..60).map(|i| f64::from(i % 3)).collect();
     let ids: Vec<usize> = (0..60).flat_map(|i| vec![i; i % 3]).collect();
-    let select = |m: &Mat<f64>| autodiff::matrix::select_rows(m.as_ref(), &ids);
+    let select = |m: &Mat<f64>| numerics::matrix::select_rows(m.as_ref(), &ids);
     let (points, contexts) = (select(&pairs.points), select(&pairs.contexts));
     let weighted = ConditionalData {
         weights: Some(&weights),

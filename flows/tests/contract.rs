@@ -2,14 +2,15 @@
 
 mod common;
 
-use autodiff::random::{self, standard_normal};
-use autodiff::{Graph, Tape, check, math};
+use autodiff::{Graph, Tape, check};
 use common::ln_abs_det;
 use faer::prelude::*;
 use flows::{
     Activation, Architecture, Base, Data, EmConfig, Flow, GaussianMixture, LogScale, Nets,
     Ordering, Standardise,
 };
+use numerics::math;
+use numerics::random::{self, standard_normal};
 
 const SCALE: LogScale = LogScale {
     bound: 2.0,

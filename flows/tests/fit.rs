@@ -1,12 +1,13 @@
 //! Fitting: it finds the maximum likelihood, honours weights, stops early, restores the best parameters, and is reproducible.
 
-use autodiff::random::{self, standard_normal};
-use autodiff::{AdamConfig, Schedule, math};
+use autodiff::{AdamConfig, Schedule};
 use faer::prelude::*;
 use flows::{
     Activation, Architecture, Base, Batch, Data, EmConfig, FitConfig, FitError, Flow,
     GaussianMixture, LogScale, Nets, Ordering, Standardise, Termination,
 };
+use numerics::math;
+use numerics::random::{self, standard_normal};
 use std::ops::ControlFlow;
 
 fn realnvp() -> Architecture {
@@ -108,7 +109,7 @@ fn integer_weights_equal_repeated_rows() {
     let x = correlated(60, "weights");
     let weights: Vec<f64> = (0..60).map(|i| f64::from(i % 3)).collect();
     let ids: Vec<usize> = (0..60).flat_map(|i| vec![i; i % 3]).collect();
-    let repeated = autodiff::matrix::select_rows(x.as_ref(), &ids);
+    let repeated = numerics::matrix::select_rows(x.as_ref(), &ids);
     let fit = |points: &Mat<f64>, weights: Option<&[f64]>| {
         let mut flow = start(&realnvp(), &x);
         let data = Data {

@@ -1,16 +1,16 @@
 //! Damaged and hostile files of flows: refused in one line, or working densities; within bounds of memory and time.
 
-use autodiff::random::{standard_normal, stream};
 use faer::Mat;
 use flows::{
     Activation, Architecture, Base, Batch, ConditionalFlow, Data, EmConfig, Evaluation, FitConfig,
     FitError, FitReport, Flow, GaussianMixture, LogScale, Nets, Standardise,
 };
-use hostile::{Trial, accepted, loads, must_be_one_line};
+use numerics::random::{standard_normal, stream};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use store::{Event, Memory, Shelf};
+use testing::{Trial, accepted, loads, must_be_one_line};
 
 const CASES: usize = 100_000;
 
@@ -100,7 +100,7 @@ fn load_conditional(bytes: &[u8]) -> bool {
 fn damaged_flows() {
     let trial = Trial {
         sound: &flows(),
-        mutation: hostile::tensors,
+        mutation: testing::tensors,
         cases: CASES,
     };
     trial.run("flows", load);
@@ -110,7 +110,7 @@ fn damaged_flows() {
 fn damaged_conditional_flows() {
     let trial = Trial {
         sound: &conditional_flows(),
-        mutation: hostile::tensors,
+        mutation: testing::tensors,
         cases: CASES,
     };
     trial.run("conditional flows", load_conditional);
@@ -199,7 +199,7 @@ fn damaged_checkpoints() {
     };
     let trial = Trial {
         sound: &sound,
-        mutation: hostile::tensors,
+        mutation: testing::tensors,
         cases: CASES,
     };
     trial.run("checkpoints", load);

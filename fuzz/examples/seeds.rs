@@ -5,7 +5,7 @@
 use amf::archive::{NotSavable, Writer};
 use amf::{Column, CrossFit, Draws, Expert};
 use anyhow::{Context, Result};
-use autodiff::random::{standard_normal, stream};
+use numerics::random::{standard_normal, stream};
 use faer::Mat;
 use flate2::{Compression, write::GzEncoder};
 use flows::{

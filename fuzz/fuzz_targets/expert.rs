@@ -3,8 +3,8 @@
 
 use amf::archive::{Reader, read_expert};
 use amf_fuzz::{SAFETENSORS, must_be_one_line, must_work, points};
-use autodiff::checked::one_line;
-use autodiff::random::stream;
+use numerics::checked::one_line;
+use numerics::random::stream;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

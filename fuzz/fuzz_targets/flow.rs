@@ -2,7 +2,7 @@
 #![no_main]
 
 use amf_fuzz::{SAFETENSORS, must_be_one_line, must_work, points};
-use autodiff::random::stream;
+use numerics::random::stream;
 use flows::Flow;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 

@@ -3,7 +3,7 @@
 
 use amf::{Expert, Fitted};
 use amf_fuzz::{SAFETENSORS, must_be_one_line, must_work, points};
-use autodiff::random::stream;
+use numerics::random::stream;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

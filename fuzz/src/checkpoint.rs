@@ -1,6 +1,6 @@
 //! A small fit that begins from a checkpoint.
 
-use autodiff::random::{standard_normal, stream};
+use numerics::random::{standard_normal, stream};
 use faer::Mat;
 use flows::{
     Activation, Architecture, Batch, Data, Evaluation, FitConfig, FitError, FitReport, Flow,

@@ -1,7 +1,7 @@
 //! Whatever was read as a table must be one.
 
 use crate::must_be_one_line;
-use datasets::table::{ReadOptions, read_from};
+use tables::{ReadOptions, read_from};
 
 /// Reads bytes as a table, in the three ways in which columns are chosen.
 ///

@@ -3,8 +3,8 @@
 use crate::ablation::NamedAblation;
 use amf::{NamedExpert, Partition, WeightRule};
 use anyhow::{Context, Result, anyhow, bail};
-use autodiff::checked::{self, one_line};
 use datasets::Family;
+use numerics::checked::{self, one_line};
 use ron::extensions::Extensions;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};

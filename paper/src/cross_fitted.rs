@@ -11,10 +11,10 @@ use amf::{
     Watch, WeightRule, log_prob_table, mixture_log_prob, mutual_information,
 };
 use anyhow::{Context, Result, anyhow, bail};
-use autodiff::matrix::{col, col_mut, select_rows};
-use autodiff::random::Pcg64;
 use faer::prelude::*;
 use flows::Data;
+use numerics::matrix::{col, col_mut, select_rows};
+use numerics::random::Pcg64;
 use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;

@@ -4,7 +4,7 @@ use crate::config::{Run, dialect};
 use crate::work::{Recorded, Stamped};
 use amf::{ExpertReport, LearnedWeights};
 use anyhow::{Context, Result, anyhow};
-use autodiff::checked::one_line;
+use numerics::checked::one_line;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 

@@ -3,8 +3,8 @@
 use crate::record::Record;
 use crate::work::Recorded;
 use amf::ExpertConfig;
-use autodiff::math::mean_and_standard_error;
 use datasets::Family;
+use numerics::math::mean_and_standard_error;
 
 /// A mean over seeds.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,7 +2,7 @@
 
 use crate::config::{SCHEMA, dialect};
 use anyhow::{Context, Result};
-use autodiff::checked::one_line;
+use numerics::checked::one_line;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{File, OpenOptions};
 use std::io::Write;

@@ -1,6 +1,5 @@
 //! Damaged and hostile configs, records and tables of metrics: refused in one line, or sound; within bounds of memory and time.
 
-use hostile::{Trial, accepted, loads};
 use paper::config::{Protocol, dialect};
 use paper::metrics_csv::{self, Comparison};
 use paper::posterior::{AmortisedRecord, AmortisedStudy, PosteriorRecord, Study};
@@ -8,6 +7,7 @@ use paper::record::{FigureData, Record};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs;
 use std::path::{Path, PathBuf};
+use testing::{Trial, accepted, loads};
 
 const CASES: usize = 100_000;
 
@@ -55,7 +55,7 @@ fn load_record<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> bool {
 fn damaged(label: &str, sound: &[Vec<u8>], load: impl Fn(&[u8]) -> bool) {
     let trial = Trial {
         sound,
-        mutation: hostile::text,
+        mutation: testing::text,
         cases: CASES,
     };
     trial.run(label, load);

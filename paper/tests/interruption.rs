@@ -3,8 +3,8 @@
 #[allow(dead_code)]
 mod common;
 
-use autodiff::random::{stream, uniform};
 use common::{RUNS, command, config, files, records, stderr, undisturbed};
+use numerics::random::{stream, uniform};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};

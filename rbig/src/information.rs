@@ -14,9 +14,9 @@
 
 use crate::model::{LayerRule, Rbig, RbigConfig};
 use crate::{Error, MarginalKind, RotationKind};
-use autodiff::math::{exp, ln, ln_sum_exp, mean_and_standard_error, normal_quantile};
-use autodiff::random::{Pcg64, permutation};
 use faer::{Mat, MatRef};
+use numerics::math::{exp, ln, ln_sum_exp, mean_and_standard_error, normal_quantile};
+use numerics::random::{Pcg64, permutation};
 
 /// An estimate in nats.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,7 +5,7 @@
 //! exact and normalised. Matrices are samples x features. Results have the same bits on every CPU.
 //!
 //! ```
-//! use autodiff::random::{standard_normal, stream};
+//! use numerics::random::{standard_normal, stream};
 //! use rbig::{Rbig, RbigConfig};
 //!
 //! let mut rng = stream(1, "example");

@@ -5,9 +5,9 @@ use crate::columns::Columns;
 use crate::marginal::{Marginal, MarginalKind, Sample, check_weights};
 use crate::negentropy::Negentropy;
 use crate::rotation::{Rotation, RotationKind};
-use autodiff::math::{LN_2PI, dot, ln, sum};
-use autodiff::random::{Pcg64, fill_standard_normal};
 use faer::{Mat, MatRef};
+use numerics::math::{LN_2PI, dot, ln, sum};
+use numerics::random::{Pcg64, fill_standard_normal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::marginal::{Sample, check_weights};
-use autodiff::math::{LN_2PI, ln, mean_and_standard_error};
-use autodiff::random::{Pcg64, fill_standard_normal, stream};
+use numerics::math::{LN_2PI, ln, mean_and_standard_error};
+use numerics::random::{Pcg64, fill_standard_normal, stream};
 
 /// An estimator of the negentropy `J = ln(2 pi e s^2) / 2 - H`, nats, for samples of one size and one set of weights.
 ///
@@ -84,13 +84,13 @@ pub(crate) fn raw_negentropy(x: &[f64], weights: Option<&[f64]>) -> f64 {
             sample.shares[i] * ln(gap / (below[high] - below[low]))
         })
         .collect();
-    0.5 * (1.0 + LN_2PI) - autodiff::math::sum(&entropy)
+    0.5 * (1.0 + LN_2PI) - numerics::math::sum(&entropy)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, uniform};
+    use numerics::random::{standard_normal, uniform};
 
     #[test]
     fn normal_data_give_zero_and_others_their_negentropy() {
@@ -119,7 +119,7 @@ mod tests {
         // N(0, 4) reweighted to N(0, 1), which is normal too.
         let w: Vec<f64> = x
             .iter()
-            .map(|x| autodiff::math::exp(-0.375 * x * x))
+            .map(|x| numerics::math::exp(-0.375 * x * x))
             .collect();
         let estimator = Negentropy::new(n, None).unwrap();
         assert!(raw_negentropy(&x, Some(&w)).abs() < 0.05);

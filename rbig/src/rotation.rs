@@ -2,8 +2,8 @@
 
 use crate::columns::Columns;
 use crate::negentropy::raw_negentropy;
-use autodiff::math::{dot, sum};
-use autodiff::random::{Pcg64, standard_normal};
+use numerics::math::{dot, sum};
+use numerics::random::{Pcg64, standard_normal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -268,8 +268,8 @@ fn eigenvectors(mut a: Vec<f64>, dim: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::stream;
     use faer::Mat;
+    use numerics::random::stream;
 
     fn assert_orthogonal(q: &Rotation) {
         for a in 0..q.dim {

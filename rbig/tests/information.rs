@@ -1,8 +1,8 @@
 //! Information measures against the closed forms of normal distributions.
 
-use autodiff::math::{LN_2PI, ln};
-use autodiff::random::{Pcg64, standard_normal, stream};
 use faer::Mat;
+use numerics::math::{LN_2PI, ln};
+use numerics::random::{Pcg64, standard_normal, stream};
 use rbig::{Estimate, entropy, kl_divergence, mutual_information, total_correlation};
 
 /// Columns that share one factor: every pair has correlation r; some scales and shifts.

@@ -1,7 +1,7 @@
 //! Marginals as bijections of the line with normalised densities.
 
-use autodiff::math::{exp, normal_log_pdf};
-use autodiff::random::{Pcg64, standard_normal, stream, uniform};
+use numerics::math::{exp, normal_log_pdf};
+use numerics::random::{Pcg64, standard_normal, stream, uniform};
 use proptest::prelude::*;
 use rbig::{Error, Marginal, MarginalKind};
 

@@ -1,8 +1,8 @@
 //! The whole model: a normalised density with an exact inverse, and what fitting promises.
 
-use autodiff::math::{LN_2PI, exp, ln, sum};
-use autodiff::random::{Pcg64, standard_normal, stream};
 use faer::Mat;
+use numerics::math::{LN_2PI, exp, ln, sum};
+use numerics::random::{Pcg64, standard_normal, stream};
 use rbig::{Error, LayerRule, MarginalKind, Rbig, RbigConfig, RotationKind};
 
 fn normal(n: usize, d: usize, rng: &mut Pcg64) -> Mat<f64> {

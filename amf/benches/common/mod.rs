@@ -7,14 +7,14 @@
 )]
 
 use amf::WeightRule;
-use autodiff::math::{LN_2PI, ln, ln_sum_exp};
-use autodiff::random::{standard_normal, stream};
 use faer::linalg::matmul::matmul;
 use faer::prelude::*;
 use faer::{Accum, Par};
 use flows::{
     Activation, Architecture, Batch, Data, FitConfig, Flow, LogScale, Nets, Ordering, Standardise,
 };
+use numerics::math::{LN_2PI, ln, ln_sum_exp};
+use numerics::random::{standard_normal, stream};
 use rbig::{LayerRule, MarginalKind, RbigConfig, RotationKind};
 use std::ops::ControlFlow;
 use std::time::Instant;

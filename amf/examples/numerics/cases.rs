@@ -1,9 +1,9 @@
 //! Data that are hard on the arithmetic, or of which no density exists.
 
-use autodiff::math::{exp, ln};
-use autodiff::random::{Pcg64, standard_normal, stream, uniform};
 use datasets::Family;
 use faer::prelude::*;
+use numerics::math::{exp, ln};
+use numerics::random::{Pcg64, standard_normal, stream, uniform};
 
 type Rows = Box<dyn Fn(usize, &mut Pcg64) -> Mat<f64> + Send + Sync>;
 

@@ -2,12 +2,12 @@
 
 use crate::cases::Case;
 use amf::{Column, CrossFit, Draws, Expert, ExpertConfig, NamedExpert};
-use autodiff::math::{LN_2PI, exp, ln, ln_sum_exp, sum};
-use autodiff::random::stream;
-use datasets::table::Table;
 use faer::prelude::*;
 use flows::Data;
+use numerics::math::{LN_2PI, exp, ln, ln_sum_exp, sum};
+use numerics::random::stream;
 use std::ops::ControlFlow;
+use tables::Table;
 
 /// A fit or its refusal.
 pub enum Outcome {

@@ -4,12 +4,12 @@ use super::{BaseDescription, Description, Marginals, NotSavable, Reader, Writer}
 use crate::experts::{Expert, Tails, Warp, Warped};
 use crate::posterior::Framed;
 use crate::{Kde, Mixture};
-use autodiff::random::stream;
 use faer::prelude::*;
 use flows::{
     Base, Flow, GaussianMixture, LARGEST, LayerSpec, MixtureParts, Standardise, TRIAL_DRAWS,
     try_out,
 };
+use numerics::random::stream;
 use rbig::{LayerParts, MarginalParts, Parts, Rbig, SplineParts};
 
 /// Reads an expert and tries it out.

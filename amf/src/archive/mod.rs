@@ -17,8 +17,8 @@ pub use reader::Reader;
 pub use writer::Writer;
 
 use crate::experts::Expert;
-use autodiff::checked::one_line;
 use flows::LayerSpec;
+use numerics::checked::one_line;
 use serde::{Deserialize, Serialize};
 
 /// The structure of a saved expert; its numbers are arrays in the same folder.

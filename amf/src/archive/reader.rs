@@ -1,6 +1,6 @@
 //! Arrays from a file, checked as they are taken.
 
-use autodiff::checked::one_line;
+use numerics::checked::one_line;
 use safetensors::tensor::{Dtype, SafeTensors};
 
 /// Gives the arrays of a file; names are relative to the folder that it stands in.

@@ -2,8 +2,8 @@
 
 use crate::{Column, Density, Support};
 use anyhow::{Result, bail};
-use datasets::table::{self, ReadOptions, Table};
 use std::path::Path;
+use tables::{ReadOptions, Table};
 
 /// A model file.
 pub fn model(path: &Path) -> Result<Density> {
@@ -42,7 +42,7 @@ pub fn rows(
         columns: Some(wanted),
         log_weight: log_weight.cloned(),
     };
-    Ok(table::read(path, &options)?)
+    Ok(tables::read(path, &options)?)
 }
 
 /// The columns of a table with their bounds.

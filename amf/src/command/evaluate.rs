@@ -8,14 +8,14 @@ use crate::mixture::mixture_log_prob;
 use crate::posterior::ImportanceWeights;
 use crate::{Density, Expert, Score};
 use anyhow::{Result, bail};
-use autodiff::matrix::{col, select_rows};
-use autodiff::random::{Pcg64, categorical, permutation, stream};
-use datasets::table::Table;
 use faer::prelude::*;
 use flows::Standardise;
+use numerics::matrix::{col, select_rows};
+use numerics::random::{Pcg64, categorical, permutation, stream};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::fmt::Write;
+use tables::Table;
 
 /// The most rows for W2 and MMD: the work grows with their cube and square.
 const MOST: usize = 2000;

@@ -6,12 +6,12 @@ use super::progress::Display;
 use super::{Interrupted, data, summary};
 use crate::{Column, CrossFit, Density, DensityError, Draws, Support, suggested_support};
 use anyhow::{Context, Result, bail};
-use datasets::table::{self, ReadOptions, Table};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::{Event, Folder, NoShelf, Shelf, Signals};
+use tables::{ReadOptions, Table};
 
 /// Between checkpoints.
 const CHECKPOINT: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ pub fn run(args: &Fit) -> Result<()> {
         columns: (!args.columns.is_empty()).then(|| args.columns.clone()),
         log_weight: args.log_weight.clone(),
     };
-    let table = table::read(path, &options)?;
+    let table = tables::read(path, &options)?;
     table.check_for_fit()?;
     let columns = data::bounded(&table, &args.positive, &args.interval)?;
     let draws = Draws {

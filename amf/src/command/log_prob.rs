@@ -5,8 +5,8 @@ use super::data;
 use super::output::Output;
 use crate::Expert;
 use anyhow::Result;
-use datasets::table::write_csv;
 use faer::Mat;
+use tables::write_csv;
 
 pub fn run(args: &LogProb) -> Result<()> {
     let out = Output::check(args.out.as_deref())?;

@@ -6,7 +6,7 @@ use super::output::Output;
 use crate::Expert;
 use crate::posterior::ImportanceWeights;
 use anyhow::{Result, bail};
-use autodiff::random::stream;
+use numerics::random::stream;
 
 /// Draws of the model whose density is shown.
 const DRAWS: usize = 50_000;

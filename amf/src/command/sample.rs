@@ -5,8 +5,8 @@ use super::data;
 use super::output::Output;
 use crate::Expert;
 use anyhow::Result;
-use autodiff::random::stream;
-use datasets::table::write_csv;
+use numerics::random::stream;
+use tables::write_csv;
 
 pub fn run(args: &Sample) -> Result<()> {
     let out = Output::check(args.out.as_deref())?;

@@ -3,10 +3,10 @@
 use crate::experts::Expert;
 use crate::mixture::{Mixture, mixture_log_prob};
 use crate::partition::Part;
-use autodiff::math::{exp, sum};
-use autodiff::matrix::select_rows;
-use autodiff::random::stream;
 use faer::prelude::*;
+use numerics::math::{exp, sum};
+use numerics::matrix::select_rows;
+use numerics::random::stream;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -199,8 +199,8 @@ fn kolmogorov(distance: f64, n: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::normal_log_pdf;
-    use autodiff::random::{Pcg64, standard_normal};
+    use numerics::math::normal_log_pdf;
+    use numerics::random::{Pcg64, standard_normal};
 
     struct Normal {
         sd: f64,
@@ -211,7 +211,7 @@ mod tests {
             1
         }
         fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
-            let density = |i| normal_log_pdf(x[(i, 0)] / self.sd) - autodiff::math::ln(self.sd);
+            let density = |i| normal_log_pdf(x[(i, 0)] / self.sd) - numerics::math::ln(self.sd);
             (0..x.nrows()).map(density).collect()
         }
         fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {

@@ -4,10 +4,10 @@ use super::support::{Column, Support, to_line};
 use crate::experts::{QUARTILES_OF_A_NORMAL, quartiles};
 use crate::grid::{self, Ties};
 use crate::posterior::{ImportanceWeights, Reliability, WeightsError};
-use autodiff::matrix::{col, select_rows};
-use autodiff::random::stream;
-use datasets::Spread;
 use faer::prelude::*;
+use numerics::Spread;
+use numerics::matrix::{col, select_rows};
+use numerics::random::stream;
 
 /// Draws of a distribution: rows, with a log-weight each if they do not count alike.
 #[derive(Debug, Clone, Copy)]

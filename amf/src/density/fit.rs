@@ -11,9 +11,9 @@ use crate::experts::{
 };
 use crate::mixture::mixture_log_prob;
 use crate::weights::Source;
-use autodiff::matrix::{col, select_rows};
-use autodiff::random::{permutation, stream};
 use flows::{Data, EmConfig};
+use numerics::matrix::{col, select_rows};
+use numerics::random::{permutation, stream};
 use std::ops::ControlFlow;
 use store::{NoShelf, Shelf};
 

@@ -22,9 +22,9 @@ pub use support::{Column, Support, suggested_support};
 use crate::archive::{Description, NotSavable, Writer};
 use crate::experts::Expert;
 use crate::mixture::{Mixture, mixture_log_prob};
-use autodiff::matrix::{col_mut, select_rows};
-use autodiff::random::Pcg64;
 use faer::prelude::*;
+use numerics::matrix::{col_mut, select_rows};
+use numerics::random::Pcg64;
 
 /// A density on named columns: a mixture of experts behind the bijections of bounded columns.
 ///

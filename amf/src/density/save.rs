@@ -5,9 +5,9 @@ use crate::archive::{
     Description, NotSavable, Reader, Writer, must_work, read_mixture, write_mixture,
 };
 use crate::experts::Expert;
-use autodiff::checked::one_line;
-use autodiff::random::stream;
 use flows::{TRIAL_DRAWS, try_log_prob};
+use numerics::checked::one_line;
+use numerics::random::stream;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;

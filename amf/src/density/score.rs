@@ -1,6 +1,6 @@
 //! Means of log-densities over weighted rows, with standard errors.
 
-use autodiff::math::{dot, sum};
+use numerics::math::{dot, sum};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A mean in nats and its standard error. Infinite when a row has no density at all.
@@ -79,7 +79,7 @@ mod null_if_infinite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::mean_and_standard_error;
+    use numerics::math::mean_and_standard_error;
 
     #[test]
     fn equal_weights_give_the_usual_error_and_no_density_is_infinite() {

@@ -1,8 +1,8 @@
 //! Columns, and the bijections that take bounded ones to the whole line.
 
-use autodiff::math::{exp, ln, sigmoid};
-use autodiff::matrix::col_mut;
 use faer::prelude::*;
+use numerics::math::{exp, ln, sigmoid};
+use numerics::matrix::col_mut;
 use serde::{Deserialize, Serialize};
 
 /// Where a column has its values.
@@ -161,7 +161,7 @@ pub(crate) fn from_line(columns: &[Column], mut u: Mat<f64>) -> Mat<f64> {
 pub fn suggested_support(x: MatRef<'_, f64>, column: usize) -> Option<Support> {
     let values: Vec<f64> = (0..x.nrows()).map(|i| x[(i, column)]).collect();
     let n = values.len() as f64;
-    let mean = autodiff::math::sum(&values) / n;
+    let mean = numerics::math::sum(&values) / n;
     let moment = |p: i32| values.iter().map(|v| (v - mean).powi(p)).sum::<f64>() / n;
     let sd = moment(2).sqrt();
     let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -186,7 +186,7 @@ pub fn suggested_support(x: MatRef<'_, f64>, column: usize) -> Option<Support> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, stream, uniform};
+    use numerics::random::{standard_normal, stream, uniform};
     use proptest::prelude::*;
 
     proptest! {
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn supports_are_suggested_where_values_hint_at_them() {
         let mut rng = stream(1, "support");
-        let mut of = |f: &dyn Fn(&mut autodiff::random::Pcg64) -> f64| {
+        let mut of = |f: &dyn Fn(&mut numerics::random::Pcg64) -> f64| {
             let x = Mat::from_fn(2000, 1, |_, _| f(&mut rng));
             suggested_support(x.as_ref(), 0)
         };

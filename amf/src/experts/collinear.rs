@@ -4,10 +4,10 @@ use super::coordinates::Coordinates;
 use super::suitable::{QUARTILES_OF_A_NORMAL, quartiles};
 use super::{Expert, ExpertError};
 use crate::posterior::Framed;
-use autodiff::math::{dot, sum};
-use autodiff::matrix::{col, col_mut};
 use faer::prelude::*;
 use flows::{Data, Standardise, symmetric_eigen};
+use numerics::math::{dot, sum};
+use numerics::matrix::{col, col_mut};
 
 /// Below this share of variance left along some axis, layers that act on one column at a time cannot follow the others closely enough, and the floor
 /// under the covariances of mixtures (a thousandth of a column's variance) is wider than the data.
@@ -111,7 +111,7 @@ impl Coordinates for Framed<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, stream};
+    use numerics::random::{standard_normal, stream};
 
     fn pair(n: usize, gap: f64) -> Mat<f64> {
         let mut rng = stream(1, "collinear");

@@ -3,8 +3,8 @@
 use super::{
     ExpertError, ExpertObserver, ExpertReport, FittedParts, GaussianMixtureExpert, Progress,
 };
-use autodiff::random::Pcg64;
 use flows::{Architecture, Base, Data, FitConfig, Flow, Standardise};
+use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 use store::Shelf;
 

@@ -2,8 +2,8 @@
 
 use super::{Expert, ExpertError, ExpertObserver, ExpertReport, FittedParts, Progress};
 use crate::Mixture;
-use autodiff::random::Pcg64;
 use flows::{Data, EmConfig, EmError, Evaluation, GaussianMixture, Termination};
+use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 
 /// Settings of a Gaussian mixture.
@@ -13,7 +13,7 @@ pub struct GaussianMixtureExpert {
     /// How many components it has.
     pub components: Components,
     /// So many mixtures from different starts, averaged with equal weights: what one start has by chance the others do not share.
-    #[serde(default = "one", deserialize_with = "autodiff::checked::at_least_one")]
+    #[serde(default = "one", deserialize_with = "numerics::checked::at_least_one")]
     pub average: usize,
     /// Expectation-maximisation.
     #[serde(default)]
@@ -31,10 +31,10 @@ pub enum Components {
     /// The number with the smallest BIC.
     Bic {
         /// The most that are tried.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         most: usize,
         /// Numbers in a row without a smaller BIC after which the search ends.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         patience: usize,
     },
     /// This number (or that of the points, if it is smaller).
@@ -135,8 +135,8 @@ impl GaussianMixtureExpert {
 mod tests {
     use super::*;
     use crate::ExpertConfig;
-    use autodiff::random::stream;
     use datasets::Family;
+    use numerics::random::stream;
     use std::ops::ControlFlow;
 
     #[test]

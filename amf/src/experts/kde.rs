@@ -3,8 +3,8 @@
 use super::gaussian_mixture::first;
 use super::{ExpertError, ExpertObserver, ExpertReport, FittedParts, Progress};
 use crate::Kde;
-use autodiff::random::Pcg64;
 use flows::{Data, Evaluation, Termination};
+use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 
 /// Settings of a kernel density estimate: none, its bandwidth is cross-validated.

@@ -2,10 +2,10 @@
 
 use super::{ExpertConfig, ExpertError, ExpertObserver, ExpertReport, Fitted};
 use crate::archive::{Description, Reader, Writer, read_expert};
-use autodiff::checked::one_line;
-use autodiff::matrix::col;
-use autodiff::random::Pcg64;
 use flows::{Data, Termination};
+use numerics::checked::one_line;
+use numerics::matrix::col;
+use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
 use std::time::Duration;

@@ -21,8 +21,8 @@ pub(crate) use self::suitable::{QUARTILES_OF_A_NORMAL, quartiles};
 pub(crate) use self::tails::{Tails, Warp, Warped};
 
 use crate::archive::{self, Description, NotSavable, Writer};
-use autodiff::random::Pcg64;
 use faer::prelude::*;
+use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use store::{NoShelf, Shelf};

@@ -2,8 +2,8 @@
 
 use super::{ExpertError, ExpertObserver, ExpertReport, FittedParts, Progress};
 use ::rbig::{LayerRule, Rbig, RbigConfig};
-use autodiff::random::Pcg64;
 use flows::{Data, Evaluation, Termination};
+use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 
 /// Settings of an RBIG expert.

@@ -3,11 +3,11 @@
 use super::ExpertError;
 use crate::Support;
 use crate::grid::{self, Ties};
-use autodiff::matrix::col;
-use autodiff::random::Pcg64;
-use datasets::Spread;
 use faer::prelude::*;
 use flows::Data;
+use numerics::Spread;
+use numerics::matrix::col;
+use numerics::random::Pcg64;
 
 /// Fewer points with weight than this say nothing.
 const LEAST_ROWS: usize = 8;

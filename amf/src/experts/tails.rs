@@ -4,11 +4,11 @@ use super::Expert;
 use super::coordinates::Coordinates;
 use super::suitable::{QUARTILES_OF_A_NORMAL, quartiles};
 use crate::archive::{self, Description, NotSavable, Writer};
-use autodiff::math::{dot, exp_m1, ln, ln_1p, sum};
-use autodiff::matrix::{col, col_mut};
-use autodiff::random::Pcg64;
 use faer::prelude::*;
 use flows::Data;
+use numerics::math::{dot, exp_m1, ln, ln_1p, sum};
+use numerics::matrix::{col, col_mut};
+use numerics::random::Pcg64;
 
 /// A column is warped where a normal law of the warped column is better than one of the column itself by so many nats a row.
 ///
@@ -144,7 +144,7 @@ impl Expert for Warped {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, stream};
+    use numerics::random::{standard_normal, stream};
     use proptest::prelude::*;
 
     proptest! {
@@ -157,7 +157,7 @@ mod tests {
             let h = 1e-5 * scale * (1.0 + t.abs());
             let numeric = ln((warp.forward(x + h).0 - warp.forward(x - h).0) / (2.0 * h));
             prop_assert!((slope - numeric).abs() < 1e-5, "{slope} {numeric}");
-            let huge = autodiff::math::exp(far * std::f64::consts::LN_10);
+            let huge = numerics::math::exp(far * std::f64::consts::LN_10);
             let (u, slope) = warp.forward(huge);
             prop_assert!(u.is_finite() && slope.is_finite());
             prop_assert!((warp.inverse(u) / huge - 1.0).abs() < 1e-9 || huge < 1e9);

@@ -16,7 +16,7 @@
 //! `lapjv` crate (0.3.0) takes 2.5 to 9 s for the same, and 7.5 s; shortest augmenting paths on whole rows 0.3 to 2.5 s.
 
 use super::MetricError;
-use autodiff::math::sum;
+use numerics::math::sum;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 

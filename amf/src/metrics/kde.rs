@@ -2,8 +2,8 @@
 
 use super::MetricError;
 use super::points::Points;
-use autodiff::math::{exp, ln, sum};
 use faer::MatRef;
+use numerics::math::{exp, ln, sum};
 
 /// Grid points along each axis.
 const GRID: usize = 100;
@@ -138,7 +138,7 @@ impl Kernel {
         let l11 = norm(&x);
         let unit: Vec<f64> = x.iter().map(|v| v / l11).collect();
         // Cholesky of the Gram matrix by Gram-Schmidt on the columns: it squares nothing, so it loses no digits.
-        let l21 = autodiff::math::dot(&unit, &y);
+        let l21 = numerics::math::dot(&unit, &y);
         let rest: Vec<f64> = y.iter().zip(&unit).map(|(v, u)| v - l21 * u).collect();
         let l22 = norm(&rest);
         let scale = factor / (n - 1.0).sqrt();
@@ -303,5 +303,5 @@ impl Steps {
 }
 
 fn norm(v: &[f64]) -> f64 {
-    autodiff::math::dot(v, v).sqrt()
+    numerics::math::dot(v, v).sqrt()
 }

@@ -1,7 +1,7 @@
 //! Metrics from log-densities at draws of the target.
 
 use super::Estimate;
-use autodiff::math::mean_and_standard_error;
+use numerics::math::mean_and_standard_error;
 
 /// Negative log-likelihood `mean_n -ln q(x_n)` in nats, from `log_q[n] = ln q(x_n)` at draws `x_n` of the target.
 ///

@@ -2,8 +2,8 @@
 
 use super::MetricError;
 use super::points::Points;
-use autodiff::math::{exp, sum};
 use faer::MatRef;
+use numerics::math::{exp, sum};
 use serde::{Deserialize, Serialize};
 
 /// Two estimates of one discrepancy.

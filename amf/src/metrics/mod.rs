@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use amf::metrics::TargetSet;
-//! use autodiff::random::{standard_normal, stream};
+//! use numerics::random::{standard_normal, stream};
 //! use faer::Mat;
 //!
 //! let mut rng = stream(1, "example");

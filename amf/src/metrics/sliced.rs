@@ -2,9 +2,9 @@
 
 use super::MetricError;
 use super::points::Points;
-use autodiff::math::{sin_cos, sum};
-use autodiff::random::{standard_normal, stream};
 use faer::MatRef;
+use numerics::math::{sin_cos, sum};
+use numerics::random::{standard_normal, stream};
 
 /// Directions projected on (in more than two dimensions: the next multiple of the dimension).
 const DIRECTIONS: usize = 128;

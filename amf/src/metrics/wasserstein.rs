@@ -3,8 +3,8 @@
 use super::MetricError;
 use super::assignment::assign;
 use super::points::Points;
-use autodiff::math::{dot, sum};
 use faer::MatRef;
+use numerics::math::{dot, sum};
 
 /// `W2 = sqrt(min over permutations s of mean_i |x_i - y_s(i)|^2)`, the exact 2-Wasserstein distance between two samples `n x d` with
 /// equal weights, in the units of the coordinates.

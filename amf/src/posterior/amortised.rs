@@ -6,14 +6,14 @@ use super::settings::{FlowSettings, Means, PosteriorBase, check_mixture, stackin
 use crate::experts::{Components, Expert, ExpertError, Progress};
 use crate::mixture::mixture_log_prob;
 use crate::weights::{LearnedWeights, Source, WeightError, WeightRule};
-use autodiff::math::{exp, ln, ln_sum_exp};
-use autodiff::matrix::{col_mut, select_rows};
-use autodiff::random::{Pcg64, categorical, permutation, stream};
 use faer::prelude::*;
 use flows::{
     Base, ConditionalData, ConditionalFlow, Data, EmConfig, EmError, Evaluation, FitError,
     GaussianMixture, Standardise, Termination,
 };
+use numerics::math::{exp, ln, ln_sum_exp};
+use numerics::matrix::{col_mut, select_rows};
+use numerics::random::{Pcg64, categorical, permutation, stream};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -31,7 +31,7 @@ pub struct AmortisedConfig {
     /// How many pairs, those whose data are nearest to the average data, a mixture is fitted to first: the posterior there, roughly, modes and all.
     #[serde(
         default = "default_neighbours",
-        deserialize_with = "autodiff::checked::at_least_one"
+        deserialize_with = "numerics::checked::at_least_one"
     )]
     pub neighbours: usize,
     /// The conditional flows, with their names.
@@ -60,7 +60,7 @@ pub enum AmortisedModel {
         #[serde(default)]
         em: EmConfig,
         /// Rounds, which share the steps of the flows' fits.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         rounds: usize,
     },
 }
@@ -214,7 +214,7 @@ impl Pairs {
 
     /// The pairs that a component is responsible for, with that share of their weights; `None` if there are hardly any.
     fn share(&self, responsibilities: MatRef<'_, f64>, k: usize) -> Option<Self> {
-        let r = autodiff::matrix::col(responsibilities, k);
+        let r = numerics::matrix::col(responsibilities, k);
         let rows: Vec<usize> = (0..r.len()).filter(|&i| r[i] > 1e-3).collect();
         if rows.len() < 20 {
             return None;
@@ -228,10 +228,10 @@ impl Pairs {
     /// Mean responsibilities.
     fn shares(&self, responsibilities: MatRef<'_, f64>) -> Vec<f64> {
         let mean = |k: usize| {
-            let r = autodiff::matrix::col(responsibilities, k);
+            let r = numerics::matrix::col(responsibilities, k);
             match &self.weights {
-                Some(w) => autodiff::math::dot(r, w) / autodiff::math::sum(w),
-                None => autodiff::math::sum(r) / r.len() as f64,
+                Some(w) => numerics::math::dot(r, w) / numerics::math::sum(w),
+                None => numerics::math::sum(r) / r.len() as f64,
             }
         };
         (0..responsibilities.ncols()).map(mean).collect()
@@ -528,7 +528,7 @@ impl Fit<'_> {
         Ok(Amortised {
             held_out_nll: nll(&mixture_log_prob(table.as_ref(), &weights.pi)),
             expert_nll: (0..experts.len())
-                .map(|k| nll(autodiff::matrix::col(table.as_ref(), k)))
+                .map(|k| nll(numerics::matrix::col(table.as_ref(), k)))
                 .collect(),
             names: self.config.experts.iter().map(|(n, _)| n.clone()).collect(),
             experts,

@@ -1,9 +1,9 @@
 //! Whether posteriors say what they know: simulation-based calibration and coverage.
 
 use crate::experts::Expert;
-use autodiff::math::{erfc, exp};
-use autodiff::random::{Pcg64, stream, uniform};
 use faer::prelude::*;
+use numerics::math::{erfc, exp};
+use numerics::random::{Pcg64, stream, uniform};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
@@ -65,7 +65,7 @@ pub fn ranks(truth: &[f64], draws: MatRef<'_, f64>, rng: &mut Pcg64) -> Vec<usiz
     truth
         .iter()
         .enumerate()
-        .map(|(j, t)| rank(*t, autodiff::matrix::col(draws, j), rng))
+        .map(|(j, t)| rank(*t, numerics::matrix::col(draws, j), rng))
         .collect()
 }
 
@@ -121,7 +121,7 @@ impl Coverage {
 #[serde(deny_unknown_fields)]
 pub struct Calibrate {
     /// Draws L of each posterior.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub draws: usize,
     /// Bins of the rank histograms; their number divides `L + 1`.
     pub bins: usize,
@@ -249,8 +249,8 @@ pub fn chi_squared_p_value(statistic: f64, degrees_of_freedom: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::normal_cdf;
-    use autodiff::random::standard_normal;
+    use numerics::math::normal_cdf;
+    use numerics::random::standard_normal;
 
     #[test]
     fn p_values_of_the_tables() {

@@ -2,9 +2,9 @@
 
 use crate::experts::Expert;
 use crate::metrics::{Estimate, MetricError, kl_exact, wasserstein2};
-use autodiff::random::stream;
 use datasets::posterior::ExactPosterior;
 use faer::prelude::*;
+use numerics::random::stream;
 use serde::{Deserialize, Serialize};
 
 /// How many draws a comparison takes.
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Compare {
     /// Draws of the posterior and of the model, each, for divergences and masses.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub draws: usize,
     /// Draws of each for W2, whose time grows with the square.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub w2_draws: usize,
 }
 
@@ -118,8 +118,8 @@ fn check_finite(x: MatRef<'_, f64>) -> Result<(), MetricError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{Pcg64, standard_normal};
     use datasets::posterior::Benchmark;
+    use numerics::random::{Pcg64, standard_normal};
 
     /// The posterior itself, or a wrong model of it.
     struct Model {

@@ -2,10 +2,10 @@
 
 use super::weights::{ImportanceWeights, WeightsError};
 use crate::experts::Expert;
-use autodiff::math::{ln, ln_sum_exp};
-use autodiff::random::Pcg64;
 use datasets::posterior::InverseProblem;
 use faer::prelude::*;
+use numerics::math::{ln, ln_sum_exp};
+use numerics::random::Pcg64;
 use std::sync::Arc;
 
 /// Likelihood evaluations from several rounds of draws: of the prior at first, then of densities that were learnt.
@@ -202,7 +202,7 @@ impl Evaluations {
             log_likelihood = problem.log_likelihood(theta);
             check("log-likelihood", &log_likelihood, &inside)?;
         } else {
-            let part = autodiff::matrix::select_rows(theta, &inside);
+            let part = numerics::matrix::select_rows(theta, &inside);
             let values = problem.log_likelihood(part.as_ref());
             check("log-likelihood", &values, &inside)?;
             for (&i, v) in inside.iter().zip(values) {
@@ -307,9 +307,9 @@ impl Evaluations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::{exp, normal_log_pdf};
-    use autodiff::random::{standard_normal, stream};
     use datasets::posterior::{Benchmark, ExactPosterior};
+    use numerics::math::{exp, normal_log_pdf};
+    use numerics::random::{standard_normal, stream};
 
     /// `N(m, s^2)` in one dimension.
     struct Normal(f64, f64);

@@ -2,11 +2,11 @@
 
 use super::weights::{ImportanceWeights, Reliability, WeightsError};
 use crate::experts::Expert;
-use autodiff::math::{ln, ln_sum_exp2};
-use autodiff::matrix::select_rows;
-use autodiff::random::Pcg64;
 use datasets::posterior::InverseProblem;
 use faer::prelude::*;
+use numerics::math::{ln, ln_sum_exp2};
+use numerics::matrix::select_rows;
+use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 
 /// Draws for an estimate of the evidence.
@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct EvidenceDraws {
     /// Draws: so many likelihood evaluations more.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub draws: usize,
     /// Share of them from the prior instead of q, from 0 on and below 1. Above 0 it bounds the weights where the tails of q are too light
     /// (defensive importance sampling, Hesterberg 1995), and costs about as much of the effective sample size.
-    #[serde(default, deserialize_with = "autodiff::checked::share")]
+    #[serde(default, deserialize_with = "numerics::checked::share")]
     pub prior_share: f64,
 }
 
@@ -67,9 +67,9 @@ pub fn log_evidence(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::stream;
     use datasets::posterior::Benchmark;
     use flows::{Data, EmConfig, GaussianMixture};
+    use numerics::random::stream;
 
     #[test]
     fn a_fair_model_gives_the_evidence_and_a_bad_one_is_found_out() {

@@ -2,9 +2,9 @@
 
 use crate::archive::{self, Description, NotSavable, Writer};
 use crate::experts::Expert;
-use autodiff::math::sin_cos;
-use autodiff::random::Pcg64;
 use faer::prelude::*;
+use numerics::math::sin_cos;
+use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 
 /// The coordinates in which a flow works.
@@ -122,8 +122,8 @@ impl<E: Expert> Expert for Framed<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, stream};
     use flows::{Data, EmConfig, GaussianMixture, Standardise};
+    use numerics::random::{standard_normal, stream};
 
     #[test]
     fn rotations_are_orthogonal_and_mix() {

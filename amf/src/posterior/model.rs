@@ -9,10 +9,10 @@ use super::weights::{ImportanceWeights, Reliability};
 use crate::experts::{Components, Expert, ExpertError, Progress};
 use crate::mixture::{Mixture, mixture_log_prob};
 use crate::weights::Source;
-use autodiff::matrix::{col_mut, select_rows};
-use autodiff::random::{Pcg64, permutation, stream};
 use faer::prelude::*;
 use flows::{Data, EmConfig, EmError, Evaluation, Flow, GaussianMixture, Standardise, Termination};
+use numerics::matrix::{col_mut, select_rows};
+use numerics::random::{Pcg64, permutation, stream};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -89,7 +89,7 @@ impl Weighted {
         let logs: Vec<f64> = self
             .weights
             .iter()
-            .map(|&w| autodiff::math::ln(w))
+            .map(|&w| numerics::math::ln(w))
             .collect();
         let weights = ImportanceWeights::new(&logs).expect("some weight is above zero");
         let (rows, weights) = weights.thin(most, rng);
@@ -347,15 +347,15 @@ impl ModelFit<'_> {
             weights: Some(&weights),
         };
         let learned = self.config.rule.learn(&source, self.seed)?;
-        let total = autodiff::math::sum(&weights);
-        let nll = |log_q: &[f64]| -autodiff::math::dot(log_q, &weights) / total;
+        let total = numerics::math::sum(&weights);
+        let nll = |log_q: &[f64]| -numerics::math::dot(log_q, &weights) / total;
         let mut experts: Vec<ExpertSummary> = names
             .iter()
             .enumerate()
             .map(|(e, name)| ExpertSummary {
                 name: (*name).into(),
                 weight: learned.pi[e],
-                held_out_nll: nll(autodiff::matrix::col(table.as_ref(), e)),
+                held_out_nll: nll(numerics::matrix::col(table.as_ref(), e)),
                 steps: Vec::new(),
                 backoffs: 0,
             })

@@ -108,9 +108,9 @@ fn triangular(mut a: Mat<f64>) -> Vec<f64> {
 mod tests {
     use super::super::frame::{Frame, rotate};
     use super::*;
-    use autodiff::math::ln;
-    use autodiff::random::{standard_normal, stream};
     use flows::{Data, EmConfig};
+    use numerics::math::ln;
+    use numerics::random::{standard_normal, stream};
 
     #[test]
     fn rotated_mixtures_and_those_with_tails_have_the_densities_that_follow() {

@@ -1,9 +1,9 @@
 //! Inverse problems from closures.
 
-use autodiff::math::{ln, normal_log_pdf};
-use autodiff::random::{Pcg64, standard_normal, uniform};
 use datasets::posterior::InverseProblem;
 use faer::prelude::*;
+use numerics::math::{ln, normal_log_pdf};
+use numerics::random::{Pcg64, standard_normal, uniform};
 use rayon::prelude::*;
 
 /// A prior with independent coordinates.
@@ -113,7 +113,7 @@ impl Prior {
 /// ```
 /// use amf::Expert;
 /// use amf::posterior::{PosteriorConfig, Prior, from_fn};
-/// use autodiff::random::stream;
+/// use numerics::random::stream;
 ///
 /// // theta ~ N(0, I), and theta_1^2 was measured as 1 with an error of 0.3: the sign is open.
 /// let problem = from_fn(Prior::standard_normal(2), |theta| {
@@ -190,7 +190,7 @@ impl<F: Fn(&[f64]) -> f64 + Send + Sync> InverseProblem for FnProblem<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::stream;
+    use numerics::random::stream;
 
     #[test]
     fn draws_and_densities_belong_together() {

@@ -35,20 +35,20 @@ pub struct PosteriorConfig {
     /// And at most so many in all.
     #[serde(
         default = "default_most_points",
-        deserialize_with = "autodiff::checked::at_least_one"
+        deserialize_with = "numerics::checked::at_least_one"
     )]
     pub most_points: usize,
     /// The most points that expectation-maximisation looks at for a base or a proposal: it gives a start, from which training moves means and weights, and
     /// its time is in proportion.
     #[serde(
         default = "default_base_points",
-        deserialize_with = "autodiff::checked::at_least_one"
+        deserialize_with = "numerics::checked::at_least_one"
     )]
     pub base_points: usize,
     /// The most points that a fit looks at to decide when to stop.
     #[serde(
         default = "default_validation_points",
-        deserialize_with = "autodiff::checked::at_least_one"
+        deserialize_with = "numerics::checked::at_least_one"
     )]
     pub validation_points: usize,
     /// How the experts' held-out densities become weights.
@@ -116,7 +116,7 @@ pub enum Proposal {
     /// The mixture of experts as fitted to all evaluations so far, one model each, with so many steps instead of their own.
     Model {
         /// Steps of every flow.
-        #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+        #[serde(deserialize_with = "numerics::checked::at_least_one")]
         steps: usize,
     },
     /// A Gaussian mixture fitted to all evaluations so far: done in a moment, and good enough where modes are compact.

@@ -1,6 +1,6 @@
 //! Importance weights, and how far they can be trusted.
 
-use autodiff::math::{exp, ln, ln_1p, ln_sum_exp};
+use numerics::math::{exp, ln, ln_1p, ln_sum_exp};
 use serde::{Deserialize, Serialize};
 
 /// Weights of draws that stand for a posterior: `w_i` in proportion to `L(theta_i) p(theta_i) / g(theta_i)`, `g` the density that the
@@ -79,7 +79,7 @@ impl ImportanceWeights {
         }
         let shares: Vec<f64> = log_weights.iter().map(|l| exp(l - total)).collect();
         let n = draws as f64;
-        let ess = (1.0 / autodiff::math::dot(&shares, &shares)).clamp(1.0, n);
+        let ess = (1.0 / numerics::math::dot(&shares, &shares)).clamp(1.0, n);
         let reliability = Reliability {
             draws,
             ess,
@@ -111,12 +111,12 @@ impl ImportanceWeights {
     /// The expectation of every weighted sum stays what it was, and among all ways to leave out draws this one adds the least variance
     /// (Fearnhead and Clifford 2003, whose stratified draw this is). Returns rows in rising order, and their weights with sum about one.
     #[must_use]
-    pub fn thin(&self, most: usize, rng: &mut autodiff::random::Pcg64) -> (Vec<usize>, Vec<f64>) {
+    pub fn thin(&self, most: usize, rng: &mut numerics::random::Pcg64) -> (Vec<usize>, Vec<f64>) {
         let threshold = self.threshold(most);
         let mut rows = Vec::with_capacity(most);
         let mut weights = Vec::with_capacity(most);
         // One uniform number places a comb of teeth c over the small weights laid end to end.
-        let mut left = threshold * autodiff::random::uniform(rng);
+        let mut left = threshold * numerics::random::uniform(rng);
         for (row, &w) in self.shares.iter().enumerate() {
             if w == 0.0 {
                 continue;
@@ -247,7 +247,7 @@ fn mean_ln(x: &[f64], b: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, stream, uniform};
+    use numerics::random::{standard_normal, stream, uniform};
 
     #[test]
     fn shares_ess_and_evidence_of_known_weights() {
@@ -330,7 +330,7 @@ mod tests {
         let logs: Vec<f64> = (0..5000).map(|_| 3.0 * standard_normal(&mut rng)).collect();
         let f: Vec<f64> = (0..5000).map(|i| f64::from(i % 7)).collect();
         let w = ImportanceWeights::new(&logs).unwrap();
-        let exact = autodiff::math::dot(w.shares(), &f);
+        let exact = numerics::math::dot(w.shares(), &f);
         let mut mean = 0.0;
         for _ in 0..400 {
             let (rows, weights) = w.thin(600, &mut rng);

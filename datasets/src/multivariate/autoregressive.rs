@@ -1,7 +1,7 @@
 //! The normal vector whose coordinates correlate as `r^|i - j|`, each of variance one.
 
-use autodiff::math::{LN_2PI, ln};
-use autodiff::random::{Pcg64, standard_normal};
+use numerics::math::{LN_2PI, ln};
+use numerics::random::{Pcg64, standard_normal};
 
 /// Each coordinate is r times the one before and noise.
 pub(super) fn draw(rng: &mut Pcg64, r: f64, z: &mut [f64]) {

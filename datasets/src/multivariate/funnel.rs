@@ -1,7 +1,7 @@
 //! Neal's funnel: `v ~ N(0, 3^2)`, and `x_1, x_2 ~ N(0, e^v)` given v.
 
-use autodiff::math::{LN_2PI, exp, ln};
-use autodiff::random::{Pcg64, standard_normal};
+use numerics::math::{LN_2PI, exp, ln};
+use numerics::random::{Pcg64, standard_normal};
 
 pub(super) const DIM: usize = 3;
 /// Standard deviation of v.

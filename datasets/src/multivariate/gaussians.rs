@@ -1,8 +1,8 @@
 //! Four Gaussians in eight dimensions, six apart, with weights 0.1 to 0.4 and correlations of their own.
 
 use super::autoregressive as normal;
-use autodiff::math::{ln, ln_sum_exp};
-use autodiff::random::{Pcg64, categorical};
+use numerics::math::{ln, ln_sum_exp};
+use numerics::random::{Pcg64, categorical};
 
 pub(super) const DIM: usize = 8;
 const WEIGHTS: [f64; 4] = [0.1, 0.2, 0.3, 0.4];

@@ -1,7 +1,7 @@
 //! The standard Gumbel distribution: of the greatest of many draws.
 
-use autodiff::math::{exp, ln};
-use autodiff::random::{Pcg64, uniform};
+use numerics::math::{exp, ln};
+use numerics::random::{Pcg64, uniform};
 
 /// By inversion of `F(x) = exp(-exp(-x))`.
 pub(super) fn draw(rng: &mut Pcg64) -> f64 {

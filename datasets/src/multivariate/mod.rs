@@ -6,8 +6,8 @@ mod gaussians;
 mod gumbel;
 mod student_t;
 
-use autodiff::random::Pcg64;
 use faer::{Mat, MatRef};
+use numerics::random::Pcg64;
 
 /// A density with seeded draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

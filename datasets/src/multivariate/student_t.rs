@@ -1,8 +1,8 @@
 //! Student's t in five dimensions, with correlations `0.8^|i - j|`: `x = z / sqrt(c / 4)`, z normal, c chi-square with 4 degrees of freedom.
 
 use super::autoregressive as normal;
-use autodiff::math::{ln, ln_1p};
-use autodiff::random::{Pcg64, standard_normal};
+use numerics::math::{ln, ln_1p};
+use numerics::random::{Pcg64, standard_normal};
 use std::f64::consts::PI;
 
 pub(super) const DIM: usize = 5;

@@ -4,8 +4,8 @@ use super::line::{Curve, Line};
 use super::parts::Part;
 use super::problem::bisect;
 use crate::quadrature::GaussLegendre;
-use autodiff::math::{atan2, cos, exp, ln, sin_cos};
-use autodiff::random::{Pcg64, uniform};
+use numerics::math::{atan2, cos, exp, ln, sin_cos};
+use numerics::random::{Pcg64, uniform};
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
@@ -223,7 +223,7 @@ fn von_mises(kappa: f64, rng: &mut Pcg64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::normal_log_pdf;
+    use numerics::math::normal_log_pdf;
 
     #[test]
     fn bessel_function_of_the_tables() {

@@ -1,8 +1,8 @@
 //! A Gaussian term of a likelihood: all in closed form.
 
 use super::parts::{Part, chi_square_cdf};
-use autodiff::math::{LN_2PI, ln};
-use autodiff::random::{Pcg64, standard_normal};
+use numerics::math::{LN_2PI, ln};
+use numerics::random::{Pcg64, standard_normal};
 
 /// The term `exp(-(theta - m)^T S^-1 (theta - m) / 2)`.
 ///
@@ -133,7 +133,7 @@ impl<const D: usize> Normal<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::normal_log_pdf;
+    use numerics::math::normal_log_pdf;
 
     #[test]
     fn prior_times_term_is_evidence_times_posterior() {

@@ -112,7 +112,7 @@ fn integral(curve: &impl Curve, from: f64, to: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::{exp, normal_cdf, normal_quantile};
+    use numerics::math::{exp, normal_cdf, normal_quantile};
     use std::f64::consts::TAU;
 
     struct Bell;

@@ -6,7 +6,7 @@
 //! whatever approximates it can be measured. The benchmarks are this project's own.
 //!
 //! ```
-//! use autodiff::random::stream;
+//! use numerics::random::stream;
 //! use datasets::posterior::{Benchmark, ExactPosterior, InverseProblem};
 //!
 //! let benchmark: Benchmark = "four_signs".parse()?;

@@ -2,9 +2,9 @@
 
 use super::prior;
 use super::problem::{ExactPosterior, InverseProblem, bisect, check_share};
-use autodiff::math::{exp, exp_m1, ln, ln_sum_exp, normal_cdf};
-use autodiff::random::{Pcg64, categorical};
 use faer::{Mat, MatRef};
+use numerics::math::{exp, exp_m1, ln, ln_sum_exp, normal_cdf};
+use numerics::random::{Pcg64, categorical};
 use std::f64::consts::{PI, SQRT_2};
 
 /// One term of a likelihood, which has an exact posterior of its own under the standard normal prior.

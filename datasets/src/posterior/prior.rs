@@ -1,8 +1,8 @@
 //! The prior of every benchmark, the standard normal distribution, and what shapes have in common.
 
-use autodiff::math::normal_log_pdf;
-use autodiff::random::{Pcg64, standard_normal};
 use faer::{Mat, MatRef};
+use numerics::math::normal_log_pdf;
+use numerics::random::{Pcg64, standard_normal};
 
 /// `n` rows of `dim` values, the rows in order.
 pub(super) fn sample(n: usize, dim: usize, rng: &mut Pcg64) -> Mat<f64> {

@@ -1,7 +1,7 @@
 //! What an inverse problem provides, and what it provides when its posterior is known.
 
-use autodiff::random::Pcg64;
 use faer::{Mat, MatRef};
+use numerics::random::Pcg64;
 
 /// A prior over parameters and the likelihood of data that have been seen.
 ///
@@ -17,8 +17,8 @@ use faer::{Mat, MatRef};
 /// Points are the rows of an `n x d` matrix, and log-densities are in nats. To implement it for a problem of your own:
 ///
 /// ```
-/// use autodiff::math::normal_log_pdf;
-/// use autodiff::random::{Pcg64, standard_normal, stream};
+/// use numerics::math::normal_log_pdf;
+/// use numerics::random::{Pcg64, standard_normal, stream};
 /// use datasets::posterior::InverseProblem;
 /// use faer::{Mat, MatRef};
 ///

@@ -1,8 +1,8 @@
 //! A ring in space.
 
 use super::parts::Part;
-use autodiff::math::{LN_2PI, exp_m1, ln, normal_cdf, normal_quantile, sin_cos};
-use autodiff::random::{Pcg64, standard_normal, uniform};
+use numerics::math::{LN_2PI, exp_m1, ln, normal_cdf, normal_quantile, sin_cos};
+use numerics::random::{Pcg64, standard_normal, uniform};
 use std::f64::consts::{PI, TAU};
 
 /// The term `exp(-(s - R^2)^2 / (8 R^2 t^2) - (z - h)^2 / (2 t^2))`, `s = x^2 + y^2`: a ring of radius `R` about the third axis at
@@ -84,7 +84,7 @@ impl Part<3> for Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::{exp, normal_log_pdf};
+    use numerics::math::{exp, normal_log_pdf};
 
     /// Evidence and the masses above levels on a grid of `(s, z)`, on which volume is `pi ds dz`.
     #[test]

@@ -3,8 +3,8 @@
 use super::prior;
 use super::sign_coordinate;
 use super::sign_posterior::SignPosterior;
-use autodiff::random::{Pcg64, standard_normal};
 use faer::{Mat, MatRef};
+use numerics::random::{Pcg64, standard_normal};
 use serde::{Deserialize, Serialize};
 
 /// `theta ~ N(0, I)` in `R^d`, `y_j = theta_j^2 + sigma e_j` with `e ~ N(0, I)`: data tell the size of each parameter, not its
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// observations that it has not seen. Where `y_j` falls below `sigma^2 / 2`, the two modes of a coordinate merge into one.
 ///
 /// ```
-/// use autodiff::random::stream;
+/// use numerics::random::stream;
 /// use datasets::posterior::{ExactPosterior, SignDegenerate};
 ///
 /// let simulator = SignDegenerate { dim: 2, sigma: 0.25 };

@@ -1,8 +1,8 @@
 //! One coordinate of a sign-degenerate posterior.
 
 use super::line::{Curve, Line};
-use autodiff::math::{LN_2PI, exp, ln, normal_log_pdf};
-use autodiff::random::{Pcg64, uniform};
+use numerics::math::{LN_2PI, exp, ln, normal_log_pdf};
+use numerics::random::{Pcg64, uniform};
 use std::f64::consts::LN_2;
 
 /// `t ~ N(0, 1)`, `y | t ~ N(t^2, sigma^2)`: the posterior of `t` given `y`.

@@ -3,9 +3,9 @@
 use super::prior;
 use super::problem::{ExactPosterior, InverseProblem, bisect, check_share};
 use super::sign_coordinate::{DEPTH, SignCoordinate};
-use autodiff::math::sin;
-use autodiff::random::Pcg64;
 use faer::{Mat, MatRef};
+use numerics::math::sin;
+use numerics::random::Pcg64;
 use std::f64::consts::FRAC_PI_2;
 use std::sync::OnceLock;
 
@@ -180,7 +180,7 @@ impl ExactPosterior for SignPosterior {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::exp;
+    use numerics::math::exp;
 
     /// Energies and masses of the cells of a fine grid over `[0, 2.5]`, which stands for both signs.
     fn cells(y: f64, sigma: f64, n: usize) -> Vec<(f64, f64)> {

@@ -12,9 +12,9 @@ use crate::fit::{Fit, FitConfig, FitError, FitReport, Observer};
 use crate::flow::FlowError;
 use crate::stack::Stack;
 use crate::standardise::Standardise;
-use autodiff::random::Pcg64;
 use autodiff::{Graph, Var};
 use faer::prelude::*;
+use numerics::random::Pcg64;
 use store::{NoShelf, Shelf};
 
 /// A conditional normalizing flow: a density `q(theta | y)` on R^d for every context y in R^c.
@@ -34,7 +34,7 @@ use store::{NoShelf, Shelf};
 /// `prior(theta) / proposal(theta)` make up for it.
 ///
 /// ```
-/// use autodiff::random::{standard_normal, stream};
+/// use numerics::random::{standard_normal, stream};
 /// use faer::Mat;
 /// use flows::{
 ///     Activation, Architecture, Base, Batch, ConditionalData, ConditionalFlow, FitConfig, LogScale, Nets,

@@ -6,8 +6,8 @@ use crate::archive::{self, Archive, FORMAT};
 use crate::base::Base;
 use crate::flow::FlowError;
 use crate::trial::{self, TRIAL_DRAWS, try_out};
-use autodiff::checked::one_line;
-use autodiff::random::stream;
+use numerics::checked::one_line;
+use numerics::random::stream;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

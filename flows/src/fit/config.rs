@@ -29,12 +29,12 @@ impl Batch {
 #[serde(deny_unknown_fields)]
 pub struct FitConfig {
     /// The most steps.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub steps: usize,
     /// Points of one step.
     pub batch: Batch,
     /// Full learning rate.
-    #[serde(deserialize_with = "autodiff::checked::positive")]
+    #[serde(deserialize_with = "numerics::checked::positive")]
     pub learning_rate: f64,
     /// Learning rate over the steps.
     pub schedule: Schedule,
@@ -42,14 +42,14 @@ pub struct FitConfig {
     #[serde(default)]
     pub adam: AdamConfig,
     /// The largest Euclidean norm of a gradient; larger ones are scaled down to it.
-    #[serde(default, deserialize_with = "autodiff::checked::positive_or_none")]
+    #[serde(default, deserialize_with = "numerics::checked::positive_or_none")]
     pub clip_norm: Option<f64>,
     /// Steps between evaluations of the held-out likelihood.
-    #[serde(deserialize_with = "autodiff::checked::at_least_one")]
+    #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub evaluate_every: usize,
     /// Evaluations without improvement after which the fit stops and restores the best parameters; `None` never stops and keeps the last
     /// parameters.
-    #[serde(default, deserialize_with = "autodiff::checked::at_least_one_or_none")]
+    #[serde(default, deserialize_with = "numerics::checked::at_least_one_or_none")]
     pub patience: Option<usize>,
 }
 

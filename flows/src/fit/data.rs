@@ -1,8 +1,8 @@
 //! What flows are fitted to.
 
 use super::FitError;
-use autodiff::math;
 use faer::prelude::*;
+use numerics::math;
 
 /// Points with optional weights (not negative, not all zero; they need not sum to one).
 #[derive(Debug, Clone, Copy)]

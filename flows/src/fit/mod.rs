@@ -10,7 +10,7 @@ pub use self::data::Data;
 pub(crate) use self::descent::{Fit, Rows};
 
 use crate::flow::Flow;
-use autodiff::random::Pcg64;
+use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use store::{NoShelf, Shelf};

@@ -3,7 +3,7 @@
 use super::{FitConfig, FitReport, Termination};
 use crate::archive::{self, Archive, FORMAT};
 use autodiff::Adam;
-use autodiff::random::{Pcg64, shuffle};
+use numerics::random::{Pcg64, shuffle};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 

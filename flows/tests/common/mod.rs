@@ -1,7 +1,7 @@
 //! Numeric Jacobians.
 
-use autodiff::math;
 use faer::prelude::*;
+use numerics::math;
 
 /// Jacobian dz/dx at one point by extrapolated central differences; `z` gives a row.
 pub fn jacobian(x: &[f64], z: impl Fn(&[f64]) -> Mat<f64>) -> Mat<f64> {

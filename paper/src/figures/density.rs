@@ -6,7 +6,7 @@ use super::palette::{self, INK};
 use crate::record::{FigureData, Record};
 use crate::run::grid_points;
 use anyhow::Result;
-use autodiff::math::exp;
+use numerics::math::exp;
 use plotters::prelude::*;
 use std::path::Path;
 

@@ -8,9 +8,9 @@ use amf::posterior::{
     Proposal, Refinement, Tails,
 };
 use anyhow::{Result, anyhow};
-use autodiff::checked::{self, one_line};
 use datasets::posterior::Benchmark;
 use flows::EmConfig;
+use numerics::checked::{self, one_line};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -13,7 +13,7 @@ use amf::posterior::{
     Comparison, Event, FittedPosterior, PosteriorError, Reliability, log_evidence,
 };
 use anyhow::{Context as _, Result, bail};
-use autodiff::random::stream;
+use numerics::random::stream;
 use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};

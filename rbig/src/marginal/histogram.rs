@@ -2,7 +2,7 @@
 
 use super::Sample;
 use crate::parts::{MarginalParts, positive};
-use autodiff::math::{ln, normal_cdf, normal_log_pdf, normal_quantile};
+use numerics::math::{ln, normal_cdf, normal_log_pdf, normal_quantile};
 use serde::{Deserialize, Serialize};
 
 /// `z = Phi^-1(clamp + (1 - 2 clamp) F(x))`, F piecewise linear over equal bins.

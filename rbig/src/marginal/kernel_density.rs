@@ -6,7 +6,7 @@
 //! h = 1: a column that is already normal is left alone. The broad component with the small share
 //! `e = (1 - h^2) / (effective size + 1)` keeps the density of gaps and tails away from zero.
 
-use autodiff::math::{LN_2PI, dot, exp, ln, normal_cdf, normal_log_pdf, normal_quantile};
+use numerics::math::{LN_2PI, dot, exp, ln, normal_cdf, normal_log_pdf, normal_quantile};
 
 /// Grid nodes in one bandwidth.
 const NODES: usize = 6;

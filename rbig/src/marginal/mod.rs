@@ -284,7 +284,7 @@ pub(crate) fn check_weights(rows: usize, weights: Option<&[f64]>) -> Result<f64,
     if let Some(row) = w.iter().position(|v| !(*v >= 0.0 && v.is_finite())) {
         return Err(Error::BadWeight { row });
     }
-    let total = autodiff::math::sum(w);
+    let total = numerics::math::sum(w);
     if total > 0.0 && total.is_finite() {
         Ok(total)
     } else {
@@ -294,12 +294,12 @@ pub(crate) fn check_weights(rows: usize, weights: Option<&[f64]>) -> Result<f64,
 
 /// Mean and standard deviation under shares that sum to one; the second pass keeps digits when the mean is large.
 pub(crate) fn moments(values: &[f64], shares: &[f64]) -> (f64, f64) {
-    let mean = autodiff::math::dot(values, shares);
+    let mean = numerics::math::dot(values, shares);
     let deviations: Vec<f64> = values.iter().map(|v| v - mean).collect();
-    let shift = autodiff::math::dot(&deviations, shares);
+    let shift = numerics::math::dot(&deviations, shares);
     let squares: Vec<f64> = deviations
         .iter()
         .map(|v| (v - shift) * (v - shift))
         .collect();
-    (mean + shift, autodiff::math::dot(&squares, shares).sqrt())
+    (mean + shift, numerics::math::dot(&squares, shares).sqrt())
 }

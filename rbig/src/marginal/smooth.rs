@@ -4,7 +4,7 @@ use super::kernel_density::Atoms;
 use super::spline::Spline;
 use super::{Sample, moments};
 use crate::parts::{MarginalParts, positive};
-use autodiff::math::{dot, exp_m1, ln, ln_1p};
+use numerics::math::{dot, exp_m1, ln, ln_1p};
 use serde::{Deserialize, Serialize};
 
 /// `z = S((w(x) - centre) / scale)` with a density that is continuous, positive and finite on the whole line.

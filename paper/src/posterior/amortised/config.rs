@@ -5,8 +5,8 @@ use crate::config::{self, first_repeated, is_name};
 use amf::WeightRule;
 use amf::posterior::{AmortisedConfig, AmortisedModel, Calibrate, FlowSettings, PosteriorConfig};
 use anyhow::Result;
-use autodiff::checked;
 use datasets::posterior::{Benchmark, SignDegenerate};
+use numerics::checked;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -5,7 +5,7 @@ use super::projections::centre;
 use super::{Shown, WINDOW, pairs, values};
 use crate::figures::canvas::{self, Area, LARGE, SMALL, font};
 use anyhow::Result;
-use autodiff::math::exp;
+use numerics::math::exp;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;

@@ -6,7 +6,7 @@ use crate::figures::canvas::{self, Area, LARGE, SMALL, font};
 use crate::figures::contour::segments;
 use crate::figures::palette::INK;
 use anyhow::Result;
-use autodiff::math::exp;
+use numerics::math::exp;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! A density on a grid, projected to every pair of coordinates and to each coordinate.
 
-use autodiff::math::{exp, ln};
 use faer::prelude::*;
+use numerics::math::{exp, ln};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -102,8 +102,8 @@ pub fn level(plane: &[f32], share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::normal_log_pdf;
     use datasets::posterior::Benchmark;
+    use numerics::math::normal_log_pdf;
 
     #[test]
     fn projections_of_a_normal_distribution_are_normal() {

@@ -1,8 +1,8 @@
 //! Corner plots of made-up draws in 1, 2, 3, 6 and 12 dimensions, to look at: `cargo run --release -p plots --example corner -- FOLDER`.
 
-use autodiff::math::exp;
-use autodiff::random::{standard_normal, stream, uniform};
 use faer::Mat;
+use numerics::math::exp;
+use numerics::random::{standard_normal, stream, uniform};
 use plots::{Corner, Draws, corner};
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! Mutations of bytes, of text, and of safetensors files.
 
-use autodiff::random::{Pcg64, uniform};
+use numerics::random::{Pcg64, uniform};
 
 /// Words on which readers of text stumble.
 const WORDS: [&str; 24] = [
@@ -148,7 +148,7 @@ pub fn tensors(rng: &mut Pcg64, file: &[u8], other: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::stream;
+    use numerics::random::stream;
 
     #[test]
     fn mutations_differ_from_the_file_and_from_each_other() {

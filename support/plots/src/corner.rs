@@ -475,7 +475,7 @@ impl Axis {
 
     /// The kernel's standard deviation for n draws: Silverman's rule, `0.9 s n^(-1/power)`.
     fn smoothing(&self, n: usize, power: f64) -> f64 {
-        use autodiff::math::{exp, ln};
+        use numerics::math::{exp, ln};
         0.9 * self.scale * exp(-ln(n as f64) / power)
     }
 }
@@ -523,7 +523,7 @@ fn bars(data: Draws<'_>, j: usize, window: (f64, f64)) -> Vec<f64> {
     let mut sorted = column.clone();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len() as f64;
-    let width = 2.5 * smooth::scale(&sorted) / autodiff::math::exp(autodiff::math::ln(n) / 3.0);
+    let width = 2.5 * smooth::scale(&sorted) / numerics::math::exp(numerics::math::ln(n) / 3.0);
     let count = ((window.1 - window.0) / width).clamp(12.0, 60.0) as usize;
     let weight = |i: usize| data.weights.map_or(1.0, |w| w[i]);
     let total: f64 = (0..column.len()).map(weight).sum();

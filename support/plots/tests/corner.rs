@@ -1,7 +1,7 @@
 //! Corner plots as files: both formats, one to twelve columns, weights, and what is refused.
 
-use autodiff::random::{standard_normal, stream};
 use faer::Mat;
+use numerics::random::{standard_normal, stream};
 use plots::{Corner, Draws, PlotError, corner};
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Densities on grids, from many draws: histograms under a small Gaussian kernel.
 
-use autodiff::math::exp;
+use numerics::math::exp;
 
 /// The width of the bulk of a sample: the standard deviation that a normal would have whose densest quarter is as wide.
 ///
@@ -104,7 +104,7 @@ fn convolve(values: &[f64], half: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::math::normal_quantile;
+    use numerics::math::normal_quantile;
 
     /// Evenly spaced quantiles of the standard normal.
     fn normal(n: usize) -> Vec<f64> {
@@ -147,7 +147,7 @@ mod tests {
             let level = level(&shares, share);
             let area = shares.iter().filter(|v| **v >= level).count() as f64;
             let area = area * (10.0 / side as f64) * (10.0 / side as f64);
-            let exact = -2.0 * autodiff::math::ln(1.0 - share) * std::f64::consts::PI * 1.09;
+            let exact = -2.0 * numerics::math::ln(1.0 - share) * std::f64::consts::PI * 1.09;
             assert!(
                 (area / exact - 1.0).abs() < 0.03,
                 "{share}: {area}, not {exact}"

@@ -3,7 +3,7 @@
 use super::Table;
 use super::dependence::{self, Relation};
 use super::error::excerpt;
-use crate::Spread;
+use numerics::Spread;
 
 /// Fewer rows than this are not fitted.
 pub const LEAST_ROWS: usize = 20;

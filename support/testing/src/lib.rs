@@ -8,7 +8,7 @@ mod mutate;
 
 pub use mutate::{bytes, tensors, text};
 
-use autodiff::random::{Pcg64, stream};
+use numerics::random::{Pcg64, stream};
 use std::fmt::Display;
 use std::time::Instant;
 

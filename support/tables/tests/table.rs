@@ -1,11 +1,11 @@
 //! What people's files are read as, what is said of those that cannot be, and that no bytes make a panic.
 
-use datasets::table::{CheckError, ReadError, ReadOptions, Table, read, read_from, write_csv};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use std::io::Write;
 use std::path::Path;
+use tables::{CheckError, ReadError, ReadOptions, Table, read, read_from, write_csv};
 
 fn names(list: &[&str]) -> Vec<String> {
     list.iter().map(|s| (*s).to_owned()).collect()

@@ -93,8 +93,8 @@ fn of(column: usize, own: &[f64], means: &[f64], near: &[f64]) -> Relation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::random::{standard_normal, stream};
     use faer::Mat;
+    use numerics::random::{standard_normal, stream};
 
     #[test]
     fn a_relation_is_found_with_its_coefficients_and_noise_hides_it() {

@@ -1,10 +1,10 @@
 //! Damaged and hostile tables: read or refused in one line, within bounds of memory and time.
 
-use autodiff::random::{stream, uniform};
-use datasets::table::{ReadError, ReadOptions, read_from};
 use flate2::{Compression, write::GzEncoder};
-use hostile::{Mutation, Trial, accepted, loads, must_be_one_line};
+use numerics::random::{stream, uniform};
 use std::io::Write;
+use tables::{ReadError, ReadOptions, read_from};
+use testing::{Mutation, Trial, accepted, loads, must_be_one_line};
 
 fn names_the_file(error: ReadError) -> ReadError {
     assert!(error.to_string().starts_with("draws.csv: "), "{error}");
@@ -87,23 +87,23 @@ fn trial(sound: Vec<Vec<u8>>, mutation: Mutation, label: &str) {
 
 #[test]
 fn damaged_text() {
-    trial(texts(), hostile::text, "text");
+    trial(texts(), testing::text, "text");
 }
 
 #[test]
 fn damaged_arrays() {
-    trial(arrays(), hostile::text, "arrays");
+    trial(arrays(), testing::text, "arrays");
 }
 
 #[test]
 fn damaged_streams() {
     let sound = [texts(), arrays()].concat();
     let streams = sound.iter().map(|file| gzip(file)).collect();
-    trial(streams, hostile::bytes, "streams");
+    trial(streams, testing::bytes, "streams");
     // The checksum refuses nearly all of these: what is inside is damaged as well.
     let inside = Trial {
         sound: &sound,
-        mutation: hostile::text,
+        mutation: testing::text,
         cases: 10_000,
     };
     inside.run("inside of streams", |file| load(&gzip(file)));

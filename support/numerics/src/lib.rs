@@ -1,0 +1,15 @@
+//! Numerics that give the same bits on every machine.
+//!
+//! - [`math`]: `exp`, `ln`, `tanh`, the normal distribution, sums in a fixed order, log-sum-exp.
+//! - [`random`]: one named stream of random numbers for each purpose.
+//! - [`matrix`]: columns of column-major matrices as slices.
+//! - [`checked`]: deserialisation of numbers with a range.
+//! - [`Spread`]: how the values of a column lie among floating-point numbers.
+
+pub mod checked;
+pub mod math;
+pub mod matrix;
+pub mod random;
+mod spread;
+
+pub use spread::Spread;
