@@ -2,7 +2,7 @@
 
 mod common;
 
-use amf::Source;
+use amf::WeightData;
 use common::{STACKING, curved, log_density_table, smooth_rbig};
 use divan::Bencher;
 use faer::Mat;

@@ -6,13 +6,14 @@
 //! `cargo run --release -p amf --example general -- draws FILE` writes posterior draws of the eight schools as CSV.
 
 use amf::experts::{Components, GaussianMixtureExpert, KdeExpert};
-use amf::{CrossFit, Expert, ExpertConfig};
+use amf::{ExpertConfig, Recipe};
 use datasets::chains::{effective_size, r_hat};
 use datasets::eight_schools;
 use datasets::hamiltonian::Hamiltonian;
 use datasets::multivariate::Multivariate;
+use density::Density;
+use density::{Data, EmConfig};
 use faer::Mat;
-use flows::{Data, EmConfig};
 use numerics::math::{exp, mean_and_standard_error};
 use numerics::random::{permutation, standard_normal, stream};
 use std::error::Error;
@@ -58,9 +59,9 @@ fn compare(set: &str, n: usize, seed: u64) -> Result<(), Box<dyn Error>> {
     };
     let (train, test) = (draws(n, "data")?, draws(TEST, "test")?);
     let data = Data::new(train.as_ref());
-    let nll = |e: &dyn Expert| e.log_prob(test.as_ref()).into_iter().map(|l| -l).collect();
+    let nll = |e: &dyn Density| e.log_prob(test.as_ref()).into_iter().map(|l| -l).collect();
     let start = Instant::now();
-    let fitted = CrossFit::default().fit(data, seed, &|_, _, _| ControlFlow::Continue(()))?;
+    let fitted = Recipe::default().fit(data, seed, &|_, _, _| ControlFlow::Continue(()))?;
     let mut seconds = vec![start.elapsed().as_secs_f64()];
     let mut losses: Vec<Vec<f64>> = vec![nll(&fitted.mixture)];
     for (name, kind) in baselines() {
@@ -89,7 +90,7 @@ fn compare(set: &str, n: usize, seed: u64) -> Result<(), Box<dyn Error>> {
         shown.join(" | "),
         seconds.join(", ")
     );
-    let experts = CrossFit::default().experts;
+    let experts = Recipe::default().experts;
     let weights = experts.iter().zip(&fitted.weights.pi);
     let weights: Vec<String> = weights.map(|(e, w)| format!("{} {w:.2}", e.name)).collect();
     eprintln!("{set} {seed}: {}", weights.join(", "));

@@ -9,10 +9,11 @@
 #[path = "../benches/common/mod.rs"]
 mod common;
 
-use amf::Source;
+use amf::WeightData;
 use amf::metrics::TargetSet;
 use common::{STACKING, architecture, curved, fit_config, log_density_table, smooth_rbig, train};
-use flows::{Activation, Architecture, Batch, Flow, Standardise};
+use density::Affine;
+use flows::{Activation, Architecture, Batch, Flow};
 use numerics::matrix::col;
 use numerics::random::stream;
 use rbig::{Rbig, RbigConfig};
@@ -96,7 +97,7 @@ fn tanh(mut architecture: Architecture, widths: Vec<usize>) -> Architecture {
 fn trained(name: &str, architecture: &Architecture, d: usize, batch: usize) {
     let x = curved(1000, d);
     let rng = &mut stream(1, "init");
-    let mut flow = Flow::new(architecture, Standardise::identity(d), rng).unwrap();
+    let mut flow = Flow::new(architecture, Affine::identity(d), rng).unwrap();
     train(&mut flow, x.as_ref(), &fit_config(2, Batch::Size(batch)));
     print(&format!("{name} parameters"), flow.params());
     print(

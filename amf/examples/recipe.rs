@@ -4,9 +4,10 @@
 //! the last argument adds one mixture-aware round for each value of the knob.
 
 use amf::metrics::kl_exact;
-use amf::{CrossFit, CrossFitted, Expert, MixtureAware, Progress, Source, Watch, log_prob_table};
+use amf::{CrossFitted, MixtureAware, Recipe, Watch, WeightData};
 use datasets::Family;
-use flows::Data;
+use density::Data;
+use density::{Density, Progress, log_prob_table};
 use numerics::math::mean_and_standard_error;
 use numerics::random::stream;
 use std::error::Error;
@@ -29,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(names) => list(names)?,
     };
     let knobs: Vec<f64> = args.get(3).map_or(Ok(Vec::new()), |s| list(s))?;
-    let recipe = CrossFit::default();
+    let recipe = Recipe::default();
     let mut means = vec![Vec::new(); 1 + knobs.len()];
     for family in families {
         let mut gaps = vec![Vec::new(); 1 + knobs.len()];
@@ -38,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let x = family.sample(n, &mut stream(seed, &format!("{family}/data")));
             let test = family.sample(TEST, &mut stream(seed, &format!("{family}/test")));
             let log_p = family.log_prob(test.as_ref());
-            let kl = |e: &dyn Expert| kl_exact(&log_p, &e.log_prob(test.as_ref())).value;
+            let kl = |e: &dyn Density| kl_exact(&log_p, &e.log_prob(test.as_ref())).value;
             let start = Instant::now();
             let found = recipe.fit(Data::new(x.as_ref()), seed, &go)?;
             seconds.push(start.elapsed().as_secs_f64());
@@ -110,7 +111,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// KL of the mixture with the weights that are best on the test draws.
 fn hindsight(
-    recipe: &CrossFit,
+    recipe: &Recipe,
     found: &CrossFitted,
     test: &faer::Mat<f64>,
     log_p: &[f64],
@@ -121,7 +122,7 @@ fn hindsight(
         weights: None,
     };
     let best = recipe.rule.unscreened().learn(&source, 0)?;
-    let log_q = amf::mixture_log_prob(table.as_ref(), &best.pi);
+    let log_q = density::mixture_log_prob(table.as_ref(), &best.pi);
     Ok(kl_exact(log_p, &log_q).value)
 }
 

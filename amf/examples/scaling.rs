@@ -8,7 +8,7 @@
 #[path = "../benches/common/mod.rs"]
 mod common;
 
-use amf::Source;
+use amf::WeightData;
 use common::{
     STACKING, curved, fit_config, flow, log_density_table, median, seconds, smooth_rbig, train,
     with_threads,

@@ -8,7 +8,7 @@
 #[path = "../benches/common/mod.rs"]
 mod common;
 
-use amf::Source;
+use amf::WeightData;
 use amf::metrics::{TargetKde, TargetMmd, wasserstein2};
 use common::{
     Products, STACKING, curved, fit_config, flow, log_density_table, matmul_rate, median, points,

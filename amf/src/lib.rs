@@ -8,10 +8,10 @@
 //!
 //! # A density of one's own draws
 //!
-//! Fit, score, sample, save, load. [`CrossFit::default`] is the recipe for data of any kind; one small expert keeps the example quick.
+//! Fit, score, sample, save, load. [`Recipe::default`] is the recipe for data of any kind; one small expert keeps the example quick.
 //!
 //! ```
-//! use amf::{Column, CrossFit, Density, Draws, Expert};
+//! use amf::{Column, Recipe, Density, Draws, Expert};
 //! use numerics::random::{standard_normal, stream};
 //! use std::ops::ControlFlow;
 //!
@@ -19,7 +19,7 @@
 //! let rng = &mut stream(1, "draws");
 //! let points = faer::Mat::from_fn(200, 2, |_, j| standard_normal(rng).powi(if j == 0 { 2 } else { 1 }));
 //! let columns = [Column::positive("tau"), Column::real("mu")];
-//! let mut settings = CrossFit::default();
+//! let mut settings = Recipe::default();
 //! settings.experts.retain(|e| e.name == "gmm");
 //! let draws = Draws::new(&columns, points.as_ref());
 //! let density = settings.fit_density(&draws, 1, &|_| ControlFlow::Continue(()))?;
@@ -28,7 +28,7 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("model.safetensors");
 //! density.save(&path)?;
-//! assert_eq!(Density::load(&path)?.log_prob(samples.as_ref()), density.log_prob(samples.as_ref()));
+//! assert_eq!(FittedDensity::load(&path)?.log_prob(samples.as_ref()), density.log_prob(samples.as_ref()));
 //! # Ok(())
 //! # }
 //! ```
@@ -37,7 +37,7 @@
 //! [`posterior`].
 //!
 //! ```
-//! use amf::{Column, CrossFit, Draws, Expert};
+//! use amf::{Column, Recipe, Draws, Expert};
 //! use numerics::random::{standard_normal, stream};
 //! use std::ops::ControlFlow;
 //!
@@ -47,7 +47,7 @@
 //! let theta = faer::Mat::from_fn(2000, 2, |_, _| standard_normal(rng));
 //! let log_weights: Vec<f64> = (0..2000).map(|i| log_likelihood(&[theta[(i, 0)], theta[(i, 1)]])).collect();
 //! let columns = [Column::real("a"), Column::real("b")];
-//! let mut settings = CrossFit::default();
+//! let mut settings = Recipe::default();
 //! settings.experts.retain(|e| e.name == "gmm");
 //! let draws = Draws::new(&columns, theta.as_ref()).weighted(&log_weights);
 //! let posterior = settings.fit_density(&draws, 1, &|_| ControlFlow::Continue(()))?;
@@ -59,33 +59,26 @@
 //! ```
 
 pub mod archive;
-#[cfg(feature = "command")]
-pub mod command;
 mod cross_fit;
-mod density;
 pub mod experts;
-mod grid;
-mod kde;
-pub mod metrics;
-mod mixture;
+mod fitted;
+mod folds;
 mod mixture_aware;
-mod partition;
-pub mod posterior;
+mod preprocess;
 mod recipe;
-mod settings;
 mod weights;
 
-pub use cross_fit::{CrossFit, CrossFitError, CrossFitted, PartObserver, Watch};
-pub use density::{
-    BaselineReport, Calibration, Column, Comparison, Density, DensityError, DensityObserver, Draws,
-    DrawsError, ExpertLine, FORMAT, LeftOut, LoadError, Region, Report, Score, Stage, Step,
-    Support, Trust, Verdict, suggested_support,
+pub use cross_fit::{CrossFitError, CrossFitted};
+pub use experts::{ExpertConfig, ExpertError, ExpertReport, Fitted, NamedExpert};
+pub use fitted::{
+    BaselineReport, Calibration, Column, Comparison, DensityError, Draws, DrawsError, ExpertLine,
+    FittedDensity, LeftOut, Region, Report, Score, Trust, Verdict, suggested_support,
 };
-pub use experts::{
-    Expert, ExpertConfig, ExpertError, ExpertObserver, ExpertReport, Fitted, NamedExpert, Progress,
-};
-pub use kde::Kde;
-pub use mixture::{Mixture, log_prob_table, mixture_log_prob};
+pub use folds::{Fold, RepeatedKFold};
 pub use mixture_aware::{MixtureAware, mutual_information};
-pub use partition::{Part, Partition};
-pub use weights::{LearnedWeights, Source, WeightError, WeightRule, n_eff};
+pub use recipe::Recipe;
+pub use weights::{LearnedWeights, WeightData, WeightError, WeightRule};
+
+// What a program that fits and samples needs besides.
+pub use density::{Data, Density, FitContext, Mixture, Progress, Support};
+pub use numerics::random::stream;

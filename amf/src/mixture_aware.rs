@@ -1,10 +1,9 @@
 //! Mixture-aware training: experts refitted in view of each other, with a knob on how far they specialise.
 
-use crate::cross_fit::{CrossFit, CrossFitError, CrossFitted, PartModel, Watch};
-use crate::experts::Expert;
-use crate::mixture::log_prob_table;
+use crate::cross_fit::{CrossFitError, CrossFitted, FoldModel};
+use crate::recipe::Recipe;
+use density::{Data, Density, FitContext, log_prob_table};
 use faer::prelude::*;
-use flows::Data;
 use numerics::math::{exp, ln, ln_sum_exp};
 use numerics::matrix::select_rows;
 use rayon::prelude::*;
@@ -90,9 +89,9 @@ pub fn mutual_information(r: MatRef<'_, f64>) -> f64 {
     total
 }
 
-impl CrossFit {
-    /// One mixture-aware round after a fit: each part's models are fitted again on its inside points weighted by their responsibilities under
-    /// that part's own mixture, so held-out points still play no part; then new weights.
+impl Recipe {
+    /// One mixture-aware round after a fit: each fold's models are fitted again on its inside points weighted by their responsibilities under
+    /// that fold's own mixture, so held-out points still play no fold; then new weights.
     ///
     /// # Errors
     /// See [`CrossFitError`].
@@ -102,44 +101,44 @@ impl CrossFit {
         fitted: &CrossFitted,
         (aware, round): (&MixtureAware, usize),
         seed: u64,
-        watch: Watch<'_>,
+        context: &FitContext<'_>,
     ) -> Result<CrossFitted, CrossFitError> {
         aware.check().map_err(CrossFitError::Config)?;
-        let emphasis: Vec<Mat<f64>> = (0..fitted.parts.len())
+        let emphasis: Vec<Mat<f64>> = (0..fitted.folds.len())
             .into_par_iter()
             .map(|p| {
-                let inside = select_rows(data.points, &fitted.parts[p].inside);
-                let models: Vec<&dyn Expert> = fitted.models.iter().map(|m| &*m[p]).collect();
+                let inside = select_rows(data.points, &fitted.folds[p].inside);
+                let models: Vec<&dyn Density> = fitted.models.iter().map(|m| &*m[p]).collect();
                 let table = log_prob_table(&models, inside.as_ref());
                 aware.responsibilities(table.as_ref(), &fitted.weights.pi)
             })
             .collect();
         let label = format!("/round{round}");
         let jobs: Vec<(usize, usize)> = (0..self.experts.len())
-            .flat_map(|e| (0..fitted.parts.len()).map(move |p| (e, p)))
+            .flat_map(|e| (0..fitted.folds.len()).map(move |p| (e, p)))
             .collect();
-        let models: Vec<PartModel> = jobs
+        let models: Vec<FoldModel> = jobs
             .par_iter()
             .map(|&(e, p)| {
-                let part = &fitted.parts[p];
+                let fold = &fitted.folds[p];
                 let own = numerics::matrix::col(emphasis[p].as_ref(), e);
-                if effective(&own[..part.validation]) < FEWEST / 4.0
-                    || effective(&own[part.validation..]) < FEWEST
+                if effective(&own[..fold.validation]) < FEWEST / 4.0
+                    || effective(&own[fold.validation..]) < FEWEST
                 {
-                    return Ok(PartModel {
+                    return Ok(FoldModel {
                         model: Arc::clone(&fitted.models[e][p]),
                         report: fitted.reports[e][p].clone(),
                         seconds: 0.0,
                     });
                 }
-                self.fit_part(data, part, Some(own), seed, (e, p, &label), watch)
+                self.fit_fold(data, fold, Some(own), seed, (e, p, &label), context)
             })
             .collect::<Result<_, _>>()?;
         let mut models = models.into_iter();
         let models = (0..self.experts.len())
-            .map(|_| models.by_ref().take(fitted.parts.len()).collect())
+            .map(|_| models.by_ref().take(fitted.folds.len()).collect())
             .collect();
-        self.assemble(data, fitted.parts.clone(), models, seed)
+        self.assemble(data, fitted.folds.clone(), models, seed)
     }
 }
 

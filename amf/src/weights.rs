@@ -1,6 +1,8 @@
 //! Stage 2: global weights from the experts' likelihoods.
 
+use density::n_eff;
 use faer::prelude::*;
+use numerics::linalg::solve_positive_definite;
 use numerics::math::{dot, exp, ln, ln_sum_exp, sum};
 use numerics::matrix::{col, col_mut};
 use numerics::random::{permutation, stream};
@@ -83,7 +85,7 @@ pub enum WeightRule {
 }
 
 /// Where the log-densities come from that a rule looks at.
-pub enum Source<'a> {
+pub enum WeightData<'a> {
     /// A table of `ln q_k(x_n)` (n x K) of held-out points, with optional weights of the points. Rules that go through batches take them from
     /// the table without replacement, epoch by epoch.
     HeldOut {
@@ -140,16 +142,6 @@ pub enum WeightError {
         /// Index of the point.
         point: usize,
     },
-}
-
-/// `exp(H(pi))`, H the Shannon entropy in nats.
-#[must_use]
-pub fn n_eff(pi: &[f64]) -> f64 {
-    exp(-pi
-        .iter()
-        .filter(|p| **p > 0.0)
-        .map(|&p| p * ln(p))
-        .sum::<f64>())
 }
 
 impl WeightRule {
@@ -230,16 +222,16 @@ impl WeightRule {
     ///
     /// # Errors
     /// See [`WeightError`].
-    pub fn learn(&self, source: &Source<'_>, seed: u64) -> Result<LearnedWeights, WeightError> {
+    pub fn learn(&self, source: &WeightData<'_>, seed: u64) -> Result<LearnedWeights, WeightError> {
         self.check().map_err(WeightError::Config)?;
         let k = match source {
-            Source::HeldOut { table, .. } => {
+            WeightData::HeldOut { table, .. } => {
                 if table.nrows() == 0 {
                     return Err(WeightError::Empty);
                 }
                 table.ncols()
             }
-            Source::Fresh { experts, .. } => *experts,
+            WeightData::Fresh { experts, .. } => *experts,
         };
         if k == 0 {
             return Err(WeightError::Empty);
@@ -368,14 +360,14 @@ fn first_step_that_counts(decay: f64, steps: usize) -> usize {
 
 /// Hands out batches, fresh or from a table.
 struct Batches<'a> {
-    source: &'a Source<'a>,
+    source: &'a WeightData<'a>,
     rng: numerics::random::Pcg64,
     order: Vec<usize>,
     next: usize,
 }
 
 impl<'a> Batches<'a> {
-    fn new(source: &'a Source<'a>, seed: u64) -> Self {
+    fn new(source: &'a WeightData<'a>, seed: u64) -> Self {
         Self {
             source,
             rng: stream(seed, "weights/batches"),
@@ -387,15 +379,15 @@ impl<'a> Batches<'a> {
     /// The whole table, or one fresh batch.
     fn all(&mut self, size: usize) -> Result<Points, WeightError> {
         match self.source {
-            Source::HeldOut { table, weights } => Points::new(table.to_owned(), *weights),
-            Source::Fresh { .. } => self.take(0, size),
+            WeightData::HeldOut { table, weights } => Points::new(table.to_owned(), *weights),
+            WeightData::Fresh { .. } => self.take(0, size),
         }
     }
 
     fn take(&mut self, step: usize, size: usize) -> Result<Points, WeightError> {
         match self.source {
-            Source::Fresh { draw, .. } => Points::new(draw(step, size), None),
-            Source::HeldOut { table, weights } => {
+            WeightData::Fresh { draw, .. } => Points::new(draw(step, size), None),
+            WeightData::HeldOut { table, weights } => {
                 let n = table.nrows();
                 let size = size.min(n);
                 if self.order.is_empty() || self.next + size > n {
@@ -763,37 +755,6 @@ fn newton_step(points: &Points, pi: &[f64], gains: &[f64], quotients: &[f64]) ->
     None
 }
 
-/// Solves `A x = b` for a small symmetric positive definite A (row-major) by Cholesky.
-fn solve_positive_definite(mut a: Vec<f64>, mut b: Vec<f64>) -> Option<Vec<f64>> {
-    let m = b.len();
-    for j in 0..m {
-        for i in j..m {
-            let mut v = a[i * m + j];
-            for k in 0..j {
-                v -= a[i * m + k] * a[j * m + k];
-            }
-            a[i * m + j] = if i == j { v.sqrt() } else { v / a[j * m + j] };
-        }
-        let pivot = a[j * m + j];
-        if pivot.is_nan() || pivot <= 0.0 {
-            return None;
-        }
-    }
-    for i in 0..m {
-        for k in 0..i {
-            b[i] -= a[i * m + k] * b[k];
-        }
-        b[i] /= a[i * m + i];
-    }
-    for i in (0..m).rev() {
-        for k in i + 1..m {
-            b[i] -= a[k * m + i] * b[k];
-        }
-        b[i] /= a[i * m + i];
-    }
-    Some(b)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -863,7 +824,7 @@ mod tests {
             batch: 1,
         };
         let learn = |rule: WeightRule, table: MatRef<'_, f64>| {
-            let source = Source::HeldOut {
+            let source = WeightData::HeldOut {
                 table,
                 weights: None,
             };
@@ -896,7 +857,7 @@ mod tests {
 
     fn learn(rule: WeightRule, table: &Mat<f64>) -> LearnedWeights {
         rule.learn(
-            &Source::HeldOut {
+            &WeightData::HeldOut {
                 table: table.as_ref(),
                 weights: None,
             },
@@ -977,7 +938,7 @@ mod tests {
         let repeated = numerics::matrix::select_rows(t.as_ref(), &ids);
         let a = STACKING
             .learn(
-                &Source::HeldOut {
+                &WeightData::HeldOut {
                     table: t.as_ref(),
                     weights: Some(&w),
                 },
@@ -993,7 +954,7 @@ mod tests {
     #[test]
     fn moving_average_equals_the_plain_recursion() {
         let draw = |step: usize, n: usize| table(n, 3, step as u64);
-        let source = Source::Fresh {
+        let source = WeightData::Fresh {
             experts: 3,
             draw: &draw,
         };
@@ -1049,7 +1010,7 @@ mod tests {
     fn bad_tables_are_refused() {
         let learn = |t: Mat<f64>| {
             STACKING.learn(
-                &Source::HeldOut {
+                &WeightData::HeldOut {
                     table: t.as_ref(),
                     weights: None,
                 },

@@ -2,12 +2,12 @@
 
 use amf::experts::{Components, GaussianMixtureExpert, KdeExpert};
 use amf::{
-    CrossFit, CrossFitted, Expert, ExpertConfig, MixtureAware, NamedExpert, Partition, Progress,
-    WeightRule,
+    CrossFitted, ExpertConfig, MixtureAware, NamedExpert, Recipe, RepeatedKFold, WeightRule,
 };
 use datasets::Family;
+use density::{Data, EmConfig};
+use density::{Density, Progress};
 use faer::prelude::*;
-use flows::{Data, EmConfig};
 use numerics::random::stream;
 use std::ops::ControlFlow;
 
@@ -16,7 +16,7 @@ fn go(_: usize, _: usize, _: Progress) -> ControlFlow<()> {
 }
 
 /// The recipe's partition, with experts that take no time.
-fn quick() -> CrossFit {
+fn quick() -> Recipe {
     let mixture = |components: usize| {
         ExpertConfig::GaussianMixture(GaussianMixtureExpert {
             components: Components::Fixed(components),
@@ -33,8 +33,8 @@ fn quick() -> CrossFit {
         name: name.into(),
         kind,
     };
-    CrossFit {
-        partition: Partition {
+    Recipe {
+        partition: RepeatedKFold {
             folds: 3,
             repeats: 2,
             validation: 0.125,
@@ -55,7 +55,7 @@ fn quick() -> CrossFit {
     }
 }
 
-fn fit(settings: &CrossFit, x: &Mat<f64>) -> CrossFitted {
+fn fit(settings: &Recipe, x: &Mat<f64>) -> CrossFitted {
     settings.fit(Data::new(x.as_ref()), 7, &go).unwrap()
 }
 
@@ -115,7 +115,7 @@ fn larger_data_get_fewer_models_and_the_mixture_stays_a_density() {
 fn mixture_aware_rounds_refit_the_experts_and_threads_change_no_bit() {
     let x = Family::Banana.sample(240, &mut stream(4, "rounds"));
     let run = |threads: usize| {
-        let settings = CrossFit {
+        let settings = Recipe {
             mixture_aware: Some(MixtureAware {
                 rounds: 2,
                 specialisation: 0.3,
@@ -149,13 +149,13 @@ fn the_default_recipe_beats_its_baselines_on_two_moons() {
     let x = family.sample(300, &mut stream(5, "recipe"));
     let test = family.sample(4000, &mut stream(6, "recipe"));
     let log_p = family.log_prob(test.as_ref());
-    let kl = |e: &dyn Expert| kl_exact(&log_p, &e.log_prob(test.as_ref())).value;
-    let found = fit(&CrossFit::default(), &x);
+    let kl = |e: &dyn Density| kl_exact(&log_p, &e.log_prob(test.as_ref())).value;
+    let found = fit(&Recipe::default(), &x);
     let mut rng = stream(7, "recipe");
     let data = Data::new(x.as_ref());
-    let kde = amf::Kde::fit(data, &mut rng).unwrap();
+    let kde = density::Kde::fit(data, &mut rng).unwrap();
     let bic =
-        flows::GaussianMixture::fit_by_bic(data, 20, 3, &EmConfig::default(), &mut rng).unwrap();
+        density::GaussianMixture::fit_by_bic(data, 20, 3, &EmConfig::default(), &mut rng).unwrap();
     let own = kl(&found.mixture);
     assert!(
         own < kl(&kde) && own < kl(&bic),

@@ -1,9 +1,10 @@
 //! Densities of people's draws: saved and loaded to the bit, damaged files refused, bounds kept, failures told.
 
 use amf::archive::{NotSavable, Writer};
-use amf::{Column, CrossFit, Density, DensityError, Draws, Expert, Kde, Mixture, Step, Support};
+use amf::{Column, DensityError, Draws, FittedDensity, Recipe, Step};
+use density::{Data, EmConfig, GaussianMixture};
+use density::{Density, Kde, Mixture, Support};
 use faer::prelude::*;
-use flows::{Data, EmConfig, GaussianMixture};
 use numerics::math::{exp, ln, sum};
 use numerics::random::{Pcg64, standard_normal, stream, uniform};
 use proptest::prelude::*;
@@ -15,7 +16,7 @@ fn go(_: Step<'_>) -> ControlFlow<()> {
 }
 
 /// Every kind of expert, each small.
-fn settings() -> CrossFit {
+fn settings() -> Recipe {
     let flow = |name: &str, architecture: &str, base: &str| {
         format!(
             "(name: \"{name}\", kind: Flow((architecture: {architecture}, standardise: true, base: {base}, fit: (steps: 20, batch: Size(50), \
@@ -72,17 +73,17 @@ fn points(n: usize, d: usize, seed: u64) -> Mat<f64> {
     x
 }
 
-fn fitted(d: usize) -> Density {
+fn fitted(d: usize) -> FittedDensity {
     let (columns, x) = (columns(d), points(120, d, 1));
     let draws = Draws::new(&columns, x.as_ref());
     settings().fit_density(&draws, 3, &go).unwrap()
 }
 
-fn assert_same(a: &Density, b: &Density, d: usize, reports: bool) {
+fn assert_same(a: &FittedDensity, b: &FittedDensity, d: usize, reports: bool) {
     let x = points(40, d, 2);
     assert_eq!(a.log_prob(x.as_ref()), b.log_prob(x.as_ref()));
     assert_eq!(a.log_prob_table(x.as_ref()), b.log_prob_table(x.as_ref()));
-    let draw = |m: &Density| m.sample(60, &mut stream(5, "draws"));
+    let draw = |m: &FittedDensity| m.sample(60, &mut stream(5, "draws"));
     assert_eq!(draw(a), draw(b));
     assert_eq!(a.columns(), b.columns());
     assert!(!reports || a.report() == b.report());
@@ -95,7 +96,7 @@ fn a_saved_density_is_the_same_to_the_bit_and_its_file_too() {
         assert!(density.report().left_out.is_empty());
         let bytes = density.to_bytes().unwrap();
         assert_eq!(bytes, fitted(d).to_bytes().unwrap());
-        let again = Density::from_bytes(&bytes).unwrap();
+        let again = FittedDensity::from_bytes(&bytes).unwrap();
         assert_same(&density, &again, d, true);
         assert_eq!(again.to_bytes().unwrap(), bytes);
         assert!(
@@ -176,7 +177,7 @@ fn trained_bases_and_frames_are_kept() {
 
 struct Own;
 
-impl Expert for Own {
+impl Density for Own {
     fn dim(&self) -> usize {
         1
     }
@@ -206,7 +207,7 @@ static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| fitted(2).to_bytes().unwrap())
 
 /// Whatever was read must be a working density.
 fn must_work(bytes: &[u8]) {
-    if let Ok(density) = Density::from_bytes(bytes) {
+    if let Ok(density) = FittedDensity::from_bytes(bytes) {
         let x = points(5, 2, 3);
         assert_eq!(density.log_prob(x.as_ref()).len(), 5);
         let draws = density.sample(5, &mut stream(1, "damaged"));
@@ -226,7 +227,7 @@ proptest! {
         let at = (at * range as f64) as usize;
         bytes[at] = byte;
         must_work(&bytes);
-        prop_assert!(Density::from_bytes(&bytes[..at]).is_err());
+        prop_assert!(FittedDensity::from_bytes(&bytes[..at]).is_err());
     }
 
     #[test]
@@ -251,7 +252,7 @@ fn other_versions_and_other_files_are_named() {
     let at = FILE.windows(key.len()).position(|w| w == key).unwrap() + key.len();
     let mut newer = FILE.clone();
     newer[at] = b'2';
-    let refuse = |bytes: &[u8]| Density::from_bytes(bytes).err().unwrap();
+    let refuse = |bytes: &[u8]| FittedDensity::from_bytes(bytes).err().unwrap();
     assert!(refuse(&newer).contains("format 2"), "{}", refuse(&newer));
     assert!(refuse(b"a,b\n1,2\n").contains("not a model file"));
     let writer = Writer::default();

@@ -1,9 +1,10 @@
 //! Damaged and hostile settings, models and experts: refused in one line, or sound; within bounds of memory and time.
 
 use amf::archive::{Reader, Writer, read_expert};
-use amf::{Column, CrossFit, Density, Draws, Expert, Fitted, NamedExpert};
+use amf::{Column, Draws, Fitted, FittedDensity, NamedExpert, Recipe};
+use density::Data;
+use density::Density;
 use faer::Mat;
-use flows::Data;
 use numerics::random::{standard_normal, stream};
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
@@ -27,8 +28,8 @@ const SETTINGS: &str = r#"(
     rule: Stacking(tolerance: 1e-8, max_iterations: 200, batch: 1),
 )"#;
 
-static DENSITIES: LazyLock<Vec<Density>> = LazyLock::new(|| {
-    let settings = CrossFit::parse(SETTINGS).unwrap();
+static DENSITIES: LazyLock<Vec<FittedDensity>> = LazyLock::new(|| {
+    let settings = Recipe::parse(SETTINGS).unwrap();
     let mut rng = stream(1, "points");
     let x = Mat::from_fn(30, 2, |_, j| {
         let z = standard_normal(&mut rng);
@@ -55,7 +56,7 @@ static DENSITIES: LazyLock<Vec<Density>> = LazyLock::new(|| {
 });
 
 /// Draws are finite, and their log-densities numbers or minus infinity.
-fn must_work(e: &dyn Expert) {
+fn must_work(e: &dyn Density) {
     let draws = e.sample(2, &mut stream(1, "draws"));
     assert!((0..e.dim()).all(|j| draws.col(j).iter().all(|v| v.is_finite())));
     let log_prob = e.log_prob(draws.as_ref());
@@ -63,7 +64,9 @@ fn must_work(e: &dyn Expert) {
 }
 
 fn load_density(bytes: &[u8]) -> bool {
-    accepted(Density::from_bytes(bytes), |density| must_work(&density))
+    accepted(FittedDensity::from_bytes(bytes), |density| {
+        must_work(&density)
+    })
 }
 
 fn load_expert(bytes: &[u8]) -> bool {
@@ -78,14 +81,14 @@ fn load_settings(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
     };
-    accepted(CrossFit::parse(text), |settings| {
+    accepted(Recipe::parse(text), |settings| {
         // What holds a NaN is not equal to itself.
-        let again = CrossFit::parse(&ron::to_string(&settings).unwrap());
+        let again = Recipe::parse(&ron::to_string(&settings).unwrap());
         assert_eq!(again.unwrap(), settings);
     })
 }
 
-fn expert_file(e: &dyn Expert) -> Vec<u8> {
+fn expert_file(e: &dyn Density) -> Vec<u8> {
     let mut writer = Writer::default();
     let description = e.write(&mut writer).unwrap();
     writer.finish("expert", serde_json::to_string(&description).unwrap())
@@ -187,7 +190,7 @@ fn nested_descriptions_and_many_columns_are_refused_in_bounded_time() {
     .concat();
     assert!(!loads(&wide, load_density));
     assert_eq!(
-        Density::from_bytes(&wide).err().unwrap(),
+        FittedDensity::from_bytes(&wide).err().unwrap(),
         "experts on 1 columns where 20000 are named"
     );
 }
@@ -215,12 +218,12 @@ fn load_unit(bytes: &[u8]) -> bool {
 
 #[test]
 fn damaged_units() {
-    let settings = CrossFit::parse(SETTINGS).unwrap();
+    let settings = Recipe::parse(SETTINGS).unwrap();
     let x = normal_points(2);
     let (train, valid) = x.split_at_row(20);
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
     let unit = |e: &NamedExpert| {
-        let go = &mut |_: amf::Progress| ControlFlow::Continue(());
+        let go = &mut |_: density::Progress| ControlFlow::Continue(());
         let rng = |purpose: &str| stream(1, purpose);
         let fitted = e.kind.fit(train, valid, &rng, go).unwrap();
         fitted.to_bytes().unwrap()
@@ -236,7 +239,7 @@ fn damaged_units() {
 
 #[test]
 fn widths_that_cannot_be_divided_by_are_refused() {
-    let settings = CrossFit::parse(SETTINGS).unwrap();
+    let settings = Recipe::parse(SETTINGS).unwrap();
     let x = normal_points(3);
     let (train, valid) = x.split_at_row(20);
     for (name, array) in [
@@ -245,7 +248,7 @@ fn widths_that_cannot_be_divided_by_are_refused() {
         ("histogram", "layer/0/edges"),
     ] {
         let e = settings.experts.iter().find(|e| e.name == name).unwrap();
-        let go = &mut |_: amf::Progress| ControlFlow::Continue(());
+        let go = &mut |_: density::Progress| ControlFlow::Continue(());
         let rng = |purpose: &str| stream(1, purpose);
         let (train, valid) = (Data::new(train), Some(Data::new(valid)));
         let fitted = e.kind.fit(train, valid, &rng, go).unwrap();
@@ -261,11 +264,11 @@ fn widths_that_cannot_be_divided_by_are_refused() {
 
 #[test]
 fn names_of_arrays_in_messages_are_escaped() {
-    let settings = CrossFit::parse(SETTINGS).unwrap();
+    let settings = Recipe::parse(SETTINGS).unwrap();
     let mut rng = stream(4, "points");
     let x = Mat::from_fn(30, 2, |_, _| standard_normal(&mut rng));
     let e = settings.experts.iter().find(|e| e.name == "rbig").unwrap();
-    let go = &mut |_: amf::Progress| ControlFlow::Continue(());
+    let go = &mut |_: density::Progress| ControlFlow::Continue(());
     let (train, valid) = x.split_at_row(20);
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
     let fitted = e.kind.fit(train, valid, &|p| stream(1, p), go).unwrap();

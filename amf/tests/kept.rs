@@ -1,13 +1,14 @@
 //! Fits that are kept: found again with the same bits, and never computed twice.
 
-use amf::{CrossFit, Expert, ExpertConfig, Fitted, NamedExpert, Partition, Watch, WeightRule};
+use amf::{ExpertConfig, Fitted, NamedExpert, Recipe, RepeatedKFold, Watch, WeightRule};
 use datasets::Family;
+use density::Data;
+use density::Density;
 use faer::prelude::*;
-use flows::Data;
 use numerics::random::stream;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use store::{Memory, Shelf};
+use store::{CheckpointStore, Memory};
 
 fn experts() -> Vec<NamedExpert> {
     let flow = |architecture: &str, base: &str| {
@@ -48,12 +49,12 @@ fn experts() -> Vec<NamedExpert> {
         .collect()
 }
 
-fn fit(kind: &ExpertConfig, shelf: &dyn Shelf, x: MatRef<'_, f64>) -> Fitted {
+fn fit(kind: &ExpertConfig, checkpoints: &dyn CheckpointStore, x: MatRef<'_, f64>) -> Fitted {
     let (train, valid) = x.split_at_row(x.nrows() / 2);
     let rng = |purpose: &str| stream(7, purpose);
-    let go = &mut |_: amf::Progress| ControlFlow::Continue(());
+    let go = &mut |_: density::Progress| ControlFlow::Continue(());
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
-    kind.fit_on(shelf, "a name", train, valid, &rng, go)
+    kind.fit_on(checkpoints, "a name", train, valid, &rng, go)
         .unwrap()
 }
 
@@ -67,14 +68,14 @@ fn every_kind_of_expert_is_found_again_with_the_same_bits() {
             f.expert.sample(50, &mut stream(3, "kept")),
         )
     };
-    let shelf = Memory::default();
+    let checkpoints = Memory::default();
     for e in experts() {
-        let whole = fit(&e.kind, &store::NoShelf, x.as_ref());
-        let first = fit(&e.kind, &shelf, x.as_ref());
-        let told = shelf.told().len();
-        let second = fit(&e.kind, &shelf, x.as_ref());
-        assert_eq!(shelf.told().len(), told + 1, "{}", e.name);
-        assert!(shelf.told()[told].starts_with("Found"), "{}", e.name);
+        let whole = fit(&e.kind, &store::NoCheckpoints, x.as_ref());
+        let first = fit(&e.kind, &checkpoints, x.as_ref());
+        let told = checkpoints.told().len();
+        let second = fit(&e.kind, &checkpoints, x.as_ref());
+        assert_eq!(checkpoints.told().len(), told + 1, "{}", e.name);
+        assert!(checkpoints.told()[told].starts_with("Found"), "{}", e.name);
         for other in [&first, &second] {
             assert_eq!(seen(other), seen(&whole), "{}", e.name);
             assert_eq!(other.report, whole.report, "{}", e.name);
@@ -82,7 +83,7 @@ fn every_kind_of_expert_is_found_again_with_the_same_bits() {
         assert_eq!(second.seconds, first.seconds);
     }
     // The checkpoints of the flows are gone, the experts are there.
-    let kept = shelf.kept();
+    let kept = checkpoints.kept();
     assert_eq!(kept.len(), 5);
     assert!(
         kept.keys().all(|k| k.starts_with("expert-aname-")),
@@ -91,19 +92,19 @@ fn every_kind_of_expert_is_found_again_with_the_same_bits() {
     );
     // What is damaged is said to be, and fitted again.
     for name in kept.keys() {
-        shelf.put(name, b"rubbish").unwrap();
+        checkpoints.put(name, b"rubbish").unwrap();
     }
-    let again = fit(&experts()[2].kind, &shelf, x.as_ref());
-    assert!(shelf.told().iter().any(|t| t.starts_with("Damaged")));
+    let again = fit(&experts()[2].kind, &checkpoints, x.as_ref());
+    assert!(checkpoints.told().iter().any(|t| t.starts_with("Damaged")));
     assert_eq!(
         seen(&again),
-        seen(&fit(&experts()[2].kind, &store::NoShelf, x.as_ref()))
+        seen(&fit(&experts()[2].kind, &store::NoCheckpoints, x.as_ref()))
     );
 }
 
-fn cross_fit() -> CrossFit {
-    CrossFit {
-        partition: Partition {
+fn cross_fit() -> Recipe {
+    Recipe {
+        partition: RepeatedKFold {
             folds: 3,
             repeats: 1,
             validation: 0.2,
@@ -128,14 +129,14 @@ fn an_interrupted_cross_fit_computes_no_finished_fit_again_and_ends_in_the_same_
     let x = Family::Banana.sample(240, &mut stream(4, "kept"));
     let data = Data::new(x.as_ref());
     let settings = cross_fit();
-    let go = &|_: usize, _: usize, _: amf::Progress| ControlFlow::Continue(());
+    let go = &|_: usize, _: usize, _: density::Progress| ControlFlow::Continue(());
     let whole = settings.fit(data, 1, go).unwrap();
-    let shelf = Memory::default();
+    let checkpoints = Memory::default();
     let mut lives = 0;
     let found = loop {
         lives += 1;
         let left = AtomicUsize::new(30 * lives);
-        let observe = &|_: usize, _: usize, _: amf::Progress| {
+        let observe = &|_: usize, _: usize, _: density::Progress| {
             let some =
                 left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
             if some.is_ok() {
@@ -146,7 +147,7 @@ fn an_interrupted_cross_fit_computes_no_finished_fit_again_and_ends_in_the_same_
         };
         let watch = Watch {
             observe,
-            shelf: &shelf,
+            checkpoints: &checkpoints,
         };
         match settings.fit_on(data, 1, watch) {
             Ok(found) => break found,
@@ -163,7 +164,7 @@ fn an_interrupted_cross_fit_computes_no_finished_fit_again_and_ends_in_the_same_
         whole.mixture.log_prob(test.as_ref())
     );
     // Nothing begins once it is finished.
-    let told = shelf.told();
+    let told = checkpoints.told();
     let mut finished: Vec<&str> = Vec::new();
     for line in &told {
         let unit = line.split('"').nth(1).unwrap();
@@ -176,5 +177,5 @@ fn an_interrupted_cross_fit_computes_no_finished_fit_again_and_ends_in_the_same_
     }
     // Five experts on three parts, and most of them again.
     assert!((15..=30).contains(&finished.len()), "{}", finished.len());
-    assert_eq!(shelf.kept().len(), finished.len());
+    assert_eq!(checkpoints.kept().len(), finished.len());
 }

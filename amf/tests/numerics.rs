@@ -7,10 +7,11 @@ mod fits;
 #[path = "../examples/numerics/table.rs"]
 mod table;
 
-use amf::{Column, Density, Draws, Expert, ExpertConfig, NamedExpert};
+use amf::{Column, Draws, ExpertConfig, FittedDensity, NamedExpert};
 use datasets::Family;
+use density::Data;
+use density::Density;
 use faer::prelude::*;
-use flows::Data;
 use numerics::random::stream;
 use proptest::prelude::*;
 use rayon::prelude::*;
@@ -122,7 +123,7 @@ fn densities_in_other_coordinates_are_saved_and_drawn_from() {
             .unwrap();
         let bytes = density.to_bytes().unwrap();
         assert!(String::from_utf8_lossy(&bytes).contains(word));
-        let again = Density::from_bytes(&bytes).unwrap();
+        let again = FittedDensity::from_bytes(&bytes).unwrap();
         let y = density.sample(2000, &mut stream(1, "saved"));
         assert_eq!(again.sample(2000, &mut stream(1, "saved")), y);
         let log_q = density.log_prob(y.as_ref());

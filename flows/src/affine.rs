@@ -18,6 +18,16 @@ pub struct LogScale {
     pub knee: f64,
 }
 
+impl Default for LogScale {
+    /// At most `e^2`, linear up to about 1.
+    fn default() -> Self {
+        Self {
+            bound: 2.0,
+            knee: 2.0,
+        }
+    }
+}
+
 impl LogScale {
     /// `s(r)`.
     #[inline(always)]

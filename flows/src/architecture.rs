@@ -1,10 +1,11 @@
 //! MAF and RealNVP as stacks of layers.
 
+use crate::activation::Activation;
 use crate::affine::LogScale;
-use crate::bijection::Bijection;
-use crate::conditioner::Activation;
-use crate::coupling::{Coupling, NetShape};
+use crate::coupling::Coupling;
+use crate::layer::Layer;
 use crate::made::Made;
+use crate::nets::{NetShape, Nets};
 use numerics::random::{Pcg64, permutation};
 use serde::{Deserialize, Serialize};
 
@@ -15,15 +16,6 @@ pub enum Ordering {
     Reversed,
     /// A random permutation before each layer.
     Random,
-}
-
-/// The networks of a coupling layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Nets {
-    /// One network for the shifts, one for the log-scales.
-    Separate,
-    /// One network with both outputs.
-    Shared,
 }
 
 /// A kind of flow with all its shape parameters.
@@ -103,6 +95,32 @@ pub enum LayerSpec {
 }
 
 impl Architecture {
+    /// A masked autoregressive flow of smooth networks that starts as the identity, in random orders.
+    #[must_use]
+    pub fn maf(layers: usize, hidden: &[usize]) -> Self {
+        Self::Maf {
+            layers,
+            hidden: hidden.to_vec(),
+            activation: Activation::Tanh,
+            ordering: Ordering::Random,
+            log_scale: LogScale::default(),
+            output_gain: 0.0,
+        }
+    }
+
+    /// A RealNVP of smooth networks, one for each layer, that starts as the identity.
+    #[must_use]
+    pub fn realnvp(couplings: usize, hidden: &[usize]) -> Self {
+        Self::RealNvp {
+            couplings,
+            hidden: hidden.to_vec(),
+            activation: Activation::Tanh,
+            nets: Nets::Shared,
+            log_scale: LogScale::default(),
+            output_gain: 0.0,
+        }
+    }
+
     /// The layers of a flow of `dim` coordinates, in forward order (the first touches the data).
     #[must_use]
     pub fn layers(&self, dim: usize, rng: &mut Pcg64) -> Vec<LayerSpec> {
@@ -272,7 +290,7 @@ impl LayerSpec {
         dim: usize,
         context: usize,
         offset: usize,
-    ) -> Result<Box<dyn Bijection>, String> {
+    ) -> Result<Box<dyn Layer>, String> {
         match self {
             Self::Made {
                 order,

@@ -1,9 +1,9 @@
 //! Base distributions.
 
 use crate::blocks::ParamBlock;
-use crate::gaussian_mixture::{GaussianMixture, row_ln_sum_exp};
 use crate::trained_mixture::TrainedMixture;
 use autodiff::{Backward, Forward, Graph, Op, Var};
+use density::{Density, GaussianMixture, row_ln_sum_exp};
 use faer::prelude::*;
 use numerics::math::LN_2PI;
 use numerics::matrix::{col, col_mut};

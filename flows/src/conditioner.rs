@@ -1,60 +1,14 @@
 //! The feed-forward network that gives the shifts and log-scales of a layer.
 
-use crate::bijection::Workspace;
+use crate::activation::Activation;
 use crate::blocks::ParamBlock;
 use crate::dense::Dense;
+use crate::layer::Workspace;
 use crate::scalar::ScalarNet;
 use autodiff::{Backward, Forward, Op};
 use faer::prelude::*;
-use numerics::math;
 use numerics::matrix::{col, col_mut};
 use numerics::random::Pcg64;
-use serde::{Deserialize, Serialize};
-
-/// The function behind every hidden unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Activation {
-    /// `max(x, 0)`.
-    Relu,
-    /// `tanh x`: a smooth density.
-    Tanh,
-}
-
-impl Activation {
-    /// `x <- act(x + bias)`.
-    pub(crate) fn apply(self, x: &mut [f64], bias: f64) {
-        match self {
-            Self::Relu => {
-                for v in x {
-                    let s = *v + bias;
-                    // NaN stays NaN.
-                    *v = if s < 0.0 { 0.0 } else { s };
-                }
-            }
-            Self::Tanh => {
-                for v in x {
-                    *v = math::tanh(*v + bias);
-                }
-            }
-        }
-    }
-
-    /// `d <- d act'`, from the values `y` of the activation.
-    pub(crate) fn backward(self, d: &mut [f64], y: &[f64]) {
-        match self {
-            Self::Relu => {
-                for (d, y) in d.iter_mut().zip(y) {
-                    *d = if *y > 0.0 { *d } else { 0.0 };
-                }
-            }
-            Self::Tanh => {
-                for (d, y) in d.iter_mut().zip(y) {
-                    *d *= 1.0 - y * y;
-                }
-            }
-        }
-    }
-}
 
 /// A multi-layer perceptron over some columns of the state, as one fused operation.
 ///
@@ -130,12 +84,6 @@ impl Conditioner {
                 ParamBlock::new(format!("bias_{l}"), &[n_out], bias),
             ]
         })
-    }
-
-    /// Multiply-adds of one evaluation, for each row.
-    #[must_use]
-    pub fn multiply_adds(&self) -> usize {
-        self.layers.iter().map(Dense::multiply_adds).sum()
     }
 
     /// Rows that are best worked on together: more where the cost of an evaluation hardly depends on them.

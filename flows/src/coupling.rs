@@ -1,10 +1,10 @@
 //! The affine coupling layer of RealNVP (arXiv:1605.08803).
 
-use crate::affine::{Affine, LogScale};
-use crate::architecture::Nets;
-use crate::bijection::{Bijection, Workspace};
+use crate::affine::Affine;
 use crate::blocks::ParamBlock;
-use crate::conditioner::{Activation, Conditioner, shaped};
+use crate::conditioner::{Conditioner, shaped};
+use crate::layer::{Layer, Workspace};
+use crate::nets::{NetShape, Nets};
 use autodiff::{Graph, Op, Var};
 use faer::prelude::*;
 use numerics::matrix::{col, col_mut};
@@ -27,15 +27,6 @@ pub struct Coupling {
     nets: Vec<Arc<Conditioner>>,
     affine_op: Arc<dyn Op>,
     net_ops: Vec<Arc<dyn Op>>,
-}
-
-/// What the parts of a layer have in common.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NetShape<'a> {
-    pub hidden: &'a [usize],
-    pub activation: Activation,
-    pub log_scale: LogScale,
-    pub output_gain: f64,
 }
 
 impl Coupling {
@@ -116,7 +107,7 @@ impl Coupling {
     }
 }
 
-impl Bijection for Coupling {
+impl Layer for Coupling {
     fn dim(&self) -> usize {
         self.dim
     }
@@ -133,10 +124,6 @@ impl Bijection for Coupling {
         named
             .flat_map(|(net, folder)| net.param_blocks().map(move |b| b.within(folder)))
             .collect()
-    }
-
-    fn multiply_adds(&self) -> usize {
-        self.nets.iter().map(|n| n.multiply_adds()).sum()
     }
 
     fn chunk_rows(&self) -> usize {

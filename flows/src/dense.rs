@@ -1,6 +1,6 @@
 //! A dense layer `act(x W + b)` whose weight matrix may be block-triangular.
 
-use crate::conditioner::Activation;
+use crate::activation::Activation;
 use crate::thin;
 use faer::linalg::matmul::matmul;
 use faer::prelude::*;
@@ -79,11 +79,6 @@ impl Dense {
     /// Place of the first bias.
     pub fn bias_offset(&self) -> usize {
         self.offset + self.n_in * self.n_out
-    }
-
-    /// Multiply-adds for each row that the masks leave.
-    pub fn multiply_adds(&self) -> usize {
-        self.prefixes.iter().sum()
     }
 
     /// Uniform on +-gain / sqrt(n_in), weights and biases alike (the initialisation of PyTorch's `Linear` for gain 1);

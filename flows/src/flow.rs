@@ -2,129 +2,148 @@
 
 use crate::architecture::{Architecture, LayerSpec};
 use crate::base::Base;
-use crate::bijection::Bijection;
 use crate::blocks::ParamBlock;
+use crate::error::FlowError;
+use crate::layer::Layer;
 use crate::stack::Stack;
-use crate::standardise::Standardise;
 use autodiff::{Graph, Var};
+use density::{Affine, Density, Description, NotSavable, Writer};
 use faer::prelude::*;
 use numerics::random::Pcg64;
 
-/// What can be wrong with a flow's description.
-#[derive(Debug, thiserror::Error)]
-pub enum FlowError {
-    /// A shape or a setting.
-    #[error("{0}")]
-    Invalid(String),
-    /// A file cannot be written.
-    #[error(transparent)]
-    Write(#[from] store::Error),
-    /// A file cannot be read.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: String,
-        /// What went wrong.
-        source: std::io::Error,
-    },
-    /// A file that is not a saved flow, or a damaged one.
-    #[error("{path}: {reason}")]
-    Format {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-/// A normalizing flow on R^d.
+/// A normalizing flow: a density `q(x)` on R^d, or `q(x | y)` for every context y in R^c.
 ///
 /// ```text
-/// x -> standardise -> layer 1 -> ... -> layer L -> z ~ base
+/// x -> standardise -> layer 1 (given y) -> ... -> layer L (given y) -> z ~ base
+/// ln q(x | y) = ln base(z) + sum of the log-determinants, in nats
 /// ```
 ///
-/// `log_prob(x) = ln base(z) + sum of the log-determinants`, in nats.
+/// A flow without contexts (c = 0) is a [`Density`]. With contexts, every network reads the standardised y as well: an autoregressive layer is
+/// triangular in x for every y, and its first coordinate depends on y alone; a coupling's networks read one half of x and y. The base is the same for
+/// every y; where it is a Gaussian mixture the layers move its modes with y, so that a posterior of several modes needs no bridges between
+/// them (arXiv:2512.04954). [`Flow::condition`] gives the density for one y.
+///
+/// Trained on pairs of parameters x and simulated data y it is amortised inference: `E_{x, y} [-ln q(x | y)]` over the joint law is, up to a
+/// constant, the mean KL divergence from the posterior to q over data y. If x was drawn from a proposal instead of the prior, weights
+/// `prior(x) / proposal(x)` make up for it.
+///
+/// ```
+/// use density::{Data, Density, FitContext};
+/// use flows::{Architecture, FitConfig, Flow};
+/// use numerics::random::{standard_normal, stream};
+///
+/// // x ~ N(0, 1) and y = x + noise of standard deviation one half.
+/// let mut rng = stream(1, "pairs");
+/// let x = faer::Mat::from_fn(500, 1, |_, _| standard_normal(&mut rng));
+/// let y = faer::Mat::from_fn(500, 1, |i, _| x[(i, 0)] + 0.5 * standard_normal(&mut rng));
+///
+/// let pairs = Data::new(x.as_ref()).conditioned(y.as_ref());
+/// let (points, contexts) = pairs.standardise()?;
+/// let mut q = Flow::builder(&Architecture::realnvp(2, &[16, 16]), points)
+///     .conditioned(contexts)
+///     .build(&mut stream(1, "init"))?;
+/// let settings = FitConfig { steps: 200, patience: None, learning_rate: 1e-2, ..FitConfig::default() };
+/// q.fit(pairs, None, &settings, &mut stream(1, "batches"), &FitContext::default())?;
+///
+/// // The posterior given y = 1 is N(0.8, 0.2).
+/// let draws = q.condition(&[1.0]).sample(1000, &mut stream(1, "draws"));
+/// let mean = (0..1000).map(|i| draws[(i, 0)]).sum::<f64>() / 1000.0;
+/// assert!((mean - 0.8).abs() < 0.1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Flow {
-    pub(crate) standardise: Standardise,
+    pub(crate) standardise: Affine,
+    /// Standardisation of the contexts, of no columns without them.
+    pub(crate) contexts: Affine,
     pub(crate) stack: Stack,
     pub(crate) params: Vec<f64>,
 }
 
 impl Clone for Flow {
     fn clone(&self) -> Self {
-        Self::from_parts(
+        let mut clone = Self::from_layers(
             self.standardise.clone(),
-            self.stack.specs.clone(),
-            self.stack.base.spec().clone(),
-            self.params.clone(),
+            self.contexts.clone(),
+            self.specs().to_vec(),
+            self.base().clone(),
         )
-        .expect("a flow that exists can be rebuilt")
+        .expect("a flow that exists can be rebuilt");
+        clone.params.clone_from(&self.params);
+        clone
+    }
+}
+
+/// A flow in the making, see [`Flow::builder`].
+#[derive(Debug, Clone)]
+pub struct FlowBuilder<'a> {
+    architecture: &'a Architecture,
+    standardise: Affine,
+    contexts: Affine,
+    base: Base,
+}
+
+impl FlowBuilder<'_> {
+    /// On a base that lives in the space of standardised points, instead of the standard normal.
+    #[must_use]
+    pub fn on_base(self, base: Base) -> Self {
+        Self { base, ..self }
+    }
+
+    /// Given contexts, which are standardised so.
+    #[must_use]
+    pub fn conditioned(self, contexts: Affine) -> Self {
+        Self { contexts, ..self }
+    }
+
+    /// The flow, with freshly drawn parameters.
+    ///
+    /// # Errors
+    /// [`FlowError`] when a setting makes no sense or the base has another dimension.
+    pub fn build(self, rng: &mut Pcg64) -> Result<Flow, FlowError> {
+        self.architecture.check().map_err(FlowError::Invalid)?;
+        let specs = self.architecture.layers(self.standardise.dim(), rng);
+        let mut flow = Flow::from_layers(self.standardise, self.contexts, specs, self.base)?;
+        flow.params = flow.stack.initial_params(rng);
+        Ok(flow)
     }
 }
 
 impl Flow {
-    /// A flow of the given architecture with freshly drawn parameters and a standard normal base.
-    ///
-    /// # Errors
-    /// [`FlowError::Invalid`] when a setting makes no sense.
-    pub fn new(
-        architecture: &Architecture,
-        standardise: Standardise,
-        rng: &mut Pcg64,
-    ) -> Result<Self, FlowError> {
-        Self::on_base(architecture, standardise, Base::StandardNormal, rng)
-    }
-
-    /// A flow of the given architecture with freshly drawn parameters, on a base that lives in the standardised space.
-    ///
-    /// # Errors
-    /// [`FlowError::Invalid`] when a setting makes no sense or the base has another dimension.
-    pub fn on_base(
-        architecture: &Architecture,
-        standardise: Standardise,
-        base: Base,
-        rng: &mut Pcg64,
-    ) -> Result<Self, FlowError> {
-        architecture.check().map_err(FlowError::Invalid)?;
-        let specs = architecture.layers(standardise.dim(), rng);
-        let mut flow = Self::from_layers(standardise, specs, base)?;
-        flow.params = flow.stack.initial_params(rng);
-        Ok(flow)
-    }
-
-    /// A flow of the given layers, in forward order, with all parameters zero (couplings and autoregressive layers are then the identity,
-    /// and a trained base is as it was given).
-    ///
-    /// # Errors
-    /// [`FlowError::Invalid`] when a layer does not fit the dimension.
-    pub fn from_layers(
-        standardise: Standardise,
-        specs: Vec<LayerSpec>,
-        base: Base,
-    ) -> Result<Self, FlowError> {
-        let mut flow = Self::from_parts(standardise, specs, base, Vec::new())?;
-        flow.params = vec![0.0; flow.stack.num_params()];
-        Ok(flow)
-    }
-
-    pub(crate) fn from_parts(
-        standardise: Standardise,
-        specs: Vec<LayerSpec>,
-        base: Base,
-        params: Vec<f64>,
-    ) -> Result<Self, FlowError> {
-        Ok(Self {
-            stack: Stack::new(standardise.dim(), 0, specs, base)?,
+    /// A flow of the given architecture in standardised coordinates; unless something else is asked for, without contexts and on a standard normal base.
+    #[must_use]
+    pub fn builder(architecture: &Architecture, standardise: Affine) -> FlowBuilder<'_> {
+        FlowBuilder {
+            architecture,
             standardise,
-            params,
+            contexts: Affine::identity(0),
+            base: Base::StandardNormal,
+        }
+    }
+
+    /// A flow of the given layers, in forward order, with all parameters zero: the identity, and a trained base as it was given.
+    ///
+    /// # Errors
+    /// [`FlowError`] when a layer does not fit the dimension.
+    pub fn from_layers(
+        standardise: Affine,
+        contexts: Affine,
+        specs: Vec<LayerSpec>,
+        base: Base,
+    ) -> Result<Self, FlowError> {
+        let stack = Stack::new(standardise.dim(), contexts.dim(), specs, base)?;
+        Ok(Self {
+            params: vec![0.0; stack.num_params()],
+            standardise,
+            contexts,
+            stack,
         })
     }
 
-    /// Number of coordinates d.
+    /// Number of columns c of a context; 0 for a flow without.
     #[must_use]
-    pub fn dim(&self) -> usize {
-        self.stack.dim
+    pub fn context_dim(&self) -> usize {
+        self.stack.context
     }
 
     /// The flat parameter vector: layer by layer, then the base's, if it is trained.
@@ -150,7 +169,7 @@ impl Flow {
         layers.chain(base.map(|b| b.within("base"))).collect()
     }
 
-    /// The descriptions of the layers, in forward order; with [`Self::standardise`] and [`Self::base`] all that [`Self::from_layers`] needs.
+    /// The descriptions of the layers, in forward order.
     #[must_use]
     pub fn specs(&self) -> &[LayerSpec] {
         &self.stack.specs
@@ -158,7 +177,7 @@ impl Flow {
 
     /// The standardisation of the data.
     #[must_use]
-    pub fn standardise(&self) -> &Standardise {
+    pub fn standardise(&self) -> &Affine {
         &self.standardise
     }
 
@@ -168,9 +187,9 @@ impl Flow {
         self.stack.base.spec()
     }
 
-    /// The layers, in forward order.
+    /// The layers, in forward order. They work on rows of d coordinates with the c standardised context columns behind them.
     #[must_use]
-    pub fn layers(&self) -> &[Box<dyn Bijection>] {
+    pub fn layers(&self) -> &[Box<dyn Layer>] {
         &self.stack.layers
     }
 
@@ -181,71 +200,183 @@ impl Flow {
         self.stack.base.mixture(&self.params)
     }
 
-    /// Multiply-adds of one density evaluation, for each row.
-    #[must_use]
-    pub fn multiply_adds(&self) -> usize {
-        self.stack.multiply_adds()
-    }
-
     /// Indices of the parameters that training changes (all but masked weights).
     #[must_use]
     pub fn trainable(&self) -> Vec<usize> {
         self.stack.trainable()
     }
 
-    /// Records `ln q` (n x 1) of an n x (d + 1) state on a tape: standardised points, then a column of zeros. The Jacobian of the
-    /// standardisation is not counted.
+    /// Records `ln q` (n x 1) of an n x (d + c + 1) state on a tape: standardised points, standardised contexts, then a column of zeros. The
+    /// Jacobian of the standardisation is not counted.
     pub fn record_log_prob(&self, graph: &mut Graph<'_>, state: Var) -> Var {
         self.stack.record_log_prob(graph, state)
     }
 
-    /// Forward: data (n x d) -> base (n x d), with `ln |det dz/dx|` for each row.
+    /// Forward: data (n x d) -> base (n x d), given contexts (n x c, row by row) if the flow has any, with `ln |det dz/dx|` for each row.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
     #[must_use]
-    pub fn transform_and_log_det(&self, x: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
-        self.stack.map(x, |mut rows, log_det, ws| {
-            self.standardise.transform(rows.rb_mut());
+    pub fn transform_and_log_det(
+        &self,
+        x: MatRef<'_, f64>,
+        contexts: Option<MatRef<'_, f64>>,
+    ) -> (Mat<f64>, Vec<f64>) {
+        let d = self.stack.dim;
+        self.map(x, contexts, |mut rows, log_det, ws| {
+            self.standardise.transform(rows.rb_mut().subcols_mut(0, d));
             log_det.fill(self.standardise.log_det());
             self.stack.transform(&self.params, rows, log_det, ws);
         })
     }
 
-    /// Inverse: base (n x d) -> data (n x d), with `ln |det dx/dz|` for each row.
+    /// Inverse: base (n x d) -> data (n x d), given contexts (n x c, row by row) if the flow has any, with `ln |det dx/dz|` for each row.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
     #[must_use]
-    pub fn inverse_and_log_det(&self, z: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
-        self.stack.map(z, |mut rows, log_det, ws| {
+    pub fn inverse_and_log_det(
+        &self,
+        z: MatRef<'_, f64>,
+        contexts: Option<MatRef<'_, f64>>,
+    ) -> (Mat<f64>, Vec<f64>) {
+        let d = self.stack.dim;
+        self.map(z, contexts, |mut rows, log_det, ws| {
             log_det.fill(-self.standardise.log_det());
             self.stack.inverse(&self.params, rows.rb_mut(), log_det, ws);
-            self.standardise.inverse(rows);
+            self.standardise.inverse(rows.subcols_mut(0, d));
         })
     }
 
-    /// Log-density of each row of x (n x d), in nats.
+    /// `ln q(x_i | y_i)` of the rows of x (n x d) given the rows of the contexts (n x c), in nats.
     ///
     /// # Panics
-    /// If x has another number of columns.
+    /// If the shapes do not fit.
     #[must_use]
-    pub fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
-        let (z, mut out) = self.transform_and_log_det(x);
+    pub fn log_prob_given(&self, x: MatRef<'_, f64>, contexts: MatRef<'_, f64>) -> Vec<f64> {
+        self.log_prob_of(x, Some(contexts))
+    }
+
+    /// One draw for each row of the contexts (n x c), n x d.
+    ///
+    /// # Panics
+    /// If the contexts have another number of columns.
+    #[must_use]
+    pub fn sample_given(&self, contexts: MatRef<'_, f64>, rng: &mut Pcg64) -> Mat<f64> {
+        self.sample_of(contexts.nrows(), Some(contexts), rng)
+    }
+
+    /// The density `q(x | y)` for one context y (c numbers).
+    ///
+    /// # Panics
+    /// If y has another length.
+    #[must_use]
+    pub fn condition(&self, y: &[f64]) -> Conditioned<'_> {
+        assert_eq!(y.len(), self.context_dim(), "a context of another length");
+        Conditioned {
+            flow: self,
+            y: y.to_vec(),
+        }
+    }
+
+    fn log_prob_of(&self, x: MatRef<'_, f64>, contexts: Option<MatRef<'_, f64>>) -> Vec<f64> {
+        let (z, mut out) = self.transform_and_log_det(x, contexts);
         let base = &self.stack.base;
         base.add_log_prob(&self.params, z.as_ref(), &mut out);
         out
     }
 
-    /// n draws, n x d.
-    #[must_use]
-    pub fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+    fn sample_of(&self, n: usize, contexts: Option<MatRef<'_, f64>>, rng: &mut Pcg64) -> Mat<f64> {
         let z = self.stack.base.sample(&self.params, n, rng);
-        self.inverse_and_log_det(z.as_ref()).0
+        self.inverse_and_log_det(z.as_ref(), contexts).0
     }
 
-    /// n draws with their log-densities, from one pass.
-    #[must_use]
-    pub fn sample_with_log_prob(&self, n: usize, rng: &mut Pcg64) -> (Mat<f64>, Vec<f64>) {
-        let base = &self.stack.base;
-        let z = base.sample(&self.params, n, rng);
-        let (x, log_det) = self.inverse_and_log_det(z.as_ref());
-        let mut out: Vec<f64> = log_det.iter().map(|l| -l).collect();
-        base.add_log_prob(&self.params, z.as_ref(), &mut out);
-        (x, out)
+    /// Maps points with their standardised contexts behind them.
+    fn map(
+        &self,
+        points: MatRef<'_, f64>,
+        contexts: Option<MatRef<'_, f64>>,
+        f: impl Fn(MatMut<'_, f64>, &mut [f64], &mut crate::layer::Workspace) + Sync,
+    ) -> (Mat<f64>, Vec<f64>) {
+        assert_eq!(
+            points.ncols(),
+            self.stack.dim,
+            "points of another dimension"
+        );
+        if self.context_dim() == 0 && contexts.is_none() {
+            return self.stack.map(points, f);
+        }
+        self.stack
+            .map(self.beside_contexts(points, contexts).as_ref(), f)
+    }
+
+    /// Points as they are and, behind them, the standardised contexts: n x (d + c).
+    pub(crate) fn beside_contexts(
+        &self,
+        points: MatRef<'_, f64>,
+        contexts: Option<MatRef<'_, f64>>,
+    ) -> Mat<f64> {
+        let (n, d, c) = (points.nrows(), self.stack.dim, self.context_dim());
+        let shape = contexts.map_or((n, 0), |y| y.shape());
+        assert_eq!(shape, (n, c), "one context of {c} numbers for each point");
+        let mut rows = Mat::zeros(n, d + c);
+        rows.as_mut().subcols_mut(0, d).copy_from(points);
+        if let Some(contexts) = contexts {
+            let mut right = rows.as_mut().subcols_mut(d, c);
+            right.copy_from(contexts);
+            self.contexts.transform(right);
+        }
+        rows
+    }
+}
+
+impl Density for Flow {
+    fn dim(&self) -> usize {
+        self.stack.dim
+    }
+
+    /// # Panics
+    /// If the flow needs contexts, or x has another number of columns.
+    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
+        self.log_prob_of(x, None)
+    }
+
+    /// # Panics
+    /// If the flow needs contexts.
+    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        self.sample_of(n, None, rng)
+    }
+
+    fn describe(&self, w: &mut Writer) -> Result<Description, NotSavable> {
+        self.write(w)
+    }
+}
+
+/// The density of a flow for one context, see [`Flow::condition`].
+#[derive(Debug, Clone)]
+pub struct Conditioned<'a> {
+    flow: &'a Flow,
+    y: Vec<f64>,
+}
+
+impl Conditioned<'_> {
+    /// The context, n times.
+    fn contexts(&self, n: usize) -> Mat<f64> {
+        Mat::from_fn(n, self.y.len(), |_, j| self.y[j])
+    }
+}
+
+impl Density for Conditioned<'_> {
+    fn dim(&self) -> usize {
+        self.flow.stack.dim
+    }
+
+    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
+        self.flow
+            .log_prob_given(x, self.contexts(x.nrows()).as_ref())
+    }
+
+    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        self.flow.sample_given(self.contexts(n).as_ref(), rng)
     }
 }

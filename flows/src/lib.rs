@@ -6,51 +6,45 @@
 //!
 //! `log_prob(x) = log_base(z(x)) + ln |det dz/dx|`, in nats. Matrices are samples x features, column-major.
 //!
-//! - [`Made`]: one masked autoregressive layer (arXiv:1502.03509, arXiv:1705.07057), triangular for every dimension.
-//! - [`Coupling`]: one affine coupling layer (arXiv:1605.08803).
-//! - [`Architecture`]: MAF and RealNVP as stacks of those.
-//! - [`Flow`]: standardisation, layers, base distribution and parameters; `log_prob`, `sample`, `save`, `load`.
+//! - [`Flow`]: standardisation, layers, base distribution and parameters; a [`Density`](density::Density), or one for each context.
 //! - [`Flow::fit`]: weighted maximum likelihood by Adam, mini-batches, early stopping.
-//! - [`ConditionalFlow`]: the same given a context, `q(theta | y)`, for amortised inference.
+//! - [`Architecture`]: MAF and RealNVP as stacks of layers: [`Made`], masked autoregressive (arXiv:1502.03509, arXiv:1705.07057), triangular for every
+//!   dimension, and [`Coupling`], affine (arXiv:1605.08803).
 
+mod activation;
 mod affine;
 mod architecture;
-mod archive;
 mod base;
-mod bijection;
 mod blocks;
-mod conditional;
 mod conditioner;
 mod coupling;
 mod dense;
+mod describe;
+mod error;
 mod fit;
 mod flow;
-mod gaussian_mixture;
+mod layer;
 mod made;
-mod save;
+mod nets;
 mod scalar;
 mod stack;
-mod standardise;
 mod thin;
 mod trained_mixture;
-mod trial;
 
+pub use activation::Activation;
 pub use affine::LogScale;
-pub use architecture::{Architecture, LayerSpec, Nets, Ordering};
+pub use architecture::{Architecture, LayerSpec, Ordering};
 pub use base::Base;
-pub use bijection::{Bijection, Workspace};
 pub use blocks::ParamBlock;
-pub use conditional::{ConditionalData, ConditionalFlow};
-pub use conditioner::{Activation, Conditioner};
+pub use conditioner::Conditioner;
 pub use coupling::Coupling;
-pub use fit::{
-    Backoff, Batch, Data, Evaluation, FitConfig, FitError, FitReport, Observer, Termination,
-};
-pub use flow::{Flow, FlowError};
-pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture, MixtureParts, symmetric_eigen};
+pub use describe::KIND;
+pub use error::{FitError, FlowError};
+pub use fit::{Backoff, Batch, Evaluation, FitConfig, FitReport, Termination};
+pub use flow::{Conditioned, Flow, FlowBuilder};
+pub use layer::{Layer, Workspace};
 pub use made::Made;
-pub use standardise::Standardise;
-pub use trial::{LARGEST, TRIAL_DRAWS, in_range, try_log_prob, try_out};
+pub use nets::Nets;
 
 /// Rows that are worked on together: with a hidden width of 128, their activations stay in the second-level cache.
 pub(crate) const CHUNK_ROWS: usize = 256;

@@ -1,11 +1,11 @@
 //! The masked autoregressive layer: MADE (arXiv:1502.03509) as the conditioner of an affine map (arXiv:1705.07057).
 
 use crate::affine::Affine;
-use crate::bijection::{Bijection, Workspace};
 use crate::blocks::ParamBlock;
 use crate::conditioner::{Conditioner, shaped};
-use crate::coupling::NetShape;
 use crate::dense::Block;
+use crate::layer::{Layer, Workspace};
+use crate::nets::NetShape;
 use autodiff::{Graph, Op, Var};
 use faer::prelude::*;
 use numerics::matrix::{col, col_mut};
@@ -121,7 +121,7 @@ impl Made {
     }
 }
 
-impl Bijection for Made {
+impl Layer for Made {
     fn dim(&self) -> usize {
         self.dim
     }
@@ -132,10 +132,6 @@ impl Bijection for Made {
 
     fn param_blocks(&self) -> Vec<ParamBlock> {
         self.net.param_blocks().collect()
-    }
-
-    fn multiply_adds(&self) -> usize {
-        self.net.multiply_adds()
     }
 
     fn chunk_rows(&self) -> usize {

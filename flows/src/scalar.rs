@@ -12,7 +12,7 @@
 //! point then costs h2 instead of h1 h2. The backward pass is the mirror image: with the gradients of z summed by segment, the gradient
 //! of `W_i` needs only the sums over the segments where unit i is active, and those are differences of running sums.
 
-use crate::conditioner::Activation;
+use crate::activation::Activation;
 use crate::dense::Dense;
 use faer::prelude::*;
 use numerics::math::dot;

@@ -2,8 +2,8 @@
 
 use crate::architecture::LayerSpec;
 use crate::base::{Base, PlacedBase};
-use crate::bijection::{Bijection, Workspace};
-use crate::flow::FlowError;
+use crate::error::FlowError;
+use crate::layer::{Layer, Workspace};
 use crate::{CHUNK_ROWS, chunks};
 use autodiff::{Graph, Var};
 use faer::prelude::*;
@@ -20,7 +20,7 @@ pub(crate) struct Stack {
     pub dim: usize,
     pub context: usize,
     pub specs: Vec<LayerSpec>,
-    pub layers: Vec<Box<dyn Bijection>>,
+    pub layers: Vec<Box<dyn Layer>>,
     pub base: PlacedBase,
 }
 
@@ -62,10 +62,6 @@ impl Stack {
     pub fn num_params(&self) -> usize {
         let layers: usize = self.layers.iter().map(|l| l.num_params()).sum();
         layers + self.base.num_params()
-    }
-
-    pub fn multiply_adds(&self) -> usize {
-        self.layers.iter().map(|l| l.multiply_adds()).sum()
     }
 
     /// Rows that are best worked on together.

@@ -1,8 +1,8 @@
 //! A Gaussian mixture whose means, and weights if wanted, are trained with the flow on it.
 
 use crate::blocks::ParamBlock;
-use crate::gaussian_mixture::GaussianMixture;
 use autodiff::{Backward, Forward, Op};
+use density::GaussianMixture;
 use faer::prelude::*;
 use numerics::math::{LN_2PI, dot, exp, ln, ln_sum_exp, sum};
 use numerics::matrix::{col, col_mut};

@@ -9,7 +9,7 @@ use flows::{
 use numerics::random::{Pcg64, standard_normal, stream};
 use proptest::prelude::*;
 use std::ops::ControlFlow;
-use store::{Memory, Shelf};
+use store::{CheckpointStore, Memory};
 
 fn architecture() -> Architecture {
     Architecture::RealNvp {
@@ -58,14 +58,14 @@ struct Fitted {
     rng: Pcg64,
 }
 
-/// Fits on a shelf; the process "dies" after so many steps without a word, if asked to.
-fn fit(shelf: &Memory, config: &FitConfig, die_after: Option<usize>) -> Option<Fitted> {
+/// Fits on a checkpoints; the process "dies" after so many steps without a word, if asked to.
+fn fit(checkpoints: &Memory, config: &FitConfig, die_after: Option<usize>) -> Option<Fitted> {
     let (x, v) = (points(100, "train"), points(60, "valid"));
     let mut flow = new_flow();
     let mut rng = stream(1, "batches");
     let mut left = die_after;
     let report = flow.fit_on(
-        shelf,
+        checkpoints,
         Data::new(x.as_ref()),
         Some(Data::new(v.as_ref())),
         config,
@@ -94,42 +94,42 @@ proptest! {
     fn an_interrupted_fit_ends_in_the_same_bits(lives in prop::collection::vec(0usize..40, 0..6)) {
         let config = settings(120);
         let whole = fit(&Memory::default(), &config, None).unwrap();
-        let shelf = Memory::default();
+        let checkpoints = Memory::default();
         let mut found = None;
         for life in lives {
-            found = fit(&shelf, &config, Some(life));
+            found = fit(&checkpoints, &config, Some(life));
             if found.is_some() {
                 break;
             }
         }
-        let again = found.or_else(|| fit(&shelf, &config, None)).unwrap();
+        let again = found.or_else(|| fit(&checkpoints, &config, None)).unwrap();
         prop_assert_eq!(&again.params, &whole.params);
         prop_assert_eq!(&again.report, &whole.report);
         prop_assert_eq!(&again.rng, &whole.rng);
         // What is done is found, not computed.
-        let third = fit(&shelf, &config, Some(0)).unwrap();
+        let third = fit(&checkpoints, &config, Some(0)).unwrap();
         prop_assert_eq!(&third.params, &whole.params);
         prop_assert_eq!(&third.report, &whole.report);
         prop_assert_eq!(&third.rng, &whole.rng);
-        prop_assert!(shelf.told().last().unwrap().starts_with("Found"));
-        prop_assert_eq!(shelf.kept().len(), 1);
+        prop_assert!(checkpoints.told().last().unwrap().starts_with("Found"));
+        prop_assert_eq!(checkpoints.kept().len(), 1);
     }
 
     #[test]
     fn what_is_kept_of_another_fit_or_damaged_is_not_used(at: prop::sample::Index, keep: prop::sample::Index, byte: u8) {
         let config = settings(20);
         let whole = fit(&Memory::default(), &config, None).unwrap();
-        let shelf = Memory::default();
-        prop_assert!(fit(&shelf, &config, Some(9)).is_none());
-        // A shelf in memory has no checksums: the reader itself must see what does not fit, and may not panic at what does.
-        for (name, mut bytes) in shelf.kept() {
+        let checkpoints = Memory::default();
+        prop_assert!(fit(&checkpoints, &config, Some(9)).is_none());
+        // A checkpoints in memory has no checksums: the reader itself must see what does not fit, and may not panic at what does.
+        for (name, mut bytes) in checkpoints.kept() {
             let header = 8 + usize::from(bytes[0]) + 256 * usize::from(bytes[1]);
             let i = at.index(header);
             bytes[i] = byte;
             bytes.truncate(bytes.len() - keep.index(2));
-            shelf.put(&name, &bytes).unwrap();
+            checkpoints.put(&name, &bytes).unwrap();
         }
-        let again = fit(&shelf, &config, None);
+        let again = fit(&checkpoints, &config, None);
         let again = again.unwrap();
         prop_assert!(again.params.iter().all(|p| p.is_finite()));
         prop_assert_eq!(again.report.steps, whole.report.steps);
@@ -138,10 +138,10 @@ proptest! {
 
 #[test]
 fn each_setting_datum_and_generator_has_a_fit_of_its_own() {
-    let shelf = Memory::default();
-    fit(&shelf, &settings(10), None).unwrap();
-    fit(&shelf, &settings(11), None).unwrap();
-    assert_eq!(shelf.kept().len(), 2);
+    let checkpoints = Memory::default();
+    fit(&checkpoints, &settings(10), None).unwrap();
+    fit(&checkpoints, &settings(11), None).unwrap();
+    assert_eq!(checkpoints.kept().len(), 2);
     let mut flow = new_flow();
     let mut x = points(100, "train");
     let mut go = |_: usize, _: Option<&Evaluation>| ControlFlow::Continue(());
@@ -153,11 +153,11 @@ fn each_setting_datum_and_generator_has_a_fit_of_its_own() {
         x[(3, 1)] += change;
         let data = Data::new(x.as_ref());
         let rng = &mut stream(seed, "batches");
-        flow.fit_on(&shelf, data, None, &config, rng, &mut go)
+        flow.fit_on(&checkpoints, data, None, &config, rng, &mut go)
             .unwrap();
         flow = new_flow();
     }
-    assert_eq!(shelf.kept().len(), 5);
+    assert_eq!(checkpoints.kept().len(), 5);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn conditional_fits_go_on_as_well() {
         patience: None,
         ..settings(40)
     };
-    let run = |shelf: &Memory, die_after: usize| {
+    let run = |checkpoints: &Memory, die_after: usize| {
         let (s, c) = (standardise.clone(), contexts.clone());
         let init = &mut stream(1, "init");
         let mut q =
@@ -184,14 +184,15 @@ fn conditional_fits_go_on_as_well() {
             }
         };
         let rng = &mut stream(1, "batches");
-        q.fit_on(shelf, pairs, None, &config, rng, observe).unwrap();
+        q.fit_on(checkpoints, pairs, None, &config, rng, observe)
+            .unwrap();
         q.params().to_vec()
     };
     let whole = run(&Memory::default(), 100);
-    let shelf = Memory::default();
-    assert_ne!(run(&shelf, 12), whole);
-    assert_ne!(run(&shelf, 12), whole);
-    assert_eq!(run(&shelf, 100), whole);
+    let checkpoints = Memory::default();
+    assert_ne!(run(&checkpoints, 12), whole);
+    assert_ne!(run(&checkpoints, 12), whole);
+    assert_eq!(run(&checkpoints, 100), whole);
 }
 
 /// Once in each epoch the loss is a hundred thousand times that of the others.
@@ -225,7 +226,7 @@ fn one_far_point_is_no_divergence() {
 #[test]
 fn a_fit_that_diverges_goes_back_and_on_at_a_lower_rate() {
     let (x, v) = (points(200, "train"), points(100, "valid"));
-    let run = |rate: f64, shelf: &Memory| {
+    let run = |rate: f64, checkpoints: &Memory| {
         let mut flow = new_flow();
         let config = FitConfig {
             learning_rate: rate,
@@ -235,7 +236,7 @@ fn a_fit_that_diverges_goes_back_and_on_at_a_lower_rate() {
             ..settings(400)
         };
         let found = flow.fit_on(
-            shelf,
+            checkpoints,
             Data::new(x.as_ref()),
             Some(Data::new(v.as_ref())),
             &config,
@@ -259,13 +260,13 @@ fn a_fit_that_diverges_goes_back_and_on_at_a_lower_rate() {
         matches!(error, FitError::Diverged { what: "loss", .. }),
         "{error}"
     );
-    let shelf = Memory::default();
-    let (error, nll) = run(1e200, &shelf);
+    let checkpoints = Memory::default();
+    let (error, nll) = run(1e200, &checkpoints);
     let error = error.unwrap_err();
     assert!(
         matches!(error, FitError::Diverged { backoffs: 5, .. }),
         "{error}"
     );
     assert_eq!(nll, start);
-    assert!(shelf.kept().is_empty());
+    assert!(checkpoints.kept().is_empty());
 }

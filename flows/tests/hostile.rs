@@ -9,7 +9,7 @@ use numerics::random::{standard_normal, stream};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{Event, Memory, Shelf};
+use store::{CheckpointStore, Event, Memory};
 use testing::{Trial, accepted, loads, must_be_one_line};
 
 const CASES: usize = 100_000;
@@ -116,13 +116,13 @@ fn damaged_conditional_flows() {
     trial.run("conditional flows", load_conditional);
 }
 
-/// A shelf on which these bytes lie, whatever is asked for.
+/// A checkpoints on which these bytes lie, whatever is asked for.
 struct Planted<'a> {
     bytes: &'a [u8],
     refused: AtomicBool,
 }
 
-impl Shelf for Planted<'_> {
+impl CheckpointStore for Planted<'_> {
     fn pace(&self) -> Option<Duration> {
         Some(Duration::from_secs(1000))
     }
@@ -145,8 +145,8 @@ impl Shelf for Planted<'_> {
     }
 }
 
-/// A fit of three steps on some shelf; ends after so many.
-fn fit(shelf: &dyn Shelf, most: usize) -> (Flow, Result<FitReport, FitError>) {
+/// A fit of three steps on some checkpoints; ends after so many.
+fn fit(checkpoints: &dyn CheckpointStore, most: usize) -> (Flow, Result<FitReport, FitError>) {
     let [_, realnvp] = architectures();
     let mut rng = stream(1, "points");
     let x = Mat::from_fn(8, 2, |_, _| standard_normal(&mut rng));
@@ -170,7 +170,7 @@ fn fit(shelf: &dyn Shelf, most: usize) -> (Flow, Result<FitReport, FitError>) {
     };
     let rng = &mut stream(1, "batches");
     let data = Data::new(x.as_ref());
-    let report = flow.fit_on(shelf, data, None, &config, rng, observe);
+    let report = flow.fit_on(checkpoints, data, None, &config, rng, observe);
     (flow, report)
 }
 
@@ -180,22 +180,22 @@ fn damaged_checkpoints() {
     let sound: Vec<Vec<u8>> = [2, 4]
         .into_iter()
         .flat_map(|most| {
-            let shelf = Memory::default();
-            fit(&shelf, most).1.unwrap();
-            shelf.kept().into_values()
+            let checkpoints = Memory::default();
+            fit(&checkpoints, most).1.unwrap();
+            checkpoints.kept().into_values()
         })
         .collect();
     assert_eq!(sound.len(), 2);
     let load = |bytes: &[u8]| {
-        let shelf = Planted {
+        let checkpoints = Planted {
             bytes,
             refused: AtomicBool::new(false),
         };
-        let (flow, report) = fit(&shelf, 4);
+        let (flow, report) = fit(&checkpoints, 4);
         // A state that fits together may still diverge, which is refused in one line.
         accepted(report, |report| assert!(report.steps <= 3));
         assert!(flow.params().iter().all(|p| p.is_finite()));
-        !shelf.refused.into_inner()
+        !checkpoints.refused.into_inner()
     };
     let trial = Trial {
         sound: &sound,
@@ -256,9 +256,9 @@ fn numbers_beyond_the_arithmetic_are_refused_though_each_is_finite() {
 
 #[test]
 fn counts_of_a_checkpoint_are_held_against_its_steps() {
-    let shelf = Memory::default();
-    let _ = fit(&shelf, 2);
-    let kept = shelf.kept();
+    let checkpoints = Memory::default();
+    let _ = fit(&checkpoints, 2);
+    let kept = checkpoints.kept();
     let (_, sound) = kept.iter().next().unwrap();
     for count in ["stale:", "losses:", "beyond:"] {
         let from = format!("{count}0");
@@ -269,12 +269,12 @@ fn counts_of_a_checkpoint_are_held_against_its_steps() {
             format!("{count}1")
         };
         let file = with_header(sound, &from, &format!("{count}4294967295"));
-        let shelf = Planted {
+        let checkpoints = Planted {
             bytes: &file,
             refused: AtomicBool::new(false),
         };
-        assert!(fit(&shelf, 4).1.is_ok());
-        assert!(shelf.refused.into_inner(), "{count}");
+        assert!(fit(&checkpoints, 4).1.is_ok());
+        assert!(checkpoints.refused.into_inner(), "{count}");
     }
 }
 

@@ -3,15 +3,14 @@
 //! `cargo run --example seeds`, in this folder.
 
 use amf::archive::{NotSavable, Writer};
-use amf::{Column, CrossFit, Draws, Expert};
+use amf::{Column, Recipe, Draws};
+use density::Density;
 use anyhow::{Context, Result};
 use numerics::random::{standard_normal, stream};
 use faer::Mat;
 use flate2::{Compression, write::GzEncoder};
-use flows::{
-    Activation, Architecture, Base, ConditionalFlow, Data, EmConfig, Flow, GaussianMixture,
-    LogScale, Nets, Ordering, Standardise,
-};
+use flows::{Activation, Architecture, Base, Flow, LogScale, Nets, Ordering};
+use density::{Data, EmConfig, GaussianMixture, Affine};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
@@ -106,7 +105,7 @@ fn settings(corpus: &Corpus) -> Result<()> {
     corpus.write(
         "settings",
         "default.ron",
-        ron::to_string(&CrossFit::default())?,
+        ron::to_string(&Recipe::default())?,
     )?;
     corpus.write("settings", "small.ron", SETTINGS)
 }
@@ -265,12 +264,12 @@ fn flows(corpus: &Corpus) -> Result<()> {
             for (a, architecture) in architectures.iter().enumerate() {
                 let name = format!("{d}-{b}-{a}");
                 let rng = &mut stream(1, "init");
-                let own = || Standardise::identity(d);
+                let own = || Affine::identity(d);
                 let flow = Flow::on_base(architecture, own(), base.clone(), rng)?;
                 corpus.write("flow", &name, flow.to_bytes())?;
                 corpus.write("expert", &format!("flow-{name}"), saved(&flow)?)?;
-                let contexts = Standardise::identity(2);
-                let flow = ConditionalFlow::new(architecture, own(), contexts, base.clone(), rng)?;
+                let contexts = Affine::identity(2);
+                let flow = Flow::new(architecture, own(), contexts, base.clone(), rng)?;
                 corpus.write("conditional_flow", &name, flow.to_bytes())?;
             }
         }
@@ -279,7 +278,7 @@ fn flows(corpus: &Corpus) -> Result<()> {
 }
 
 /// The bytes of a file of one expert.
-fn saved(e: &dyn Expert) -> Result<Vec<u8>> {
+fn saved(e: &dyn Density) -> Result<Vec<u8>> {
     let mut writer = Writer::default();
     let description = e
         .write(&mut writer)
@@ -291,11 +290,11 @@ fn saved(e: &dyn Expert) -> Result<Vec<u8>> {
 fn experts(corpus: &Corpus) -> Result<()> {
     let log_likelihood = |t: &[f64]| -0.5 * ((t[0] * t[0] - 1.0) / 0.3).powi(2);
     let problem =
-        amf::posterior::from_fn(amf::posterior::Prior::standard_normal(2), log_likelihood);
+        posterior::from_fn(posterior::Prior::standard_normal(2), log_likelihood);
     let problem = problem.map_err(anyhow::Error::msg)?;
-    let mut config = amf::posterior::PosteriorConfig::quick(1000);
+    let mut config = posterior::PosteriorConfig::quick(1000);
     for (_, settings) in &mut config.experts {
-        settings.frame = amf::posterior::Frame::Turned(0.5);
+        settings.frame = posterior::Frame::Turned(0.5);
         settings.architecture = maf(Activation::Tanh);
         settings.fit.steps = 5;
     }
@@ -321,12 +320,12 @@ const SETTINGS: &str = r#"(
 
 /// Fitted experts of every kind, and a fit after each of its steps.
 fn units(corpus: &Corpus) -> Result<()> {
-    let settings = CrossFit::parse(SETTINGS).map_err(anyhow::Error::msg)?;
+    let settings = Recipe::parse(SETTINGS).map_err(anyhow::Error::msg)?;
     let x = points(40, 2);
     let (train, valid) = x.split_at_row(30);
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
     for e in &settings.experts {
-        let go_on = &mut |_: amf::Progress| ControlFlow::Continue(());
+        let go_on = &mut |_: density::Progress| ControlFlow::Continue(());
         let fitted = e.kind.fit(train, valid, &|p| stream(1, p), go_on)?;
         corpus.write(
             "unit",
@@ -335,9 +334,9 @@ fn units(corpus: &Corpus) -> Result<()> {
         )?;
     }
     for most in 1..6 {
-        let shelf = store::Memory::default();
-        amf_fuzz::fit(&shelf, most).1?;
-        for bytes in shelf.kept().values() {
+        let checkpoints = store::CheckpointMemory::default();
+        amf_fuzz::fit(&checkpoints, most).1?;
+        for bytes in checkpoints.kept().values() {
             corpus.write("checkpoint", &most.to_string(), bytes)?;
         }
     }
@@ -345,7 +344,7 @@ fn units(corpus: &Corpus) -> Result<()> {
 }
 
 fn densities(corpus: &Corpus) -> Result<()> {
-    let settings = CrossFit::parse(SETTINGS).map_err(anyhow::Error::msg)?;
+    let settings = Recipe::parse(SETTINGS).map_err(anyhow::Error::msg)?;
     for d in 1..3 {
         let mut x = points(40, d);
         x.col_mut(0).iter_mut().for_each(|v| *v = v.abs());

@@ -3,7 +3,7 @@
 
 use amf_fuzz::{SAFETENSORS, must_be_one_line, must_work, points};
 use numerics::random::stream;
-use flows::ConditionalFlow;
+use flows::Flow;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
@@ -11,14 +11,14 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    match ConditionalFlow::from_bytes(data) {
+    match Flow::from_bytes(data) {
         Ok(flow) => {
             let contexts = points(flow.context_dim());
             let draws = flow.sample(contexts.as_ref(), &mut stream(1, "fuzz"));
             must_work(&flow.log_prob(draws.as_ref(), contexts.as_ref()), &draws);
             let own = points(flow.dim());
             must_work(&flow.log_prob(own.as_ref(), contexts.as_ref()), &draws);
-            assert!(ConditionalFlow::from_bytes(&flow.to_bytes()).is_ok());
+            assert!(Flow::from_bytes(&flow.to_bytes()).is_ok());
         }
         Err(e) => must_be_one_line(&e),
     }

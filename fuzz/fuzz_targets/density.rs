@@ -1,7 +1,8 @@
 //! Model files of the command `amf`: refused in one line, or a working density.
 #![no_main]
 
-use amf::{Density, Expert};
+use amf::FittedDensity;
+use density::Density;
 use amf_fuzz::{SAFETENSORS, must_be_one_line, must_work, points};
 use numerics::random::stream;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};

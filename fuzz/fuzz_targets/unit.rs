@@ -1,7 +1,8 @@
 //! Fitted experts as units of work, and sealed files: refused in one line, or a working density.
 #![no_main]
 
-use amf::{Expert, Fitted};
+use density::Density;
+use amf::Fitted;
 use amf_fuzz::{SAFETENSORS, must_be_one_line, must_work, points};
 use numerics::random::stream;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};

@@ -2,18 +2,16 @@
 
 use numerics::random::{standard_normal, stream};
 use faer::Mat;
-use flows::{
-    Activation, Architecture, Batch, Data, Evaluation, FitConfig, FitError, FitReport, Flow,
-    LogScale, Nets, Standardise,
-};
+use flows::{Activation, Architecture, Batch, Evaluation, FitConfig, FitError, FitReport, Flow, LogScale, Nets};
+use density::{Data, Affine};
 use std::ops::ControlFlow;
 use std::time::Duration;
-use store::{Event, Shelf};
+use store::{Event, CheckpointStore};
 
-/// A shelf on which these bytes lie, whatever is asked for.
+/// A checkpoints on which these bytes lie, whatever is asked for.
 pub struct Planted<'a>(pub &'a [u8]);
 
-impl Shelf for Planted<'_> {
+impl CheckpointStore for Planted<'_> {
     fn pace(&self) -> Option<Duration> {
         Some(Duration::from_secs(1000))
     }
@@ -35,11 +33,11 @@ impl Shelf for Planted<'_> {
     }
 }
 
-/// A fit of four steps to eight points, on a shelf; it is ended after `most` steps.
+/// A fit of four steps to eight points, on a checkpoints; it is ended after `most` steps.
 ///
 /// # Panics
 /// Never: the settings are sound.
-pub fn fit(shelf: &dyn Shelf, most: usize) -> (Flow, Result<FitReport, FitError>) {
+pub fn fit(checkpoints: &dyn CheckpointStore, most: usize) -> (Flow, Result<FitReport, FitError>) {
     let architecture = Architecture::RealNvp {
         couplings: 2,
         hidden: vec![2],
@@ -53,7 +51,7 @@ pub fn fit(shelf: &dyn Shelf, most: usize) -> (Flow, Result<FitReport, FitError>
     };
     let mut rng = stream(1, "points");
     let x = Mat::from_fn(8, 2, |_, _| standard_normal(&mut rng));
-    let own = Standardise::identity(2);
+    let own = Affine::identity(2);
     let flow = Flow::new(&architecture, own, &mut stream(1, "init"));
     let mut flow = flow.expect("sound settings");
     let config = FitConfig {
@@ -76,6 +74,6 @@ pub fn fit(shelf: &dyn Shelf, most: usize) -> (Flow, Result<FitReport, FitError>
     let rng = &mut stream(1, "batches");
     let (train, valid) = x.split_at_row(5);
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
-    let report = flow.fit_on(shelf, train, valid, &config, rng, observe);
+    let report = flow.fit_on(checkpoints, train, valid, &config, rng, observe);
     (flow, report)
 }

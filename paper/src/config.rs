@@ -1,7 +1,7 @@
 //! Run configs: the experiment as it is written down, checked when it is read.
 
 use crate::ablation::NamedAblation;
-use amf::{NamedExpert, Partition, WeightRule};
+use amf::{NamedExpert, RepeatedKFold, WeightRule};
 use anyhow::{Context, Result, anyhow, bail};
 use datasets::Family;
 use numerics::checked::{self, one_line};
@@ -41,7 +41,7 @@ pub struct Protocol {
     pub evaluation: Evaluation,
     /// Cross-fitting: all of `draws.train` serve training, early stopping and weights in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cross_fit: Option<Partition>,
+    pub cross_fit: Option<RepeatedKFold>,
     /// Models that are fitted to all draws of the budget by themselves, to compare with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baselines: Vec<NamedExpert>,
@@ -73,7 +73,7 @@ pub struct Run {
     pub evaluation: Evaluation,
     /// Cross-fitting: all of `draws.train` serve training, early stopping and weights in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cross_fit: Option<Partition>,
+    pub cross_fit: Option<RepeatedKFold>,
     /// Models that are fitted to all draws of the budget by themselves, to compare with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baselines: Vec<NamedExpert>,

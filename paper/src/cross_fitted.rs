@@ -3,21 +3,20 @@
 use crate::ablation::Ablation;
 use crate::config::Run;
 use crate::record::{Metric, Seconds};
-use crate::run::{Interrupted, Stage, metric};
+use crate::run::{Interrupted, metric};
 use crate::work;
-use amf::metrics::{kl_exact, nll};
 use amf::{
-    CrossFit, CrossFitError, CrossFitted, Expert, ExpertReport, LearnedWeights, Mixture, Source,
-    Watch, WeightRule, log_prob_table, mixture_log_prob, mutual_information,
+    CrossFitError, CrossFitted, ExpertReport, LearnedWeights, Recipe, WeightData, WeightRule,
+    mutual_information,
 };
 use anyhow::{Context, Result, anyhow, bail};
+use density::Data;
+use density::{Density, Mixture, log_prob_table, mixture_log_prob};
 use faer::prelude::*;
-use flows::Data;
+use metrics::{kl_exact, nll};
 use numerics::matrix::{col, col_mut, select_rows};
 use numerics::random::Pcg64;
 use rayon::prelude::*;
-use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// What a cross-fitted run gives to its record.
@@ -25,7 +24,7 @@ pub struct Outcome {
     /// The mixture.
     pub mixture: Mixture,
     /// The baselines, with their names.
-    pub baselines: Vec<(String, Box<dyn Expert>)>,
+    pub baselines: Vec<(String, Box<dyn Density>)>,
     /// How each expert's fit on the first part went, without the history; where those on all parts diverged.
     pub reports: Vec<ExpertReport>,
     /// The weights.
@@ -47,32 +46,19 @@ pub fn compute(
     context: &work::Context<'_>,
     rng: &(dyn Fn(&str) -> Pcg64 + Sync),
 ) -> Result<Outcome> {
-    let stopped = || context.stop.load(Ordering::Relaxed);
-    let settings = CrossFit {
+    let stopped = || context.stopped();
+    let settings = Recipe {
         partition: run.cross_fit.context("cross_fit is not set")?,
         experts: run.experts.clone(),
         rule: run.weights.rule,
         mixture_aware: None,
-    };
-    let observe = |e: usize, p: usize, progress: amf::Progress| {
-        let name = format!("{}, fold {p}", run.experts[e].name);
-        (context.observe)(Stage::Fit(name, progress));
-        if stopped() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    let watch = Watch {
-        observe: &observe,
-        shelf: context.shelf,
     };
     let interrupted = |e: CrossFitError| match e {
         CrossFitError::Interrupted => anyhow!(Interrupted),
         other => anyhow!(other),
     };
     let fitted = settings
-        .fit_on(Data::new(data), run.seed, watch)
+        .cross_fit(Data::new(data), run.seed, &context.fit)
         .map_err(interrupted)?;
     if stopped() {
         bail!(Interrupted);
@@ -80,7 +66,7 @@ pub fn compute(
     let baselines = fit_baselines(run, data, context, rng)?;
 
     let start = Instant::now();
-    (context.observe)(Stage::Evaluation(0, 1));
+    context.tell("evaluation", 0, 1);
     let scores = Scores::new(&fitted, data, test);
     let mut metrics = Vec::new();
     let mut add = |name: &str, log_q: &[f64]| {
@@ -103,8 +89,13 @@ pub fn compute(
                 let mut again = None;
                 for round in 0..aware.rounds {
                     let before = again.as_ref().unwrap_or(&fitted);
-                    let next =
-                        settings.refit(Data::new(data), before, (aware, round), run.seed, watch);
+                    let next = settings.refit(
+                        Data::new(data),
+                        before,
+                        (aware, round),
+                        run.seed,
+                        &context.fit,
+                    );
                     again = Some(next.map_err(interrupted)?);
                 }
                 let again = again.as_ref().unwrap_or(&fitted);
@@ -150,15 +141,15 @@ fn fit_baselines(
     data: MatRef<'_, f64>,
     context: &work::Context<'_>,
     rng: &(dyn Fn(&str) -> Pcg64 + Sync),
-) -> Result<Vec<(String, Box<dyn Expert>)>> {
+) -> Result<Vec<(String, Box<dyn Density>)>> {
     let fit = |b: &amf::NamedExpert| {
         let own = |purpose: &str| rng(&format!("{}/{purpose}", b.name));
-        if context.stop.load(Ordering::Relaxed) {
+        if context.stopped() {
             bail!(Interrupted);
         }
-        let go = &mut |_: amf::Progress| ControlFlow::Continue(());
-        let data = Data::new(data);
-        let fitted = b.kind.fit_on(context.shelf, &b.name, data, None, &own, go);
+        let fitted = b
+            .kind
+            .fit(&b.name, Data::new(data), None, &own, &context.fit);
         let fitted = fitted.with_context(|| format!("baseline \"{}\"", b.name))?;
         Ok((b.name.clone(), fitted.expert))
     };
@@ -188,8 +179,8 @@ impl Scores {
                 (all.into_iter().next().unwrap_or_default(), average)
             })
             .collect();
-        let held_out = select_rows(data, &fitted.parts[0].held_out);
-        let first: Vec<&dyn Expert> = fitted.models.iter().map(|m| &*m[0]).collect();
+        let held_out = select_rows(data, &fitted.folds[0].held_out);
+        let first: Vec<&dyn Density> = fitted.models.iter().map(|m| &*m[0]).collect();
         Self {
             first_held_out: log_prob_table(&first, held_out.as_ref()),
             first: table(columns.iter().map(|c| c.0.as_slice())),
@@ -206,7 +197,7 @@ impl Scores {
         let out_of_fold = fitted.out_of_fold.as_ref();
         let k = run.experts.len();
         let learn = |rule: &WeightRule, table: MatRef<'_, f64>| {
-            let source = Source::HeldOut {
+            let source = WeightData::HeldOut {
                 table,
                 weights: None,
             };

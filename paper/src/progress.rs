@@ -1,6 +1,6 @@
 //! Progress on standard error; silent when that is no terminal.
 
-use crate::run::Stage;
+use density::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::time::Duration;
 
@@ -65,26 +65,26 @@ impl Worker {
         self.bar.set_position(0);
     }
 
-    /// Shows a stage.
-    pub fn show(&self, stage: &Stage) {
-        let (position, length, message) = match stage {
-            Stage::Fit(name, p) => {
-                let nll = p
-                    .held_out_nll
-                    .map(|v| format!(", held-out NLL {v:.3}"))
-                    .unwrap_or_default();
-                (
-                    p.step,
-                    p.total,
-                    format!("{name} {}/{}{nll}", p.step, p.total),
-                )
-            }
-            Stage::Weights => (0, 1, "mixture weights".to_owned()),
-            Stage::Evaluation(done, all) => (*done, *all, "evaluation".to_owned()),
+    /// Shows how far a run is.
+    pub fn show(&self, p: &Progress<'_>) {
+        if p.total == 0 {
+            return;
+        }
+        let fold = match p.folds.1 {
+            0 | 1 => String::new(),
+            _ => format!(" fold {}", p.folds.0),
         };
-        self.bar.set_length(length as u64);
-        self.bar.set_position(position as u64);
-        self.bar.set_message(message);
+        let nll = p
+            .held_out_nll
+            .map(|v| format!(", held-out NLL {v:.3}"))
+            .unwrap_or_default();
+        let (step, total) = (p.step, p.total);
+        let what = [p.stage, p.expert].join(" ");
+        let what = what.trim();
+        self.bar.set_length(total as u64);
+        self.bar.set_position(step as u64);
+        self.bar
+            .set_message(format!("{what}{fold} {step}/{total}{nll}"));
     }
 
     /// Takes the line off the screen.

@@ -84,9 +84,9 @@ mod tests {
             let weights: Vec<f64> = f.weights.values().copied().collect();
             assert!((weights.iter().sum::<f64>() - 1.0).abs() < 0.002, "{name}");
             assert!(
-                (amf::n_eff(&weights) - f.n_eff).abs() < 0.011,
+                (density::n_eff(&weights) - f.n_eff).abs() < 0.011,
                 "{name}: {}",
-                amf::n_eff(&weights)
+                density::n_eff(&weights)
             );
             assert_eq!(f.models.len(), 4);
         }

@@ -127,7 +127,7 @@ fn describe(protocol: &str, groups: &[Group<'_>]) -> String {
              marginals, number of layers by held-out likelihood; MAF: order of the coordinates reversed from layer to layer) and weights by stacking on further held-out points, all out of the same budget."
         }
         "default" => {
-            "The default recipe of the library (`amf::CrossFit::default()`). Experts: MAF and RealNVP that start as the identity on a Gaussian mixture chosen by BIC, \
+            "The default recipe of the library (`amf::Recipe::default()`). Experts: MAF and RealNVP that start as the identity on a Gaussian mixture chosen by BIC, \
              the same on a standard normal, RBIG with smooth marginals, a Gaussian mixture by BIC, and Gaussian mixtures of fixed sizes whose components share a shape. \
              Each is fitted on the complement of every fold; points held out from a model give the weights, by stacking among the experts that are not clearly worse than the best; the final expert is the average of its models. \
              The choices (experts, their settings, folds, repeats) were made on the same families with data seeds 101 to 104. \

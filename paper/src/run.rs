@@ -5,14 +5,15 @@ use crate::cross_fitted::{self, Outcome};
 use crate::record::{FigureData, Metric, Record, Seconds};
 use crate::units::kept;
 use crate::work::{self, Unit};
-use amf::metrics::{SampleMetrics, TargetSet, kl_exact, nll};
-use amf::{Expert, ExpertReport, Mixture, Progress, Source, log_prob_table};
+use amf::{ExpertReport, WeightData};
 use anyhow::{Context, Result, bail};
+use density::Data;
+use density::{Density, Mixture, Progress, log_prob_table};
 use faer::prelude::*;
-use flows::{Data, Termination};
+use flows::Termination;
+use metrics::{SampleMetrics, TargetSet, kl_exact, nll};
 use numerics::random::{Pcg64, stream};
 use rayon::prelude::*;
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -20,17 +21,6 @@ use std::time::Instant;
 const FIGURE_DRAWS: usize = 800;
 /// Points of a density grid in each direction.
 const FIGURE_SIDE: usize = 100;
-
-/// A stage of a run, for progress bars.
-#[derive(Debug, Clone)]
-pub enum Stage {
-    /// Fitting the named expert.
-    Fit(String, Progress),
-    /// Learning the weights.
-    Weights,
-    /// Measuring: sets done, of all.
-    Evaluation(usize, usize),
-}
 
 /// Says that a run was ended from outside.
 #[derive(Debug)]
@@ -158,22 +148,22 @@ fn single_split(
         .find(|m| m.nrows() > 0);
     let (experts, reports, fit_seconds) = fit_experts(run, train, watched, context, rng)?;
 
-    (context.observe)(Stage::Weights);
+    context.tell("mixture weights", 0, 1);
     let start = Instant::now();
-    let views: Vec<&dyn Expert> = experts.iter().map(|e| &**e).collect();
+    let views: Vec<&dyn Density> = experts.iter().map(|e| &**e).collect();
     let fresh = |step: usize, n: usize| {
         let x = target.sample(n, &mut rng(&format!("weights/{step}")));
         log_prob_table(&views, x.as_ref())
     };
     let table;
     let source = match run.weights.source {
-        WeightSource::Fresh => Source::Fresh {
+        WeightSource::Fresh => WeightData::Fresh {
             experts: views.len(),
             draw: &fresh,
         },
         WeightSource::HeldOut | WeightSource::OutOfFold => {
             table = log_prob_table(&views, held_out);
-            Source::HeldOut {
+            WeightData::HeldOut {
                 table: table.as_ref(),
                 weights: None,
             }
@@ -208,7 +198,7 @@ fn single_split(
     })
 }
 
-type FittedExperts = (Vec<Box<dyn Expert>>, Vec<ExpertReport>, Vec<f64>);
+type FittedExperts = (Vec<Box<dyn Density>>, Vec<ExpertReport>, Vec<f64>);
 
 /// Stage 1.
 fn fit_experts(
@@ -218,29 +208,27 @@ fn fit_experts(
     context: &work::Context<'_>,
     rng: &(dyn Fn(&str) -> Pcg64 + Sync),
 ) -> Result<FittedExperts> {
-    let interrupted = || context.stop.load(Ordering::Relaxed);
+    let interrupted = || context.stopped();
     let (mut experts, mut reports, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
     for e in &run.experts {
         if interrupted() {
             bail!(Interrupted);
         }
         let own_rng = |purpose: &str| rng(&format!("{}/{purpose}", e.name));
+        let observer = |p: &Progress<'_>| {
+            context.fit.tell(&Progress {
+                expert: &e.name,
+                ..*p
+            })
+        };
         let fitted = e
             .kind
-            .fit_on(
-                context.shelf,
+            .fit(
                 &e.name,
                 Data::new(train),
                 watched.map(Data::new),
                 &own_rng,
-                &mut |p| {
-                    (context.observe)(Stage::Fit(e.name.clone(), p));
-                    if interrupted() {
-                        ControlFlow::Break(())
-                    } else {
-                        ControlFlow::Continue(())
-                    }
-                },
+                &context.fit.observed_by(&observer),
             )
             .with_context(|| format!("expert \"{}\"", e.name))?;
         if fitted.report.termination == Termination::Interrupted || interrupted() {
@@ -264,7 +252,7 @@ pub(crate) fn metric(model: &str, name: &str, value: f64) -> Metric {
 /// The target as a model: what sampled metrics show when nothing is wrong.
 struct Exact(datasets::Family);
 
-impl Expert for Exact {
+impl Density for Exact {
     fn dim(&self) -> usize {
         2
     }
@@ -283,8 +271,8 @@ fn models<'a>(
     run: &'a Run,
     mixture: &'a Mixture,
     which: Sampled,
-) -> Vec<(&'a str, &'a dyn Expert)> {
-    let mut models: Vec<(&str, &dyn Expert)> = vec![("mixture", mixture)];
+) -> Vec<(&'a str, &'a dyn Density)> {
+    let mut models: Vec<(&str, &dyn Density)> = vec![("mixture", mixture)];
     if which == Sampled::All {
         let names = run.experts.iter().map(|e| e.name.as_str());
         models.extend(names.zip(mixture.experts()));
@@ -295,7 +283,7 @@ fn models<'a>(
 /// Sampled metrics against the first test points, averaged over fresh sets of model draws; those of each model are a unit of work.
 fn compare(
     run: &Run,
-    models: &[(&str, &dyn Expert)],
+    models: &[(&str, &dyn Density)],
     test: &Mat<f64>,
     context: &work::Context<'_>,
     rng: &(dyn Fn(&str) -> Pcg64 + Sync),
@@ -304,8 +292,8 @@ fn compare(
     let sets = run.evaluation.sets;
     let done = AtomicUsize::new(0);
     let hash = run.hash();
-    let of_a_set = |name: &str, model: &dyn Expert, set: usize| {
-        if context.stop.load(Ordering::Relaxed) {
+    let of_a_set = |name: &str, model: &dyn Density, set: usize| {
+        if context.stopped() {
             bail!(Interrupted);
         }
         let mut rng = rng(&format!("evaluation/{name}/{set}"));
@@ -314,13 +302,13 @@ fn compare(
             .compare(draws.as_ref())
             .with_context(|| format!("samples of {name}"))?;
         let count = done.fetch_add(1, Ordering::Relaxed) + 1;
-        (context.observe)(Stage::Evaluation(count, sets * models.len()));
+        context.tell("evaluation", count, sets * models.len());
         Ok(result)
     };
     let mut metrics = Vec::new();
     for (name, model) in models {
         let label = format!("evaluation-{name}");
-        metrics.extend(kept(context.shelf, &hash, &label, || {
+        metrics.extend(kept(context.checkpoints(), &hash, &label, || {
             let of_sets: Vec<SampleMetrics> = (0..sets)
                 .into_par_iter()
                 .map(|set| of_a_set(name, *model, set))

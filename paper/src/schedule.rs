@@ -6,12 +6,14 @@ use crate::run::Interrupted;
 use crate::units::Journal;
 use crate::work::{Context, Work};
 use anyhow::{Result, bail};
+use density::{FitContext, Progress};
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{Claim, Folder};
+use store::{CheckpointFolder, RunLock};
 
 /// How runs are computed.
 #[derive(Debug, Clone)]
@@ -81,11 +83,17 @@ impl Schedule {
                             break;
                         };
                         line.start(&unit.stem());
+                        let observer = |p: &Progress<'_>| {
+                            line.show(p);
+                            if stop.load(Ordering::Relaxed) {
+                                ControlFlow::Break(())
+                            } else {
+                                ControlFlow::Continue(())
+                            }
+                        };
                         let context = Context {
-                            stop,
                             provenance: &provenance,
-                            observe: &|stage| line.show(&stage),
-                            shelf: &store::NoShelf,
+                            fit: FitContext::default().observed_by(&observer),
                         };
                         let result = pool(threads).and_then(|pool| {
                             pool.install(|| self.perform(unit, &journal, context))
@@ -118,7 +126,7 @@ impl Schedule {
 
     /// Computes one run, unless another process has it: then `false`.
     fn perform(&self, unit: &dyn Work, journal: &Journal, context: Context<'_>) -> Result<bool> {
-        let Some(_claim) = Claim::take(&self.claim(unit))? else {
+        let Some(_claim) = RunLock::take(&self.run_lock(unit))? else {
             return Ok(false);
         };
         // Another process may have done it since we looked.
@@ -129,9 +137,9 @@ impl Schedule {
             if self.force {
                 let _ = std::fs::remove_dir_all(&folder);
             }
-            let shelf = Folder::new(&folder, self.pace, &tell);
+            let checkpoints = CheckpointFolder::new(&folder, self.pace, &tell);
             let context = Context {
-                shelf: &shelf,
+                fit: context.fit.checkpointed_in(&checkpoints),
                 ..context
             };
             unit.perform(&self.out, &context)?;
@@ -142,8 +150,8 @@ impl Schedule {
 
     /// Takes away what a process has left that ended between the record of a run and the end of its units.
     fn tidy(&self, unit: &dyn Work) -> Result<()> {
-        let left = self.units(unit).exists() || self.claim(unit).exists();
-        if left && let Some(_claim) = Claim::take(&self.claim(unit))? {
+        let left = self.units(unit).exists() || self.run_lock(unit).exists();
+        if left && let Some(_claim) = RunLock::take(&self.run_lock(unit))? {
             self.clear(unit);
         }
         Ok(())
@@ -153,7 +161,7 @@ impl Schedule {
     fn clear(&self, unit: &dyn Work) {
         let folder = self.units(unit);
         let _ = std::fs::remove_dir_all(&folder);
-        let _ = std::fs::remove_file(self.claim(unit));
+        let _ = std::fs::remove_file(self.run_lock(unit));
         let root = self.out.join(UNITS);
         for above in folder.ancestors().skip(1) {
             if !above.starts_with(&root) || std::fs::remove_dir(above).is_err() {
@@ -167,9 +175,9 @@ impl Schedule {
         self.out.join(UNITS).join(unit.stem())
     }
 
-    fn claim(&self, unit: &dyn Work) -> PathBuf {
+    fn run_lock(&self, unit: &dyn Work) -> PathBuf {
         let mut path = self.units(unit).into_os_string();
-        path.push(".claim");
+        path.push(".lock");
         path.into()
     }
 }

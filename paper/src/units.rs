@@ -8,44 +8,44 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
-use store::{Event, Fingerprint, Shelf};
+use store::{CheckpointStore, Event, Fingerprint};
 
-/// What a unit of work gives: found on the shelf, or computed and put there.
+/// What a unit of work gives: found on the checkpoints, or computed and put there.
 ///
 /// `run` is the hash of the run and `label` says what of it: together they are all that the result depends on.
 ///
 /// # Errors
 /// Those of `compute`, and what cannot be kept.
 pub fn kept<T: Serialize + DeserializeOwned>(
-    shelf: &dyn Shelf,
+    checkpoints: &dyn CheckpointStore,
     run: &str,
     label: &str,
     compute: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
-    if shelf.pace().is_none() {
+    if checkpoints.pace().is_none() {
         return compute();
     }
     let print = Fingerprint::new("evaluation", SCHEMA).text(run).text(label);
     let unit = &format!("{label}-{}", print.finish());
-    if let Some(bytes) = shelf.get(unit) {
+    if let Some(bytes) = checkpoints.get(unit) {
         match dialect().from_bytes(&bytes) {
             Ok(value) => {
-                shelf.tell(Event::Found { unit });
+                checkpoints.tell(Event::Found { unit });
                 return Ok(value);
             }
             Err(e) => {
                 let reason = &one_line(&format!("{unit}: {e}"));
-                shelf.tell(Event::Damaged { reason });
+                checkpoints.tell(Event::Damaged { reason });
             }
         }
     }
-    shelf.tell(Event::Begun {
+    checkpoints.tell(Event::Begun {
         unit,
         resumed: false,
     });
     let value = compute()?;
-    shelf.put(unit, dialect().to_string(&value)?.as_bytes())?;
-    shelf.tell(Event::Finished { unit });
+    checkpoints.put(unit, dialect().to_string(&value)?.as_bytes())?;
+    checkpoints.tell(Event::Finished { unit });
     Ok(value)
 }
 

@@ -1,24 +1,43 @@
 //! Units of work: whatever has a config, a hash and a record, in one queue.
 
 use crate::record::{self, Metric, Provenance, figure_path, record_path};
-use crate::run::Stage;
 use anyhow::Result;
+use density::{FitContext, Progress};
 use serde::{Serialize, de::DeserializeOwned};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use store::Shelf;
+use store::CheckpointStore;
 
 /// What a unit is computed with.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// Ends it early with [`Interrupted`](crate::run::Interrupted) when set.
-    pub stop: &'a AtomicBool,
     /// Goes into the record.
     pub provenance: &'a Provenance,
-    /// Is shown how far it is.
-    pub observe: &'a (dyn Fn(Stage) + Sync),
-    /// Keeps what is done of it.
-    pub shelf: &'a dyn Shelf,
+    /// Is told of progress, keeps what is done, and can ask for an end: then the unit fails with [`Interrupted`](crate::run::Interrupted).
+    pub fit: FitContext<'a>,
+}
+
+impl<'a> Context<'a> {
+    /// Whether an end was asked for.
+    #[must_use]
+    pub fn stopped(&self) -> bool {
+        self.fit.tell(&Progress::default()).is_break()
+    }
+
+    /// Tells of a stage that is no fit: so many steps are done, of all.
+    pub fn tell(&self, stage: &str, step: usize, total: usize) {
+        let _ = self.fit.tell(&Progress {
+            stage,
+            step,
+            total,
+            ..Progress::default()
+        });
+    }
+
+    /// Where finished parts are kept.
+    #[must_use]
+    pub fn checkpoints(&self) -> &'a dyn CheckpointStore {
+        self.fit.checkpoints()
+    }
 }
 
 /// A result that knows which unit it belongs to.

@@ -129,7 +129,7 @@ fn every_run_beats_the_published_mixture_when_held_out() {
 #[test]
 fn the_protocol_default_is_the_recipe_of_the_library() {
     let protocol = config::Protocol::read(&home().join("configs/default.ron")).unwrap();
-    let recipe = amf::CrossFit::default();
+    let recipe = amf::Recipe::default();
     assert_eq!(protocol.cross_fit, Some(recipe.partition));
     assert_eq!(protocol.experts, recipe.experts);
     assert_eq!(protocol.weights.rule, recipe.rule);

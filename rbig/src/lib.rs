@@ -18,6 +18,7 @@
 //! ```
 
 mod columns;
+mod describe;
 mod error;
 pub mod information;
 pub mod marginal;
@@ -26,6 +27,7 @@ mod negentropy;
 mod parts;
 mod rotation;
 
+pub use describe::KIND;
 pub use error::Error;
 pub use information::{Estimate, entropy, kl_divergence, mutual_information, total_correlation};
 pub use marginal::{Marginal, MarginalKind};

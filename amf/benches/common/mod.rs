@@ -7,12 +7,11 @@
 )]
 
 use amf::WeightRule;
+use density::{Affine, Data};
 use faer::linalg::matmul::matmul;
 use faer::prelude::*;
 use faer::{Accum, Par};
-use flows::{
-    Activation, Architecture, Batch, Data, FitConfig, Flow, LogScale, Nets, Ordering, Standardise,
-};
+use flows::{Activation, Architecture, Batch, FitConfig, Flow, LogScale, Nets, Ordering};
 use numerics::math::{LN_2PI, ln, ln_sum_exp};
 use numerics::random::{standard_normal, stream};
 use rbig::{LayerRule, MarginalKind, RbigConfig, RotationKind};
@@ -82,7 +81,7 @@ pub fn curved(n: usize, d: usize) -> Mat<f64> {
 pub fn flow(name: &str, d: usize) -> Flow {
     Flow::new(
         &architecture(name),
-        Standardise::identity(d),
+        Affine::identity(d),
         &mut stream(1, "init"),
     )
     .unwrap()

@@ -1,9 +1,10 @@
 //! Fits to a case, as the command and the library do them, and the normal law that they are compared with.
 
 use crate::cases::Case;
-use amf::{Column, CrossFit, Draws, Expert, ExpertConfig, NamedExpert};
+use amf::{Column, Draws, ExpertConfig, NamedExpert, Recipe};
+use density::Data;
+use density::Density;
 use faer::prelude::*;
-use flows::Data;
 use numerics::math::{LN_2PI, exp, ln, ln_sum_exp, sum};
 use numerics::random::stream;
 use std::ops::ControlFlow;
@@ -18,7 +19,7 @@ pub enum Outcome {
 }
 
 /// The recipe's kinds of experts with fewer steps, layers and folds, so that all cases together take half a minute.
-pub fn settings() -> CrossFit {
+pub fn settings() -> Recipe {
     let flow = |architecture: &str, base: &str| {
         format!(
             "Flow((architecture: {architecture}, standardise: true, base: {base}, fit: (steps: 300, batch: Size(100), learning_rate: 3e-3, \
@@ -44,7 +45,7 @@ pub fn settings() -> CrossFit {
             "GaussianMixture((components: Fixed(12), average: 2, em: (restarts: 1, iterations: 100, tolerance: 1e-5, floor: 1e-3, prior: 100.0)))".into(),
         ),
     ];
-    let mut settings = CrossFit::default();
+    let mut settings = Recipe::default();
     settings.partition.folds = 4;
     settings.partition.repeats = 1;
     settings.experts = experts
@@ -58,12 +59,12 @@ pub fn settings() -> CrossFit {
 }
 
 /// Mean negative log-likelihood of the rows, nats.
-fn nll(q: &dyn Expert, x: &Mat<f64>) -> f64 {
+fn nll(q: &dyn Density, x: &Mat<f64>) -> f64 {
     -sum(&q.log_prob(x.as_ref())) / x.nrows() as f64
 }
 
 /// What `amf fit` does with a file of these rows.
-pub fn recipe(case: &Case, settings: &CrossFit) -> Outcome {
+pub fn recipe(case: &Case, settings: &Recipe) -> Outcome {
     let points = case.train();
     let table = Table {
         columns: (0..points.ncols()).map(|j| format!("x{}", j + 1)).collect(),

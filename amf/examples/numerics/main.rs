@@ -7,14 +7,14 @@ mod cases;
 mod fits;
 mod table;
 
-use amf::CrossFit;
+use amf::Recipe;
 
 fn main() {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let whole = args.first().is_some_and(|a| a == "--recipe");
     let settings = if whole {
         args.remove(0);
-        CrossFit::default()
+        Recipe::default()
     } else {
         fits::settings()
     };

@@ -2,7 +2,7 @@
 
 use crate::cases::{Case, Expect};
 use crate::fits::{self, Outcome};
-use amf::CrossFit;
+use amf::Recipe;
 
 /// What stands above the table.
 pub const INTRODUCTION: &str = include_str!("introduction.md");
@@ -24,7 +24,7 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn of(case: &Case, settings: &CrossFit) -> Self {
+    pub fn of(case: &Case, settings: &Recipe) -> Self {
         let one = |name: &str| {
             let expert = settings.experts.iter().find(|e| e.name == name);
             fits::alone(case, &expert.expect("an expert of the settings").kind)

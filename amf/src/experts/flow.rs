@@ -1,12 +1,10 @@
 //! MAF and RealNVP experts.
 
-use super::{
-    ExpertError, ExpertObserver, ExpertReport, FittedParts, GaussianMixtureExpert, Progress,
-};
-use flows::{Architecture, Base, Data, FitConfig, Flow, Standardise};
+use super::{ExpertError, ExpertReport, FittedParts, GaussianMixtureExpert};
+use density::{Affine, Data, FitContext};
+use flows::{Architecture, Base, FitConfig, Flow};
 use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
-use store::Shelf;
 
 /// Settings of a flow expert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,17 +49,16 @@ impl FlowExpert {
 
     pub(super) fn fit(
         &self,
-        shelf: &dyn Shelf,
         train: Data<'_>,
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
-        observe: ExpertObserver<'_>,
+        context: &FitContext<'_>,
     ) -> Result<FittedParts, ExpertError> {
         let standardise = if self.standardise {
-            Standardise::fit(train.points, train.weights)
+            Affine::standardising(train.points, train.weights)
                 .map_err(|column| ExpertError::ConstantColumn { column })?
         } else {
-            Standardise::identity(train.points.ncols())
+            Affine::identity(train.points.ncols())
         };
         let base = match &self.base {
             BaseConfig::StandardNormal => Base::StandardNormal,
@@ -75,25 +72,10 @@ impl FlowExpert {
                 Base::GaussianMixture(m.mixture(data, &mut rng("base"))?)
             }
         };
-        let mut flow = Flow::on_base(&self.architecture, standardise, base, &mut rng("init"))?;
-        let mut held_out_nll = None;
-        let report = flow.fit_on(
-            shelf,
-            train,
-            validation,
-            &self.fit,
-            &mut rng("batches"),
-            &mut |step, evaluation| {
-                if let Some(e) = evaluation {
-                    held_out_nll = e.held_out_nll;
-                }
-                observe(Progress {
-                    step,
-                    total: self.fit.steps,
-                    held_out_nll,
-                })
-            },
-        )?;
+        let builder = Flow::builder(&self.architecture, standardise).on_base(base);
+        let mut flow = builder.build(&mut rng("init"))?;
+        let batches = &mut rng("batches");
+        let report = flow.fit(train, validation, &self.fit, batches, context)?;
         let report = ExpertReport {
             termination: report.termination,
             steps: report.steps,

@@ -1,8 +1,8 @@
 //! Gaussian-mixture experts, also the base of flow experts.
 
-use super::{Expert, ExpertError, ExpertObserver, ExpertReport, FittedParts, Progress};
-use crate::Mixture;
-use flows::{Data, EmConfig, EmError, Evaluation, GaussianMixture, Termination};
+use super::{ExpertError, ExpertReport, FittedParts};
+use density::{Data, Density, EmConfig, EmError, FitContext, GaussianMixture, Mixture, Progress};
+use flows::{Evaluation, Termination};
 use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,27 @@ pub enum Components {
     Fixed(usize),
 }
 
+impl Components {
+    /// A Gaussian mixture of weighted points.
+    ///
+    /// # Errors
+    /// See [`EmError`].
+    pub fn fit(
+        self,
+        data: Data<'_>,
+        em: &EmConfig,
+        rng: &mut Pcg64,
+    ) -> Result<GaussianMixture, EmError> {
+        let n = data.points.nrows();
+        match self {
+            Self::Fixed(k) => GaussianMixture::fit(data, k.min(n), em, rng),
+            Self::Bic { most, patience } => {
+                GaussianMixture::fit_by_bic(data, most.min(n), patience, em, rng)
+            }
+        }
+    }
+}
+
 /// Points that expectation-maximisation goes through: what more would add to some tens of components is not worth its time. Points come in random
 /// order.
 const MOST_POINTS: usize = 20_000;
@@ -48,10 +69,7 @@ const MOST_POINTS: usize = 20_000;
 /// The first `most` points.
 pub(super) fn first(data: Data<'_>, most: usize) -> Data<'_> {
     let n = data.points.nrows().min(most);
-    Data {
-        points: data.points.subrows(0, n),
-        weights: data.weights.map(|w| &w[..n]),
-    }
+    Data::new(data.points.subrows(0, n)).weighted(data.weights.map(|w| &w[..n]))
 }
 
 impl GaussianMixtureExpert {
@@ -81,13 +99,7 @@ impl GaussianMixtureExpert {
         rng: &mut Pcg64,
     ) -> Result<GaussianMixture, EmError> {
         let train = first(train, MOST_POINTS);
-        let n = train.points.nrows();
-        match self.components {
-            Components::Bic { most, patience } => {
-                GaussianMixture::fit_by_bic(train, most.min(n), patience, &self.em, rng)
-            }
-            Components::Fixed(k) => GaussianMixture::fit(train, k.min(n), &self.em, rng),
-        }
+        self.components.fit(train, &self.em, rng)
     }
 
     pub(super) fn fit(
@@ -95,7 +107,7 @@ impl GaussianMixtureExpert {
         train: Data<'_>,
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
-        observe: ExpertObserver<'_>,
+        context: &FitContext<'_>,
     ) -> Result<FittedParts, ExpertError> {
         let mut rng = rng("mixture");
         let mixtures: Vec<GaussianMixture> = (0..self.average)
@@ -105,7 +117,7 @@ impl GaussianMixtureExpert {
         let mixture = Mixture::average(
             mixtures
                 .into_iter()
-                .map(|m| Box::new(m) as Box<dyn Expert>)
+                .map(|m| Box::new(m) as Box<dyn Density>)
                 .collect(),
         );
         let nll = |data: Data<'_>| data.mean_nll(&mixture.log_prob(data.points));
@@ -115,10 +127,11 @@ impl GaussianMixtureExpert {
             held_out_nll: validation.map(nll),
         };
         // The fit takes moments and cannot be ended halfway: progress is reported once.
-        let _ = observe(Progress {
+        let _ = context.tell(&Progress {
             step: steps,
             total: steps,
             held_out_nll: evaluation.held_out_nll,
+            ..Progress::default()
         });
         let report = ExpertReport {
             termination: Termination::StepLimit,
@@ -167,7 +180,7 @@ mod tests {
             &ExpertConfig::Flow(ron::from_str(text).unwrap()),
             &mut go_on,
         );
-        let nll = |e: &dyn Expert| Data::new(valid).mean_nll(&e.log_prob(valid));
+        let nll = |e: &dyn Density| Data::new(valid).mean_nll(&e.log_prob(valid));
         let (a, b) = (nll(&*alone.expert), nll(&*flow.expert));
         assert!(b < a + 0.02, "mixture {a}, flow on it {b}");
         // Draws of the flow have the density that it says.

@@ -1,9 +1,9 @@
 //! Kernel density estimates as experts.
 
 use super::gaussian_mixture::first;
-use super::{ExpertError, ExpertObserver, ExpertReport, FittedParts, Progress};
-use crate::Kde;
-use flows::{Data, Evaluation, Termination};
+use super::{ExpertError, ExpertReport, FittedParts};
+use density::{Data, Density, FitContext, Kde, Progress};
+use flows::{Evaluation, Termination};
 use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 
@@ -21,21 +21,22 @@ impl KdeExpert {
         train: Data<'_>,
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
-        observe: ExpertObserver<'_>,
+        context: &FitContext<'_>,
     ) -> Result<FittedParts, ExpertError> {
         // In random order: the first are as good as any.
         let train = first(train, MOST_POINTS);
         let kde = Kde::fit(train, &mut rng("kde"))?;
-        let nll = |data: Data<'_>| data.mean_nll(&crate::Expert::log_prob(&kde, data.points));
+        let nll = |data: Data<'_>| data.mean_nll(&Density::log_prob(&kde, data.points));
         let evaluation = Evaluation {
             step: 1,
             train_nll: nll(train),
             held_out_nll: validation.map(nll),
         };
-        let _ = observe(Progress {
+        let _ = context.tell(&Progress {
             step: 1,
             total: 1,
             held_out_nll: evaluation.held_out_nll,
+            ..Progress::default()
         });
         let report = ExpertReport {
             termination: Termination::StepLimit,

@@ -1,8 +1,9 @@
 //! RBIG experts.
 
-use super::{ExpertError, ExpertObserver, ExpertReport, FittedParts, Progress};
+use super::{ExpertError, ExpertReport, FittedParts};
 use ::rbig::{LayerRule, Rbig, RbigConfig};
-use flows::{Data, Evaluation, Termination};
+use density::{Data, FitContext, Progress};
+use flows::{Evaluation, Termination};
 use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ impl RbigExpert {
         train: Data<'_>,
         validation: Option<Data<'_>>,
         rng: &dyn Fn(&str) -> Pcg64,
-        observe: ExpertObserver<'_>,
+        context: &FitContext<'_>,
     ) -> Result<FittedParts, ExpertError> {
         let model = Rbig::fit(
             train.points,
@@ -44,10 +45,11 @@ impl RbigExpert {
             .collect();
         let steps = history.last().map_or(0, |e| e.step);
         // The fit takes moments and cannot be ended halfway: progress is reported once.
-        let _ = observe(Progress {
+        let _ = context.tell(&Progress {
             step: steps,
             total: steps,
             held_out_nll: history.last().and_then(|e| e.held_out_nll),
+            ..Progress::default()
         });
         let limit = match self.model.layers {
             LayerRule::Count(n) => n,

@@ -53,6 +53,22 @@ pub struct FitConfig {
     pub patience: Option<usize>,
 }
 
+impl Default for FitConfig {
+    /// Up to 2,000 steps of 256 points at a cosine rate from 0.003, stopped early on a validation set.
+    fn default() -> Self {
+        Self {
+            steps: 2000,
+            batch: Batch::Size(256),
+            learning_rate: 3e-3,
+            schedule: Schedule::Cosine { floor: 0.0 },
+            adam: AdamConfig::default(),
+            clip_norm: Some(5.0),
+            evaluate_every: 20,
+            patience: Some(15),
+        }
+    }
+}
+
 impl FitConfig {
     /// What is wrong with the settings, if anything.
     ///

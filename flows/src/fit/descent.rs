@@ -1,11 +1,13 @@
 //! The loop of a fit: batches, gradients, evaluations, backing off, checkpoints.
 
 use super::state::State;
-use super::{Backoff, Evaluation, FitConfig, FitError, FitReport, Observer, Termination};
+use super::{Backoff, Evaluation, FitConfig, FitReport, Termination};
 use crate::chunks;
+use crate::error::FitError;
 use crate::stack::Stack;
 use autodiff::optim::clip_factor;
 use autodiff::{Adam, Graph, Tape};
+use density::{FitContext, Progress};
 use faer::prelude::*;
 use numerics::checked::one_line;
 use numerics::math;
@@ -14,7 +16,7 @@ use numerics::random::Pcg64;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::time::Instant;
-use store::{Event, Fingerprint, Shelf};
+use store::{Event, Fingerprint};
 
 /// Changes whenever the same settings give another fit: what is kept of another version is not used.
 const VERSION: u32 = 2;
@@ -71,26 +73,26 @@ const WORSE: f64 = 0.5;
 impl Fit<'_> {
     /// Trains `params`; those of the best evaluation so far are left in it, whatever happens.
     ///
-    /// The fit goes on from what the shelf has of it, and leaves its state there from time to time, when it is interrupted and when it is done.
+    /// The fit goes on from its checkpoint, if there is one, and leaves its state there from time to time, when it is interrupted and when it is done.
     pub fn run(
         &self,
         params: &mut [f64],
         rng: &mut Pcg64,
-        observe: Observer<'_>,
-        shelf: &dyn Shelf,
+        context: &FitContext<'_>,
     ) -> Result<FitReport, FitError> {
+        let checkpoints = context.checkpoints();
         if self.config.patience.is_some() && self.held_out.is_none() {
             return Err(FitError::Config("patience needs a validation set".into()));
         }
-        let unit = shelf.pace().map(|_| self.name(params, rng));
+        let unit = checkpoints.pace().map(|_| self.name(params, rng));
         let n = self.train.points.nrows();
         let kept = unit.as_ref().and_then(|unit| {
-            let bytes = shelf.get(unit)?;
+            let bytes = checkpoints.get(unit)?;
             let state = State::from_bytes(&bytes, params.len(), n, self.config);
             state
                 .inspect_err(|e| {
                     let reason = &one_line(&format!("{unit}: {e}"));
-                    shelf.tell(Event::Damaged { reason });
+                    checkpoints.tell(Event::Damaged { reason });
                 })
                 .ok()
         });
@@ -98,14 +100,14 @@ impl Fit<'_> {
         let mut state = kept.unwrap_or_else(|| State::new(params, rng, n, self.config));
         let result = match &unit {
             Some(unit) if state.finished => {
-                shelf.tell(Event::Found { unit });
+                checkpoints.tell(Event::Found { unit });
                 Ok(())
             }
             Some(unit) => {
-                shelf.tell(Event::Begun { unit, resumed });
-                self.descend_and_keep(&mut state, observe, shelf, unit)
+                checkpoints.tell(Event::Begun { unit, resumed });
+                self.descend_and_keep(&mut state, context, unit)
             }
-            None => self.descend(&mut state, observe, None),
+            None => self.descend(&mut state, context, None),
         };
         params.copy_from_slice(&state.best);
         *rng = state.rng;
@@ -116,23 +118,23 @@ impl Fit<'_> {
     fn descend_and_keep(
         &self,
         state: &mut State,
-        observe: Observer<'_>,
-        shelf: &dyn Shelf,
+        context: &FitContext<'_>,
         unit: &str,
     ) -> Result<(), FitError> {
-        match self.descend(state, observe, Some((shelf, unit))) {
+        let checkpoints = context.checkpoints();
+        match self.descend(state, context, Some(unit)) {
             Ok(()) if state.report.termination == Termination::Interrupted => {
-                shelf.put(unit, &state.to_bytes())?;
+                checkpoints.put(unit, &state.to_bytes())?;
             }
             Ok(()) => {
                 state.finished = true;
-                shelf.put(unit, &state.to_bytes())?;
-                shelf.tell(Event::Finished { unit });
+                checkpoints.put(unit, &state.to_bytes())?;
+                checkpoints.tell(Event::Finished { unit });
             }
             // Disks have room again, but a fit that diverges always does.
-            Err(e @ FitError::Keep(_)) => return Err(e),
+            Err(e @ FitError::Checkpoint(_)) => return Err(e),
             Err(e) => {
-                shelf.remove(unit);
+                checkpoints.remove(unit);
                 return Err(e);
             }
         }
@@ -167,8 +169,8 @@ impl Fit<'_> {
     fn descend(
         &self,
         state: &mut State,
-        observe: Observer<'_>,
-        kept: Option<(&dyn Shelf, &str)>,
+        context: &FitContext<'_>,
+        unit: Option<&str>,
     ) -> Result<(), FitError> {
         let config = self.config;
         let n = self.train.points.nrows();
@@ -206,15 +208,23 @@ impl Fit<'_> {
             if let Some((what, value)) = diverged {
                 self.back_off(state, what, value)?;
             }
-            let evaluation = state.report.history.last().filter(|e| e.step == step);
-            if observe(step, evaluation).is_break() {
+            let progress = Progress {
+                step,
+                total: config.steps,
+                held_out_nll: state.report.history.last().and_then(|e| e.held_out_nll),
+                ..Progress::default()
+            };
+            if context.tell(&progress).is_break() {
                 state.report.termination = Termination::Interrupted;
                 return Ok(());
             }
-            if let Some((shelf, unit)) = kept
-                && shelf.pace().is_some_and(|pace| saved.elapsed() >= pace)
+            let checkpoints = context.checkpoints();
+            if let Some(unit) = unit
+                && checkpoints
+                    .pace()
+                    .is_some_and(|pace| saved.elapsed() >= pace)
             {
-                shelf.put(unit, &state.to_bytes())?;
+                checkpoints.put(unit, &state.to_bytes())?;
                 saved = Instant::now();
             }
         }

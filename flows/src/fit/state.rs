@@ -1,8 +1,8 @@
 //! The state of a fit between two steps, whole: a fit that goes on from it ends in the same bits.
 
 use super::{FitConfig, FitReport, Termination};
-use crate::archive::{self, Archive, FORMAT};
 use autodiff::Adam;
+use density::{Reader, Writer};
 use numerics::random::{Pcg64, shuffle};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -39,6 +39,12 @@ pub(crate) struct State {
     /// Whether there is nothing left to do.
     pub finished: bool,
 }
+
+/// The version of checkpoints; others are not used.
+const FORMAT: u32 = 2;
+
+/// The metadata key of a checkpoint.
+const KEY: &str = "fit";
 
 /// What is not an array; numbers that may be infinite are in the array `numbers`.
 #[derive(Serialize, Deserialize)]
@@ -120,21 +126,26 @@ impl State {
             powers.1,
             self.anchor_loss,
         ];
+        let mut writer = Writer::default();
+        let text = ron::to_string(&rest).expect("the state is serialisable");
+        writer.vector("best", &self.best);
         if self.finished {
-            return archive::pack("fit", &rest, &[("best", &self.best)]);
+            return writer.finish(KEY, text);
         }
         // Places are far below 2^53.
         let order: Vec<f64> = self.order.iter().map(|&i| i as f64).collect();
         let arrays = [
             ("anchor", &self.anchor[..]),
-            ("best", &self.best),
             ("first_moment", first),
             ("numbers", &numbers),
             ("order", &order),
             ("params", &self.params),
             ("second_moment", second),
         ];
-        archive::pack("fit", &rest, &arrays)
+        for (name, values) in arrays {
+            writer.vector(name, values);
+        }
+        writer.finish(KEY, text)
     }
 
     /// The inverse of [`State::to_bytes`] for a fit of so many parameters to so many points.
@@ -147,9 +158,16 @@ impl State {
         n: usize,
         config: &FitConfig,
     ) -> Result<Self, String> {
-        let (rest, archive): (Rest, _) = Archive::open(bytes, "fit", "fit", |r: &Rest| r.format)?;
+        let (text, reader) = Reader::open(bytes, KEY, &[])?;
+        let rest: Rest = ron::from_str(&text).map_err(|e| format!("damaged description ({e})"))?;
+        let format = rest.format;
+        if format != FORMAT {
+            return Err(format!(
+                "a checkpoint of format {format}, where this version reads format {FORMAT}"
+            ));
+        }
         let vector = |name: &str, length: usize| {
-            let found = archive.any(name)?;
+            let found = reader.numbers(name)?;
             if found.len() == length {
                 Ok(found)
             } else {

@@ -3,14 +3,14 @@
 use crate::config::{self, first_repeated, is_name};
 use amf::WeightRule;
 use amf::experts::Components;
-use amf::posterior::{
+use anyhow::{Result, anyhow};
+use datasets::posterior::Benchmark;
+use density::EmConfig;
+use numerics::checked::{self, one_line};
+use posterior::{
     Compare, EvidenceDraws, FirstDraws, FlowSettings, Means, PosteriorBase, PosteriorConfig,
     Proposal, Refinement, Tails,
 };
-use anyhow::{Result, anyhow};
-use datasets::posterior::Benchmark;
-use flows::EmConfig;
-use numerics::checked::{self, one_line};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

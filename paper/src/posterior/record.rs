@@ -4,7 +4,7 @@ use super::config::PosteriorRun;
 use crate::metrics_csv::Row;
 use crate::record::{Metric, Provenance};
 use crate::work::{Recorded, Stamped};
-use amf::posterior::RoundReport;
+use posterior::RoundReport;
 use serde::{Deserialize, Serialize};
 
 /// The result of one run.

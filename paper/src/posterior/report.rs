@@ -6,7 +6,7 @@ use super::tables::{Titled, capital};
 use crate::figures::Figure;
 use crate::report::{figure, table};
 use crate::results::Results;
-use amf::posterior::FirstDraws;
+use posterior::FirstDraws;
 use std::fmt::Write;
 
 /// The section; empty without records.

@@ -4,18 +4,15 @@ use super::config::PosteriorRun;
 use super::figures::Projections;
 use super::record::{PosteriorFigure, PosteriorRecord, Seconds};
 use crate::record::Metric;
-use crate::run::{Interrupted, Stage, metric};
+use crate::run::{Interrupted, metric};
 use crate::units::kept;
 use crate::work::{Context, Unit};
-use amf::Expert;
-use amf::metrics::TargetSliced;
-use amf::posterior::{
-    Comparison, Event, FittedPosterior, PosteriorError, Reliability, log_evidence,
-};
 use anyhow::{Context as _, Result, bail};
+use density::Density;
+use metrics::TargetSliced;
 use numerics::random::stream;
+use posterior::{Comparison, FittedPosterior, PosteriorError, Reliability, log_evidence};
 use rayon::prelude::*;
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -81,28 +78,11 @@ impl Unit for PosteriorRun {
 
 impl PosteriorRun {
     fn fitted(&self, context: &Context<'_>) -> Result<FittedPosterior> {
-        let observe = |event: Event<'_>| {
-            if let Event::Training {
-                round,
-                expert,
-                progress,
-                ..
-            } = event
-            {
-                (context.observe)(Stage::Fit(format!("round {round}: {expert}"), progress));
-            }
-            if context.stop.load(Ordering::Relaxed) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
-        let fitted = self
-            .fit
-            .fit_on(context.shelf, self.benchmark.problem(), self.seed, &observe);
+        let problem = self.benchmark.problem();
+        let fitted = self.fit.fit(problem, self.seed, &context.fit);
         match fitted {
             Err(PosteriorError::Interrupted) => bail!(Interrupted),
-            _ if context.stop.load(Ordering::Relaxed) => bail!(Interrupted),
+            _ if context.stopped() => bail!(Interrupted),
             fitted => Ok(fitted?),
         }
     }
@@ -118,37 +98,42 @@ impl PosteriorRun {
         let rng = |purpose: &str| stream(self.seed, &format!("paper/sliced/{purpose}"));
         let exact = problem.sample_posterior(few, &mut rng("posterior"));
         let sliced = TargetSliced::new(exact.as_ref())?;
-        let mut models: Vec<(&str, &dyn Expert)> = vec![("mixture", fitted.q())];
+        let mut models: Vec<(&str, &dyn Density)> = vec![("mixture", fitted.q())];
         let summaries = fitted.rounds().iter().next_back();
         let names = summaries.iter().flat_map(|r| &r.experts);
         models.extend(names.map(|e| e.name.as_str()).zip(fitted.q().experts()));
         let done = AtomicUsize::new(0);
         let hash = Self::hash(self);
         let of = models.par_iter().map(|(name, q)| {
-            if context.stop.load(Ordering::Relaxed) {
+            if context.stopped() {
                 bail!(Interrupted);
             }
-            let measured = kept(context.shelf, &hash, &format!("evaluation-{name}"), || {
-                let found = self.measures.compare.run(problem, *q, self.seed);
-                let found = found.with_context(|| format!("samples of {name}"))?;
-                let mut own = stream(self.seed, "paper/evidence");
-                let evidence = log_evidence(problem, *q, self.measures.evidence, &mut own);
-                let evidence = evidence.with_context(|| format!("evidence by {name}"))?;
-                let draws = q.sample(few, &mut rng("model"));
-                let sliced = sliced.compare(draws.as_ref())?;
-                let measures = Measured {
-                    model: name,
-                    found: &found,
-                    evidence,
-                    sliced,
-                };
-                Ok((
-                    of_a_model(&measures, problem.log_evidence()),
-                    found.mode_masses,
-                ))
-            })?;
+            let measured = kept(
+                context.checkpoints(),
+                &hash,
+                &format!("evaluation-{name}"),
+                || {
+                    let found = self.measures.compare.run(problem, *q, self.seed);
+                    let found = found.with_context(|| format!("samples of {name}"))?;
+                    let mut own = stream(self.seed, "paper/evidence");
+                    let evidence = log_evidence(problem, *q, self.measures.evidence, &mut own);
+                    let evidence = evidence.with_context(|| format!("evidence by {name}"))?;
+                    let draws = q.sample(few, &mut rng("model"));
+                    let sliced = sliced.compare(draws.as_ref())?;
+                    let measures = Measured {
+                        model: name,
+                        found: &found,
+                        evidence,
+                        sliced,
+                    };
+                    Ok((
+                        of_a_model(&measures, problem.log_evidence()),
+                        found.mode_masses,
+                    ))
+                },
+            )?;
             let count = done.fetch_add(1, Ordering::Relaxed) + 1;
-            (context.observe)(Stage::Evaluation(count, models.len()));
+            context.tell("evaluation", count, models.len());
             Ok(((*name).to_owned(), measured))
         });
         of.collect()

@@ -3,10 +3,12 @@
 //! - [`math`]: `exp`, `ln`, `tanh`, the normal distribution, sums in a fixed order, log-sum-exp.
 //! - [`random`]: one named stream of random numbers for each purpose.
 //! - [`matrix`]: columns of column-major matrices as slices.
+//! - [`linalg`]: Cholesky factors and eigenvalues of small symmetric matrices.
 //! - [`checked`]: deserialisation of numbers with a range.
 //! - [`Spread`]: how the values of a column lie among floating-point numbers.
 
 pub mod checked;
+pub mod linalg;
 pub mod math;
 pub mod matrix;
 pub mod random;

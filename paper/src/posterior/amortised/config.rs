@@ -3,10 +3,11 @@
 use super::super::config::Wrong;
 use crate::config::{self, first_repeated, is_name};
 use amf::WeightRule;
-use amf::posterior::{AmortisedConfig, AmortisedModel, Calibrate, FlowSettings, PosteriorConfig};
 use anyhow::Result;
 use datasets::posterior::{Benchmark, SignDegenerate};
+use metrics::Calibrate;
 use numerics::checked;
+use posterior::{AmortisedConfig, AmortisedModel, FlowSettings, PosteriorConfig};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

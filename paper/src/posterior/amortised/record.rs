@@ -5,7 +5,7 @@ use crate::metrics_csv::Row;
 use crate::posterior::record::{Seconds, rank};
 use crate::record::{Metric, Provenance};
 use crate::work::{Recorded, Stamped};
-use amf::posterior::Calibration;
+use metrics::Calibration;
 use serde::{Deserialize, Serialize};
 
 /// The result of one run.

@@ -4,20 +4,19 @@ use super::config::AmortisedRun;
 use super::record::AmortisedRecord;
 use crate::posterior::record::{PosteriorFigure, Seconds};
 use crate::record::Metric;
-use crate::run::{Interrupted, Stage, batch, metric};
+use crate::run::{Interrupted, batch, metric};
 use crate::units::kept;
 use crate::work::{Context, Unit};
-use amf::Expert;
-use amf::metrics::kl_exact;
-use amf::posterior::{Amortised, AmortisedError, Calibration, ExactPosterior};
 use anyhow::{Result, anyhow, bail};
+use density::Data;
+use density::Density;
 use faer::prelude::*;
-use flows::ConditionalData;
+use metrics::Calibration;
+use metrics::kl_exact;
 use numerics::math::mean_and_standard_error;
 use numerics::random::stream;
+use posterior::{Amortised, AmortisedError, ExactPosterior};
 use rayon::prelude::*;
-use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 impl Unit for AmortisedRun {
@@ -49,18 +48,24 @@ impl Unit for AmortisedRun {
         let fit = start.elapsed().as_secs_f64();
 
         let start = Instant::now();
-        (context.observe)(Stage::Evaluation(0, 2));
+        context.tell("evaluation", 0, 2);
         let hash = Self::hash(self);
-        let mut metrics = kept(context.shelf, &hash, "evaluation-divergences", || {
-            Ok(self.divergences(&q))
-        })?;
-        (context.observe)(Stage::Evaluation(1, 2));
-        if context.stop.load(Ordering::Relaxed) {
+        let mut metrics = kept(
+            context.checkpoints(),
+            &hash,
+            "evaluation-divergences",
+            || Ok(self.divergences(&q)),
+        )?;
+        context.tell("evaluation", 1, 2);
+        if context.stopped() {
             bail!(Interrupted);
         }
-        let calibration = kept(context.shelf, &hash, "evaluation-calibration", || {
-            self.calibrated(&q)
-        })?;
+        let calibration = kept(
+            context.checkpoints(),
+            &hash,
+            "evaluation-calibration",
+            || self.calibrated(&q),
+        )?;
         metrics.extend(of_calibration(&calibration));
         if let Some(m) = metrics.iter().find(|m| !m.value.is_finite()) {
             bail!("{} of {} is {}", m.metric, m.model, m.value);
@@ -91,18 +96,10 @@ impl AmortisedRun {
 
     fn fitted(&self, context: &Context<'_>) -> Result<Amortised> {
         let (theta, y) = self.pairs(self.pairs, "pairs");
-        let observe = |name: &str, progress: amf::Progress| {
-            (context.observe)(Stage::Fit(name.to_owned(), progress));
-            if context.stop.load(Ordering::Relaxed) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
-        let pairs = ConditionalData::new(theta.as_ref(), y.as_ref());
-        match self.fit.fit_on(context.shelf, pairs, self.seed, &observe) {
+        let pairs = Data::new(theta.as_ref()).conditioned(y.as_ref());
+        match self.fit.fit(pairs, self.seed, &context.fit) {
             Err(AmortisedError::Interrupted) => bail!(Interrupted),
-            _ if context.stop.load(Ordering::Relaxed) => bail!(Interrupted),
+            _ if context.stopped() => bail!(Interrupted),
             q => Ok(q?),
         }
     }
@@ -120,9 +117,9 @@ impl AmortisedRun {
                 let mut rng = stream(self.seed, &format!("paper/amortised/exact/{i}"));
                 let draws = exact.sample_posterior(self.unseen.draws, &mut rng);
                 let log_p = exact.log_posterior(draws.as_ref());
-                let models = std::iter::once(q.given(&y));
-                let models = models.chain((0..experts).map(|k| q.expert_given(k, &y)));
-                let kl = |q: &dyn Expert| kl_exact(&log_p, &q.log_prob(draws.as_ref())).value;
+                let models = std::iter::once(q.condition(&y));
+                let models = models.chain((0..experts).map(|k| q.condition_expert(k, &y)));
+                let kl = |q: &dyn Density| kl_exact(&log_p, &q.log_prob(draws.as_ref())).value;
                 models.map(|m| kl(&m)).collect()
             })
             .collect();
@@ -150,7 +147,7 @@ impl AmortisedRun {
 
     fn calibrated(&self, q: &Amortised) -> Result<Calibration> {
         let (truth, y) = self.pairs(self.calibration.observations, "calibration");
-        let posterior = |i: usize| -> Box<dyn Expert + '_> { Box::new(q.given(&row(&y, i))) };
+        let posterior = |i: usize| -> Box<dyn Density + '_> { Box::new(q.condition(&row(&y, i))) };
         let settings = &self.calibration.settings;
         let found = settings.run(truth.as_ref(), &posterior, self.seed);
         found.map_err(|e| anyhow!("calibration: {e}"))

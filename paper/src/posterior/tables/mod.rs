@@ -10,7 +10,7 @@ use super::record::PosteriorRecord;
 use super::summary::{Arm, arms, benchmarks, by_protocol};
 use crate::table::Table;
 use amf::experts::Components;
-use amf::posterior::PosteriorBase;
+use posterior::PosteriorBase;
 
 /// A table with the protocol that it is about, if it is about one.
 #[derive(Debug, Clone, PartialEq)]

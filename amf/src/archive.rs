@@ -1,0 +1,13 @@
+//! The kinds of densities that files of this crate may hold, see [`density::archive`].
+
+use density::archive::{KINDS as PLAIN, Kind};
+
+/// Every kind of density that an expert can be.
+pub const KINDS: &[Kind] = &[
+    PLAIN[0],
+    PLAIN[1],
+    PLAIN[2],
+    PLAIN[3],
+    flows::KIND,
+    rbig::KIND,
+];

@@ -1,5 +1,0 @@
-//! The `amf` command.
-
-fn main() -> std::process::ExitCode {
-    amf::command::main()
-}

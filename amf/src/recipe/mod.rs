@@ -1,0 +1,57 @@
+//! What is fitted, and how.
+
+mod default;
+
+use crate::experts::NamedExpert;
+use crate::folds::RepeatedKFold;
+use crate::mixture_aware::MixtureAware;
+use crate::weights::WeightRule;
+use numerics::checked::one_line;
+use serde::{Deserialize, Serialize};
+
+/// Experts, folds and weights. [`Recipe::default`] serves data of any kind; [`Recipe::fit`] makes a density of draws.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Which points are held out from which models.
+    pub partition: RepeatedKFold,
+    /// The experts.
+    pub experts: Vec<NamedExpert>,
+    /// How out-of-fold log-densities become weights.
+    pub rule: WeightRule,
+    /// Rounds that refit the experts in view of each other, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixture_aware: Option<MixtureAware>,
+}
+
+impl Recipe {
+    /// What is wrong with the settings, if anything.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub fn check(&self) -> Result<(), String> {
+        self.partition.check()?;
+        if self.experts.is_empty() {
+            return Err("experts must not be empty".into());
+        }
+        for e in &self.experts {
+            e.kind
+                .check()
+                .map_err(|reason| format!("expert \"{}\": {reason}", e.name))?;
+        }
+        if let Some(m) = &self.mixture_aware {
+            m.check()?;
+        }
+        self.rule.check()
+    }
+
+    /// Reads and checks settings in RON.
+    ///
+    /// # Errors
+    /// Line and column with what is wrong there, or a sentence that names the field.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let settings: Self = ron::from_str(text).map_err(|e| one_line(&e.to_string()))?;
+        settings.check().map_err(|reason| one_line(&reason))?;
+        Ok(settings)
+    }
+}

@@ -1,0 +1,260 @@
+//! The flags.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Densities of your own draws: fit, score, draw, judge, look.
+///
+/// amf takes draws of a distribution (posterior draws from Stan, emcee or a nested sampler, or parameter points with log-likelihoods) and fits a density to
+/// them: a mixture of normalizing flows, Gaussianisations and Gaussian mixtures, weighted by how well each predicts rows that it did not see. The
+/// density can be evaluated exactly, drawn from, saved, and opened from Python.
+///
+/// Log-densities are natural logarithms: densities per unit of the columns, differences in nats.
+#[derive(Debug, Parser)]
+#[command(
+    name = "amf",
+    version,
+    max_term_width = 100,
+    after_long_help = "Examples:
+  amf fit draws.csv --out model.safetensors          fit to all columns
+  amf log-prob model.safetensors new.csv             one log-density for each row of new.csv
+  amf sample model.safetensors -n 1000 > more.csv    1000 new draws
+  amf evaluate model.safetensors held_out.csv        how good it is on rows that it never saw
+  amf plot model.safetensors --data draws.csv --out model.png
+  amf info model.safetensors                         what is in the file
+
+In Python:
+  from safetensors import safe_open; import json
+  with safe_open(\"model.safetensors\", \"numpy\") as f:
+      manifest = json.loads(f.metadata()[\"amf\"])
+      weights = f.get_tensor(\"density/density/weights\")
+
+Exit codes: 0 all is well; 2 a misuse, or input that cannot be used (one line on standard error says what to do, and no file is left behind); 130 \
+interrupted."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Fit(Fit),
+    LogProb(LogProb),
+    Sample(Sample),
+    Evaluate(Evaluate),
+    Plot(Plot),
+    Info(Info),
+}
+
+/// Fit a density to draws and write it to a model file.
+///
+/// DATA is text in columns (CSV with a header, or separated by blanks; lines that begin with # are skipped, so that files of CmdStan read as they are) or a
+/// two-dimensional .npy array, each perhaps compressed by gzip; - is standard input. Columns whose names end in __ are left out unless
+/// they are named.
+///
+/// Experts are fitted on parts of the rows and judged on the rest, so that every number in the table at the end is about rows that a model did not see:
+/// the negative log-likelihood (NLL, in nats, lower is better) of each expert, of their mixture, and of a Gaussian, a Gaussian mixture chosen by BIC and a kernel
+/// density estimate. The verdict says which is best, and whether held-out rows lie where the model says that they should. Of more than 20000 rows one
+/// split is made instead of several folds.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  amf fit draws.csv
+  amf fit chain_1.csv --columns mu,tau,theta.1 --positive tau --out eight_schools.safetensors
+  amf fit nested.csv --log-weight log_weight --interval omega=0,1
+  zcat draws.txt.gz | amf fit - --seed 7 --threads 4
+  amf fit --print-config > run.ron; amf fit draws.npy --config run.ron
+
+The same rows, options and seed give the same file, byte for byte, whatever the number of threads. Ctrl-C ends a fit without a file, \
+within a second; with --checkpoint-dir, what is done by then is not lost.")]
+pub struct Fit {
+    /// The draws: one for each row; - is standard input.
+    #[arg(required_unless_present = "print_config")]
+    pub data: Option<PathBuf>,
+    /// The columns to use, in this order.
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// A column of log-weights: natural logarithms, up to a constant. Importance weights, the weights of a nested sampler, or log-likelihoods at draws of the
+    /// prior.
+    ///
+    /// The effective sample size and the Pareto k of the weights are printed: above 0.7, a few rows dominate and the fit cannot be trusted.
+    #[arg(long, value_name = "COLUMN")]
+    pub log_weight: Option<String>,
+    /// Columns that are always above 0: fitted as logarithms, with the Jacobian. The density is zero elsewhere.
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    pub positive: Vec<String>,
+    /// A column that lies between two ends, NAME=LOW,HIGH: fitted on the logit scale, with the Jacobian. The density is zero elsewhere. Can be given several
+    /// times.
+    #[arg(long, value_name = "NAME=LOW,HIGH", value_parser = interval)]
+    pub interval: Vec<(String, f64, f64)>,
+    /// Settings of the experts, the folds and the weights, as --print-config prints them.
+    #[arg(long, value_name = "RUN.ron")]
+    pub config: Option<PathBuf>,
+    /// Print the default settings and end.
+    #[arg(long, conflicts_with_all = ["config", "data"])]
+    pub print_config: bool,
+    /// Seed of all random numbers.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// The model file.
+    #[arg(
+        long,
+        value_name = "MODEL.safetensors",
+        default_value = "model.safetensors"
+    )]
+    pub out: PathBuf,
+    /// Threads [default: all cores]. The result does not depend on them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Keep finished fits and checkpoints of the others in this folder: after an interruption the same command goes on from there and gives the same
+    /// model. Emptied when the model is written.
+    #[arg(long, value_name = "DIR", alias = "keep")]
+    pub checkpoint_dir: Option<PathBuf>,
+}
+
+/// Score rows: one log-density in nats for each row of DATA, in order.
+///
+/// The columns of the model are found in DATA by their names. The output is CSV with one column, log_prob. Rows outside of the support of a bounded
+/// column have -inf.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  amf log-prob model.safetensors new.csv
+  amf log-prob model.safetensors points.npy --columns x2,x1 --out scores.csv")]
+pub struct LogProb {
+    /// A model file.
+    pub model: PathBuf,
+    /// The rows to score; - is standard input.
+    pub data: PathBuf,
+    /// The columns of DATA that stand for the model's, in the model's order [default: those of the same names].
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Where to write [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Draw from a model: CSV with the model's columns.
+///
+/// Numbers are printed with the fewest digits that give their bits back. The same seed gives the same draws.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  amf sample model.safetensors -n 1000
+  amf sample model.safetensors -n 100000 --seed 7 --out draws.csv")]
+pub struct Sample {
+    /// A model file.
+    pub model: PathBuf,
+    /// How many draws.
+    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub n: u64,
+    /// Seed of the random numbers.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Where to write [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Judge a model on rows that it never saw.
+///
+/// For the mixture and each expert: the negative log-likelihood (NLL, nats, with its standard error); and, between the rows and as many draws of the
+/// model, the exact 2-Wasserstein distance (W2) and the maximum mean discrepancy (MMD), both in units of the rows' standard deviations, with a Gaussian
+/// kernel as wide as the root of the number of columns. Two finite samples of one law differ too: the line `two samples of the mixture` says by how much.
+/// At most 2000 rows are used for W2 and MMD.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  amf evaluate model.safetensors held_out.csv
+  amf evaluate model.safetensors held_out.csv --json | jq .mixture.nll")]
+pub struct Evaluate {
+    /// A model file.
+    pub model: PathBuf,
+    /// Rows that the model was not fitted to; - is standard input.
+    pub data: PathBuf,
+    /// The columns of DATA that stand for the model's, in the model's order [default: those of the same names].
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// A column of log-weights of the rows.
+    #[arg(long, value_name = "COLUMN")]
+    pub log_weight: Option<String>,
+    /// Seed of the model's draws.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Draw a corner plot of a model: each column's density on the diagonal, each pair's below it.
+///
+/// Beneath the model lie the rows of DATA, or draws of the model without it: a histogram on the diagonal, points below. Lines enclose the model's regions
+/// of highest density that hold 50, 90 and 99 %.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  amf plot model.safetensors --out model.png
+  amf plot model.safetensors --data draws.csv --out model.svg")]
+pub struct Plot {
+    /// A model file.
+    pub model: PathBuf,
+    /// Rows to show beneath; - is standard input.
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<PathBuf>,
+    /// The columns of DATA that stand for the model's, in the model's order [default: those of the same names].
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// A column of log-weights of the rows.
+    #[arg(long, value_name = "COLUMN")]
+    pub log_weight: Option<String>,
+    /// The figure; its name ends in .png or .svg.
+    #[arg(long, value_name = "FIG.png|.svg")]
+    pub out: PathBuf,
+    /// Seed of the model's draws.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Say what is in a model file.
+///
+/// Columns and their bounds, the experts with their weights and held-out NLL (nats), the baselines, N_eff (how many experts share the weight), the
+/// calibration, where the draws came from, and the verdict of the fit.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  amf info model.safetensors
+  amf info model.safetensors --json | jq .report.settings")]
+pub struct Info {
+    /// A model file.
+    pub model: PathBuf,
+    /// Print all of it as JSON, with the settings of the fit.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `NAME=LOW,HIGH`.
+fn interval(text: &str) -> Result<(String, f64, f64), String> {
+    let wrong = || format!("\"{text}\" is not NAME=LOW,HIGH, such as share=0,1");
+    let (name, ends) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let (low, high) = ends.split_once(',').ok_or_else(wrong)?;
+    let number = |t: &str| t.trim().parse::<f64>().ok().filter(|v| v.is_finite());
+    match (number(low), number(high)) {
+        (Some(low), Some(high)) if low < high => Ok((name.to_owned(), low, high)),
+        (Some(low), Some(high)) => Err(format!("{low} is not below {high}")),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn intervals() {
+        assert_eq!(interval("a=b=0,1.5"), Ok(("a=b".into(), 0.0, 1.5)));
+        for bad in ["a", "a=1", "a=1,x", "a=0,inf", "a=2,1"] {
+            assert!(interval(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `amf fit`.
+
+use super::cli::Fit;
+use super::output::Output;
+use super::progress::Display;
+use super::{Interrupted, data, summary};
+use amf::{Column, DensityError, Draws, FittedDensity, Recipe, suggested_support};
+use anyhow::{Context, Result, bail};
+use density::{FitContext, Progress, Support};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use store::{CheckpointFolder, CheckpointStore, Event, NoCheckpoints, Signals};
+use tables::{ReadOptions, Table};
+
+/// Between checkpoints.
+const CHECKPOINT: Duration = Duration::from_secs(10);
+
+pub fn run(args: &Fit) -> Result<()> {
+    if args.print_config {
+        let text = ron::ser::to_string_pretty(&Recipe::default(), ron::ser::PrettyConfig::new())?;
+        return Output::check(None)?.write(|w| writeln!(w, "{text}"));
+    }
+    let out = Output::check(Some(&args.out))?;
+    let settings = match &args.config {
+        Some(path) => read_settings(path)?,
+        None => Recipe::default(),
+    };
+    let path = args.data.as_deref().context("no DATA was given")?;
+    let options = ReadOptions {
+        columns: (!args.columns.is_empty()).then(|| args.columns.clone()),
+        log_weight: args.log_weight.clone(),
+    };
+    let table = tables::read(path, &options)?;
+    table.check_for_fit()?;
+    let columns = data::bounded(&table, &args.positive, &args.interval)?;
+    let draws = Draws {
+        columns: &columns,
+        points: table.values.as_ref(),
+        log_weights: table.log_weights.as_deref(),
+        source: Some(&table.source),
+    };
+    draws.check().with_context(|| table.source.clone())?;
+    suggest(&table, &columns);
+    let density = fit(&settings, &draws, args)?;
+    let bytes = density.to_bytes()?;
+    out.write(|w| w.write_all(&bytes))?;
+    if let Some(folder) = &args.checkpoint_dir {
+        clear(folder);
+    }
+    eprint!("{}", summary::of(&density));
+    eprintln!("model: {}", args.out.display());
+    Ok(())
+}
+
+fn read_settings(path: &Path) -> Result<Recipe> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{name}: the settings cannot be read"))?;
+    Recipe::parse(&text).or_else(|reason| bail!("{name}: {reason}"))
+}
+
+/// Bounds that the values of unbounded columns hint at.
+fn suggest(table: &Table, columns: &[Column]) {
+    for (j, c) in columns.iter().enumerate() {
+        if c.support != Support::Real {
+            continue;
+        }
+        let name = &c.name;
+        match suggested_support(table.values.as_ref(), j) {
+            Some(Support::Positive) => eprintln!(
+                "note: all values of \"{name}\" are above 0 and many close to it: if it cannot be negative, add --positive {name}"
+            ),
+            Some(Support::Interval { low, high }) => eprintln!(
+                "note: the values of \"{name}\" pile up at an end of {low} to {high}: if it cannot leave them, add --interval {name}={low},{high}"
+            ),
+            _ => {}
+        }
+    }
+}
+
+fn fit(settings: &Recipe, draws: &Draws<'_>, args: &Fit) -> Result<FittedDensity> {
+    let signals = Signals::listen(match args.checkpoint_dir {
+        Some(_) => "amf: interrupted: the same command goes on from there",
+        None => {
+            "amf: interrupted: nothing was written; with --checkpoint-dir DIR a fit can go on where it was"
+        }
+    });
+    let threads = args.threads.map_or(0, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()?;
+    let tell = |event: Event<'_>| {
+        if let Event::Damaged { reason } = event {
+            eprintln!("warning: {reason}; it is computed again");
+        }
+    };
+    let folder = args.checkpoint_dir.as_deref();
+    let folder = folder.map(|path| CheckpointFolder::new(path, CHECKPOINT, &tell));
+    let checkpoints: &dyn CheckpointStore = folder.as_ref().map_or(&NoCheckpoints, |f| f);
+    if let Some(path) = &args.checkpoint_dir {
+        store::sweep(path);
+    }
+    let display = Display::new();
+    let found = pool.install(|| {
+        let observer = |p: &Progress<'_>| {
+            display.show(p);
+            if signals.stop().load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let context = FitContext::default().observed_by(&observer);
+        settings.fit(draws, args.seed, &context.checkpointed_in(checkpoints))
+    });
+    display.clear();
+    match found {
+        Err(DensityError::Interrupted) => Err(Interrupted(signals.interrupted()).into()),
+        // Ctrl-C after the last step.
+        Ok(_) if signals.stop().load(Ordering::Relaxed) => {
+            Err(Interrupted(signals.interrupted()).into())
+        }
+        Ok(density) => Ok(density),
+        Err(e) => Err(anyhow::Error::new(e).context(draws.source.unwrap_or_default().to_owned())),
+    }
+}
+
+/// Removes cached fits and checkpoints, and the folder if it is empty then.
+fn clear(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if ["expert-", "fit-"]
+            .iter()
+            .any(|unit| name.starts_with(unit))
+        {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    let _ = std::fs::remove_dir(folder);
+}

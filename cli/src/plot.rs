@@ -1,0 +1,64 @@
+//! `amf plot`.
+
+use super::cli::Plot;
+use super::data;
+use super::output::Output;
+use anyhow::{Result, bail};
+use density::Density;
+use metrics::ImportanceWeights;
+use numerics::random::stream;
+
+/// Draws of the model whose density is shown.
+const DRAWS: usize = 50_000;
+
+pub fn run(args: &Plot) -> Result<()> {
+    let ending = args
+        .out
+        .extension()
+        .map(|e| e.to_string_lossy().to_lowercase());
+    if !matches!(ending.as_deref(), Some("png" | "svg")) {
+        bail!(
+            "{}: figures are .png or .svg; end the name so",
+            args.out.display()
+        );
+    }
+    Output::check(Some(&args.out))?;
+    let density = data::model(&args.model)?;
+    let table = match &args.data {
+        Some(path) => Some(data::rows(
+            path,
+            &density,
+            &args.columns,
+            args.log_weight.as_ref(),
+        )?),
+        None => None,
+    };
+    let log_weights = table.as_ref().and_then(|t| t.log_weights.as_ref());
+    let weights = log_weights.map(|w| ImportanceWeights::new(w)).transpose()?;
+    let model = density.sample(DRAWS, &mut stream(args.seed, "plot"));
+    let columns: Vec<String> = density.columns().iter().map(|c| c.name.clone()).collect();
+    let title = match density.report().source.as_deref() {
+        Some(source) => format!("density fitted to {source}"),
+        None => String::from("fitted density"),
+    };
+    plots::corner(
+        &args.out,
+        &plots::Corner {
+            title: &title,
+            columns: &columns,
+            model: model.as_ref(),
+            data: table.as_ref().map(|t| plots::Draws {
+                values: t.values.as_ref(),
+                weights: weights.as_ref().map(ImportanceWeights::shares),
+            }),
+        },
+    )?;
+    if columns.len() > plots::MOST_SHOWN {
+        eprintln!(
+            "note: {} of {} columns are shown",
+            plots::MOST_SHOWN,
+            columns.len()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! The tables that people read.
+
+use amf::{Column, Comparison, FittedDensity, Report, Score, Trust};
+use density::Support;
+use std::fmt::Write;
+
+/// Everything about a model, line by line.
+pub fn of(density: &FittedDensity) -> String {
+    let report = density.report();
+    let mut out = String::new();
+    let mut line = |text: String| {
+        out.push_str(&text);
+        out.push('\n');
+    };
+    line(format!("columns      {}", columns(density.columns())));
+    let source = report.source.as_deref().unwrap_or("not recorded");
+    line(format!(
+        "draws        {source}: {} rows, {} used, {} held out in turn; seed {}; amf {}",
+        report.rows, report.rows_used, report.rows_held_out, report.seed, report.version
+    ));
+    if let Some(w) = &report.weights {
+        let k = w.pareto_k.map_or("unknown".into(), |k| format!("{k:.2}"));
+        line(format!(
+            "weights      effective sample size {:.1} of {}, Pareto k {k}, log-evidence {:.3} ± {:.3} (of draws of the prior)",
+            w.ess, w.draws, w.log_evidence, w.standard_error
+        ));
+    }
+    line(String::new());
+    out + &table(report) + "\n" + &calibration(report) + "\n" + &verdict(report)
+}
+
+/// Experts, mixture and baselines.
+fn table(report: &Report) -> String {
+    let mut out = String::new();
+    let names = report.experts.iter().map(|e| e.name.len());
+    let names = names.chain(report.baselines.iter().map(|b| b.name.len()));
+    let width = names.max().unwrap_or(0).max(10);
+    let _ = writeln!(
+        out,
+        "{:width$}  {:>22}  {:>7}  mixture's gain",
+        "", "held-out NLL (nats)", "weight"
+    );
+    for e in &report.experts {
+        let nll = score(&e.nll);
+        let _ = writeln!(out, "{:width$}  {nll:>22}  {:>7.4}", e.name, e.weight);
+    }
+    let own = score(&report.mixture);
+    let _ = writeln!(
+        out,
+        "{:width$}  {own:>22}  {:>7}  N_eff {:.2}, certificate {:.1e}",
+        "mixture", "", report.n_eff, report.certificate
+    );
+    for b in &report.baselines {
+        let word = match b.comparison() {
+            Comparison::Better => "better",
+            Comparison::Level => "level",
+            Comparison::Worse => "worse",
+        };
+        let (nll, gain) = (score(&b.nll), score(&b.gain));
+        let _ = writeln!(
+            out,
+            "{:width$}  {nll:>22}  {:>7}  {gain} ({word})",
+            b.name, ""
+        );
+    }
+    for l in &report.left_out {
+        let _ = writeln!(out, "{:width$}  left out: {}", l.name, l.reason);
+    }
+    for n in &report.notes {
+        let _ = writeln!(out, "note: {n}");
+    }
+    out
+}
+
+fn calibration(report: &Report) -> String {
+    let c = &report.calibration;
+    let regions: Vec<String> = c
+        .regions
+        .iter()
+        .map(|r| {
+            format!(
+                "{:.1} % {:.1} ± {:.1}",
+                100.0 * r.nominal,
+                100.0 * r.share,
+                100.0 * r.standard_error
+            )
+        })
+        .collect();
+    format!(
+        "held-out rows in the model's regions of highest density: {}; p = {:.3} that the distance {:.3} from uniform is chance\n",
+        regions.join(", "),
+        c.p_value,
+        c.distance
+    )
+}
+
+fn verdict(report: &Report) -> String {
+    let v = &report.verdict;
+    let mut out = format!("best by held-out likelihood: {}\n", v.best);
+    out.push_str(match v.trust {
+        Trust::Yes => "verdict: nothing speaks against this fit\n",
+        Trust::WithCare => "verdict: good enough for most uses, but\n",
+        Trust::No => "verdict: do not trust this fit as it is\n",
+    });
+    for r in &v.reasons {
+        let _ = writeln!(out, "  - {r}");
+    }
+    out
+}
+
+fn columns(columns: &[Column]) -> String {
+    let each = columns.iter().map(|c| match c.support {
+        Support::Real => c.name.clone(),
+        Support::Positive => format!("{} > 0", c.name),
+        Support::Interval { low, high } => format!("{low} < {} < {high}", c.name),
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Value and standard error.
+pub fn score(s: &Score) -> String {
+    if s.value.is_finite() {
+        format!("{:.4} ± {:.4}", s.value, s.standard_error)
+    } else {
+        "infinite".into()
+    }
+}

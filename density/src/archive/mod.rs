@@ -1,0 +1,62 @@
+//! The one form in which densities are kept: arrays, and a description of what they belong to.
+//!
+//! Every number that was fitted is an f64 tensor of its true shape in a safetensors file, under a name that says where it belongs
+//! (`density/0/1/layer/2/weight_0`); the structure is a tree of [`Description`]s, kept as JSON. Each kind of density writes its part in
+//! [`Density::describe`] and reads it by the function of its [`Kind`]. Reading checks every field: shapes, finite values, positive scales, weights on the
+//! simplex, triangular and orthogonal matrices. It takes no more memory than a small multiple of the file.
+//!
+//! ```
+//! use density::{Data, Density, GaussianMixture, archive};
+//! use numerics::random::{standard_normal, stream};
+//!
+//! let rng = &mut stream(1, "draws");
+//! let x = faer::Mat::from_fn(100, 2, |_, _| standard_normal(rng));
+//! let normal = GaussianMixture::fit(Data::new(x.as_ref()), 1, &Default::default(), rng)?;
+//! let bytes = archive::to_bytes(&normal)?;
+//! let again = archive::from_bytes(&bytes, &archive::KINDS)?;
+//! assert_eq!(again.log_prob(x.as_ref()), normal.log_prob(x.as_ref()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod description;
+mod file;
+mod reader;
+mod writer;
+
+pub use description::{Description, NotSavable};
+pub use file::{
+    FORMAT, LoadError, Nothing, from_bytes, load, open, pack, read_file, save, to_bytes,
+};
+pub use reader::Reader;
+pub use writer::Writer;
+
+use crate::{Density, GaussianMixture, Kde, Mixture, Transformed, mixture, transformed};
+
+/// How one kind of density is read from a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Its name in descriptions.
+    pub name: &'static str,
+    /// Reads it from the folder that the reader stands in; errors are sentences.
+    pub read: fn(&Description, &mut Reader<'_>) -> Result<Box<dyn Density>, String>,
+}
+
+/// The kinds of this crate.
+pub const KINDS: [Kind; 4] = [
+    Kind {
+        name: GaussianMixture::KIND,
+        read: |_, r| Ok(Box::new(GaussianMixture::read(r)?)),
+    },
+    Kind {
+        name: Kde::KIND,
+        read: |_, r| Ok(Box::new(Kde::read(r)?)),
+    },
+    Kind {
+        name: mixture::KIND,
+        read: |d, r| Ok(Box::new(Mixture::read(d, r)?)),
+    },
+    Kind {
+        name: transformed::KIND,
+        read: |d, r| Ok(Box::new(Transformed::read(d, r, |d, r| r.density(d))?)),
+    },
+];

@@ -1,0 +1,330 @@
+//! Posteriors learnt from likelihood evaluations against exact ones, in small.
+
+use amf::experts::Components;
+use datasets::posterior::{Benchmark, ExactPosterior, SignDegenerate};
+use density::Data;
+use density::{Density, Progress};
+use faer::prelude::*;
+use metrics::kl_exact;
+use numerics::random::stream;
+use posterior::{
+    Amortised, AmortisedConfig, AmortisedError, AmortisedModel, Compare, Event, EvidenceDraws,
+    FirstDraws, FlowSettings, Frame, PosteriorBase, PosteriorConfig, PosteriorError, Prior,
+    Proposal, from_fn, log_evidence,
+};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const SMALL: Compare = Compare {
+    draws: 20_000,
+    w2_draws: 200,
+};
+
+fn go_on(_: Event<'_>) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn with_base(mut config: PosteriorConfig, components: Option<usize>) -> PosteriorConfig {
+    match (&mut config.base, components) {
+        (PosteriorBase::Mixture { components, .. }, Some(k)) => *components = Components::Fixed(k),
+        (base, _) => {
+            *base = PosteriorBase::StandardNormal;
+            config.base_as_expert = false;
+        }
+    }
+    config
+}
+
+#[test]
+fn a_refined_fit_reaches_the_posterior_within_its_budget() {
+    for benchmark in [Benchmark::UnequalModes, Benchmark::Crescents] {
+        let problem = benchmark.problem();
+        let config = with_base(
+            PosteriorConfig::quick(12_000),
+            Some(benchmark.matched_components()),
+        );
+        let posterior = config.fit(problem, 101, &go_on).unwrap();
+        assert_eq!(posterior.evaluations().len(), config.budget());
+        assert_eq!(posterior.rounds().len(), 3);
+        // Every round has more effective evaluations than the one before.
+        let ess: Vec<f64> = posterior
+            .rounds()
+            .iter()
+            .map(|r| r.reliability.ess)
+            .collect();
+        assert!(ess.is_sorted() && ess[2] > 6000.0, "{benchmark}: {ess:?}");
+        let found = SMALL.run(problem, posterior.q(), 1).unwrap();
+        let kl = found.kl.value;
+        assert!(
+            kl < 0.05 && found.reverse_kl.value < 0.1,
+            "{benchmark}: {found:?}"
+        );
+        assert!(
+            found.worst_mode < 0.03 && found.bridge_mass.value < 0.01,
+            "{found:?}"
+        );
+        // The evidence: from the evaluations, and from q.
+        let exact = problem.log_evidence();
+        let own = posterior.rounds()[2].reliability;
+        assert!((own.log_evidence - exact).abs() < 4.0 * own.standard_error);
+        let draws = EvidenceDraws {
+            draws: 10_000,
+            prior_share: 0.1,
+        };
+        let more = log_evidence(problem, posterior.q(), draws, &mut stream(1, "z")).unwrap();
+        assert!((more.log_evidence - exact).abs() < 4.0 * more.standard_error);
+        assert!(more.pareto_k.unwrap() < 0.7);
+        // Experts by name, and the mixture is no worse than the best by much.
+        for name in ["maf", "realnvp", "base"] {
+            let alone = SMALL
+                .run(problem, posterior.expert(name).unwrap(), 1)
+                .unwrap();
+            assert!(kl < alone.kl.value + 0.01, "{name}: {kl}, {:?}", alone.kl);
+        }
+        assert!(posterior.expert("rbig").is_none());
+    }
+}
+
+#[test]
+fn a_normal_base_builds_bridges_and_a_matched_one_does_not() {
+    let problem = Benchmark::FourSigns.problem();
+    let one_shot = PosteriorConfig {
+        first: FirstDraws::UntilEss {
+            ess: 800.0,
+            most: 100_000,
+        },
+        refinement: None,
+        ..PosteriorConfig::quick(1)
+    };
+    let bridge = |components| {
+        let config = with_base(one_shot.clone(), components);
+        let posterior = config.fit(problem, 101, &go_on).unwrap();
+        let report = &posterior.rounds()[0];
+        assert_eq!(report.from_prior, report.evaluations);
+        assert!((800.0..1000.0).contains(&report.reliability.ess));
+        assert_eq!(report.components, components);
+        SMALL
+            .run(problem, posterior.q(), 1)
+            .unwrap()
+            .bridge_mass
+            .value
+    };
+    let (normal, matched) = (bridge(None), bridge(Some(4)));
+    assert!(normal > 0.05 && matched < 0.015, "{normal} {matched}");
+}
+
+#[test]
+fn the_result_depends_on_the_seed_and_not_on_threads() {
+    let problem = Benchmark::UnequalModes.problem();
+    let mut config = PosteriorConfig::quick(3000);
+    config.models = 2;
+    for (_, flow) in &mut config.experts {
+        flow.fit.steps = 60;
+    }
+    let run = |threads: usize, seed: u64| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| config.fit(problem, seed, &go_on).unwrap())
+    };
+    let (one, three, other) = (run(1, 5), run(3, 5), run(3, 6));
+    assert_eq!(one.rounds(), three.rounds());
+    let x = problem.sample_posterior(100, &mut stream(1, "x"));
+    assert_eq!(one.q().log_prob(x.as_ref()), three.q().log_prob(x.as_ref()));
+    assert_ne!(one.q().log_prob(x.as_ref()), other.q().log_prob(x.as_ref()));
+    // The same evaluations again, without a likelihood.
+    let (q, report) = config
+        .fit_evaluations(one.evaluations(), 5, &go_on)
+        .unwrap();
+    assert_eq!(&report, one.rounds().last().unwrap());
+    assert_eq!(q.log_prob(x.as_ref()), one.q().log_prob(x.as_ref()));
+    let (evaluations, rounds) = config.evaluate(problem, 5, &go_on).unwrap();
+    assert_eq!(evaluations.log_weights(), one.evaluations().log_weights());
+    assert_eq!(rounds[..], one.rounds()[..2]);
+}
+
+#[test]
+fn a_mixture_proposal_refines_without_flows() {
+    let problem = Benchmark::FiveUnequal.problem();
+    let mut config = PosteriorConfig::quick(10_000);
+    config.experts.clear();
+    let components = Components::Bic {
+        most: 10,
+        patience: 2,
+    };
+    let refinement = config.refinement.as_mut().unwrap();
+    refinement.proposal = Proposal::Mixture {
+        components,
+        em: Default::default(),
+    };
+    let posterior = config.fit(problem, 101, &go_on).unwrap();
+    let found = SMALL.run(problem, posterior.q(), 1).unwrap();
+    assert!(found.kl.value < 0.03, "{found:?}");
+}
+
+#[test]
+fn what_goes_wrong_is_said() {
+    let config = PosteriorConfig::quick(500);
+    let error = |log_likelihood: fn(&[f64]) -> f64| {
+        let problem = from_fn(Prior::standard_normal(2), log_likelihood).unwrap();
+        config.fit(&problem, 1, &go_on).err().unwrap()
+    };
+    let text = error(|_| f64::NEG_INFINITY).to_string();
+    assert!(
+        text.contains("all 100 draws have likelihood zero"),
+        "{text}"
+    );
+    let text = error(|t| if t[0] > 1.0 { f64::NAN } else { 0.0 }).to_string();
+    assert!(text.contains("the log-likelihood of evaluation"), "{text}");
+    // A likelihood that leaves one point.
+    let text = error(|t| -1e6 * (t[0] * t[0] + t[1] * t[1])).to_string();
+    assert!(
+        text.contains("too few") && text.contains("more draws"),
+        "{text}"
+    );
+    let mut bad = config.clone();
+    bad.folds = 1;
+    let problem = Benchmark::FourSigns.problem();
+    let refused = bad.fit(problem, 1, &go_on).err().unwrap();
+    assert!(matches!(refused, PosteriorError::Config(e) if e.contains("folds")));
+}
+
+#[test]
+fn an_observer_sees_every_round_and_can_end_the_fit() {
+    let problem = Benchmark::UnequalModes.problem();
+    let config = PosteriorConfig::quick(2000);
+    let (drawn, fitted, steps) = (
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+    );
+    let count = |event: Event<'_>| {
+        match event {
+            Event::Drawn { reliability, .. } => {
+                assert!(reliability.ess > 1.0);
+                drawn.fetch_add(1, Ordering::Relaxed);
+            }
+            Event::Fitted { .. } => {
+                fitted.fetch_add(1, Ordering::Relaxed);
+            }
+            Event::Training { .. } => {
+                steps.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        ControlFlow::Continue(())
+    };
+    config.fit(problem, 1, &count).unwrap();
+    let read = |c: &AtomicUsize| c.load(Ordering::Relaxed);
+    assert_eq!((read(&drawn), read(&fitted)), (3, 3));
+    assert!(read(&steps) > 500);
+    let end = |event: Event<'_>| match event {
+        Event::Training {
+            round: 1, progress, ..
+        } if progress.step == 20 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let ended = config.fit(problem, 1, &end).err().unwrap();
+    assert!(matches!(ended, PosteriorError::Interrupted));
+}
+
+fn amortised(model: AmortisedModel) -> AmortisedConfig {
+    let quick = PosteriorConfig::quick(1);
+    let expert = |name: &str, mut flow: FlowSettings| {
+        flow.fit.steps = 300;
+        flow.frame = Frame::Turned(0.785);
+        (name.to_string(), flow)
+    };
+    AmortisedConfig {
+        model,
+        neighbours: 300,
+        experts: vec![
+            expert("maf", quick.experts[0].1.clone()),
+            expert("realnvp", quick.experts[1].1.clone()),
+        ],
+        validation: 0.1,
+        rule: quick.rule,
+    }
+}
+
+/// Pairs of the simulator that hides the sign of one parameter.
+fn pairs(n: usize, label: &str) -> (Mat<f64>, Mat<f64>) {
+    let simulator = SignDegenerate {
+        dim: 1,
+        sigma: 0.25,
+    };
+    let theta = simulator.sample_prior(n, &mut stream(1, &format!("{label}/theta")));
+    let y = simulator.simulate(theta.as_ref(), &mut stream(1, &format!("{label}/y")));
+    (theta, y)
+}
+
+fn mean_kl(q: &Amortised, data: &Mat<f64>) -> f64 {
+    let simulator = SignDegenerate {
+        dim: 1,
+        sigma: 0.25,
+    };
+    let kl = |i: usize| {
+        let y = [data[(i, 0)]];
+        let exact = simulator.posterior(&y);
+        let draws = exact.sample_posterior(500, &mut stream(i as u64, "exact"));
+        let log_q = q.given(&y).log_prob(draws.as_ref());
+        kl_exact(&exact.log_posterior(draws.as_ref()), &log_q).value
+    };
+    (0..data.nrows()).map(kl).sum::<f64>() / data.nrows() as f64
+}
+
+#[test]
+fn one_model_answers_for_all_data() {
+    let (theta, y) = pairs(4000, "train");
+    let data = ConditionalData::new(theta.as_ref(), y.as_ref());
+    let go = |_: &str, _: Progress| ControlFlow::Continue(());
+    let config = amortised(AmortisedModel::Flows {
+        components: Components::Fixed(2),
+        em: Default::default(),
+        rounds: 3,
+    });
+    let q = config.fit(data, 1, &go).unwrap();
+    assert_eq!((q.dim(), q.context_dim(), q.names().len()), (1, 1, 2));
+    let (_, unseen) = pairs(40, "unseen");
+    // The marginal law of theta, which knows nothing of y, is 0.9 nats away.
+    let (own, normal) = (
+        mean_kl(&q, &unseen),
+        mean_kl(
+            &amortised(AmortisedModel::Flow(PosteriorBase::StandardNormal))
+                .fit(data, 1, &go)
+                .unwrap(),
+            &unseen,
+        ),
+    );
+    assert!(own < 0.5 && own < 0.7 * normal, "{own} {normal}");
+    // What is scored together is scored alone, and draws follow the density.
+    let given = q.given(&[y[(3, 0)]]);
+    let (one, all) = (
+        theta.as_ref().subrows(3, 1),
+        q.log_prob(theta.as_ref(), y.as_ref()),
+    );
+    assert!((given.log_prob(one)[0] - all[3]).abs() < 1e-12);
+    let draws = q.given(&[2.0]).sample(2000, &mut stream(1, "draws"));
+    let positive = (0..2000).filter(|&i| draws[(i, 0)] > 0.0).count();
+    assert!((700..1300).contains(&positive), "{positive}");
+    // Weights of pairs: equal ones change nothing.
+    let equal = vec![0.3; 4000];
+    let weighted = ConditionalData {
+        weights: Some(&equal),
+        ..data
+    };
+    let again = config.fit(weighted, 1, &go).unwrap();
+    assert!((again.held_out_nll() - q.held_out_nll()).abs() < 0.02);
+    // Refusals.
+    let refuse = |c: &AmortisedConfig, d| c.fit(d, 1, &go).err().unwrap().to_string();
+    let mut bad = config.clone();
+    bad.validation = 1.0;
+    assert!(refuse(&bad, data).contains("validation"));
+    let fewer = ConditionalData {
+        contexts: y.as_ref().subrows(0, 10),
+        ..data
+    };
+    assert!(refuse(&config, fewer).contains("10 contexts"));
+    let ended = config.fit(data, 1, &|_, _| ControlFlow::Break(())).err();
+    assert!(matches!(ended, Some(AmortisedError::Interrupted)));
+}
