@@ -58,12 +58,12 @@ fn rbig_log_prob(bencher: Bencher, (name, n, d): (&str, usize, usize)) {
     bencher.bench_local(|| model.log_prob(x.as_ref()));
 }
 
-/// To a certificate of 1e-8: points, experts.
+/// To a optimality gap of 1e-8: points, experts.
 #[divan::bench(args = [(1000, 3), (100_000, 3), (100_000, 10)], sample_count = 5)]
 fn stacking_weights(bencher: Bencher, (n, experts): (usize, usize)) {
     let table = log_density_table(n, experts);
     bencher.bench_local(|| {
-        let source = Source::HeldOut {
+        let source = WeightData::HeldOut {
             table: table.as_ref(),
             weights: None,
         };

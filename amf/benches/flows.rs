@@ -6,9 +6,10 @@
 
 mod common;
 
-use common::{Products, curved, fit_config, flow, points, train, with_threads};
+use common::{Products, curved, fit_config, flow, multiply_adds, points, train, with_threads};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use density::Density;
 use flows::Batch;
 use numerics::random::stream;
 
@@ -50,7 +51,7 @@ fn twenty_training_steps(bencher: Bencher, (name, d, n, threads): (&str, usize, 
     let x = curved(n, d);
     let mut flow = flow(name, d);
     let config = fit_config(STEPS, Batch::Full);
-    let items = 3 * n * flow.multiply_adds() * STEPS;
+    let items = 3 * n * multiply_adds(&flow) * STEPS;
     bencher
         .counter(ItemsCount::new(items))
         .bench_local(|| with_threads(threads, || train(&mut flow, x.as_ref(), &config)));
@@ -63,7 +64,7 @@ fn twenty_training_steps(bencher: Bencher, (name, d, n, threads): (&str, usize, 
 fn log_prob_of_100_000_points(bencher: Bencher, (name, d, threads): (&str, usize, usize)) {
     let (x, flow) = (points(100_000, d), flow(name, d));
     bencher
-        .counter(ItemsCount::new(100_000 * flow.multiply_adds()))
+        .counter(ItemsCount::new(100_000 * multiply_adds(&flow)))
         .bench_local(|| with_threads(threads, || flow.log_prob(x.as_ref())));
 }
 
@@ -74,7 +75,7 @@ fn log_prob_of_100_000_points(bencher: Bencher, (name, d, threads): (&str, usize
 fn sample_of_100_000_points(bencher: Bencher, (name, d, threads): (&str, usize, usize)) {
     let flow = flow(name, d);
     bencher
-        .counter(ItemsCount::new(100_000 * flow.multiply_adds()))
+        .counter(ItemsCount::new(100_000 * multiply_adds(&flow)))
         .bench_local(|| with_threads(threads, || flow.sample(100_000, &mut stream(1, "sample"))));
 }
 
@@ -83,7 +84,7 @@ fn sample_of_100_000_points(bencher: Bencher, (name, d, threads): (&str, usize, 
 fn maf_of_10_000_points(bencher: Bencher, (d, what): (usize, &str)) {
     let (x, flow) = (points(10_000, d), flow("maf", d));
     bencher
-        .counter(ItemsCount::new(10_000 * flow.multiply_adds()))
+        .counter(ItemsCount::new(10_000 * multiply_adds(&flow)))
         .bench_local(|| {
             with_threads(1, || match what {
                 "sample" => drop(black_box(flow.sample(10_000, &mut stream(1, "sample")))),

@@ -2,7 +2,7 @@
 
 mod common;
 
-use amf::metrics::{TargetKde, TargetMmd, TargetSet, TargetSliced, wasserstein2};
+use metrics::{TargetKde, TargetMmd, TargetSet, TargetSliced, wasserstein2};
 use common::{curved, points};
 use divan::Bencher;
 use faer::Mat;

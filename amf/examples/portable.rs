@@ -97,7 +97,7 @@ fn tanh(mut architecture: Architecture, widths: Vec<usize>) -> Architecture {
 fn trained(name: &str, architecture: &Architecture, d: usize, batch: usize) {
     let x = curved(1000, d);
     let rng = &mut stream(1, "init");
-    let mut flow = Flow::new(architecture, Affine::identity(d), rng).unwrap();
+    let mut flow = Flow::builder(architecture, Affine::identity(d)).build(rng).unwrap();
     train(&mut flow, x.as_ref(), &fit_config(2, Batch::Size(batch)));
     print(&format!("{name} parameters"), flow.params());
     print(

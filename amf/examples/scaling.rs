@@ -9,10 +9,7 @@
 mod common;
 
 use amf::WeightData;
-use common::{
-    STACKING, curved, fit_config, flow, log_density_table, median, seconds, smooth_rbig, train,
-    with_threads,
-};
+use common::{STACKING, curved, fit_config, flow, log_density_table, median, seconds, smooth_rbig, train, with_threads};
 use faer::Mat;
 use flows::Batch;
 use numerics::math::ln;

@@ -9,11 +9,9 @@
 mod common;
 
 use amf::WeightData;
-use amf::metrics::{TargetKde, TargetMmd, wasserstein2};
-use common::{
-    Products, STACKING, curved, fit_config, flow, log_density_table, matmul_rate, median, points,
-    seconds, smooth_rbig, train, width,
-};
+use metrics::{TargetKde, TargetMmd, wasserstein2};
+use common::{Products, STACKING, curved, fit_config, flow, log_density_table, matmul_rate, median, multiply_adds, points, seconds, smooth_rbig, train, width};
+use density::Density;
 use flows::{Batch, Flow};
 use numerics::random::stream;
 use rayon::ThreadPool;
@@ -91,7 +89,7 @@ fn steps(pools: &[ThreadPool; 2]) {
             let x = curved(n, d);
             let mut flow = flow(name, d);
             let config = fit_config(STEPS, Batch::Full);
-            let items = 3 * n * flow.multiply_adds() * STEPS;
+            let items = 3 * n * multiply_adds(&flow) * STEPS;
             let mut products = Products::new(n, width(name));
             let mut rate = || pools[0].install(|| matmul_rate(&mut products, true));
             let run = |flow: &mut Flow, threads: usize| {
@@ -127,7 +125,7 @@ fn scores(pools: &[ThreadPool; 2]) {
         let (x, flow) = (points(N, 2), flow(name, 2));
         let mut products = Products::new(1000, width(name));
         let mut rate = || 2.0 * pools[0].install(|| matmul_rate(&mut products, false));
-        let items = N * flow.multiply_adds();
+        let items = N * multiply_adds(&flow);
         let (mut score, mut draw) = (Shares::new(), Shares::new());
         for _ in 0..7 {
             score.measure(&mut rate, items, || {
@@ -205,7 +203,7 @@ fn experts(pools: &[ThreadPool; 2]) {
         );
     }
     let table = log_density_table(100_000, 10);
-    let source = Source::HeldOut {
+    let source = WeightData::HeldOut {
         table: table.as_ref(),
         weights: None,
     };

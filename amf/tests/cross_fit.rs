@@ -1,19 +1,11 @@
 //! Contracts of cross-fitting: nothing leaks, threads change nothing, large data are split once, rounds refit.
 
 use amf::experts::{Components, GaussianMixtureExpert, KdeExpert};
-use amf::{
-    CrossFitted, ExpertConfig, MixtureAware, NamedExpert, Recipe, RepeatedKFold, WeightRule,
-};
+use amf::{CrossFitted, ExpertConfig, MixtureAware, NamedExpert, Recipe, RepeatedKFold, WeightRule};
 use datasets::Family;
-use density::{Data, EmConfig};
-use density::{Density, Progress};
+use density::{Data, Density, EmConfig, FitContext};
 use faer::prelude::*;
 use numerics::random::stream;
-use std::ops::ControlFlow;
-
-fn go(_: usize, _: usize, _: Progress) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 /// The recipe's partition, with experts that take no time.
 fn quick() -> Recipe {
@@ -56,7 +48,8 @@ fn quick() -> Recipe {
 }
 
 fn fit(settings: &Recipe, x: &Mat<f64>) -> CrossFitted {
-    settings.fit(Data::new(x.as_ref()), 7, &go).unwrap()
+    let data = Data::new(x.as_ref());
+    settings.cross_fit(data, 7, &FitContext::default()).unwrap()
 }
 
 #[test]
@@ -64,13 +57,13 @@ fn a_held_out_point_moves_no_model_that_holds_it_out() {
     let mut x = Family::TwoMoons.sample(150, &mut stream(1, "leak"));
     let probe = Family::TwoMoons.sample(20, &mut stream(2, "leak"));
     let before = fit(&quick(), &x);
-    let moved = before.parts[0].held_out[3];
+    let moved = before.folds[0].held_out[3];
     x[(moved, 0)] += 0.5;
     let after = fit(&quick(), &x);
-    for (p, part) in before.parts.iter().enumerate() {
+    for (p, fold) in before.folds.iter().enumerate() {
         for (old, new) in before.models.iter().zip(&after.models) {
             let same = old[p].log_prob(probe.as_ref()) == new[p].log_prob(probe.as_ref());
-            assert_eq!(same, part.held_out.contains(&moved), "part {p}");
+            assert_eq!(same, fold.held_out.contains(&moved), "fold {p}");
         }
     }
     // Its own out-of-fold density is the average over the models that did not see it, at the new place.
@@ -78,10 +71,10 @@ fn a_held_out_point_moves_no_model_that_holds_it_out() {
     let at = x.as_ref().subrows(moved, 1);
     for (k, models) in after.models.iter().enumerate() {
         let blind = after
-            .parts
+            .folds
             .iter()
             .zip(models)
-            .filter(|(part, _)| part.held_out.contains(&moved));
+            .filter(|(fold, _)| fold.held_out.contains(&moved));
         let densities: Vec<f64> = blind
             .map(|(_, m)| numerics::math::exp(m.log_prob(at)[0]))
             .collect();
@@ -144,7 +137,7 @@ fn mixture_aware_rounds_refit_the_experts_and_threads_change_no_bit() {
 
 #[test]
 fn the_default_recipe_beats_its_baselines_on_two_moons() {
-    use amf::metrics::kl_exact;
+    use metrics::kl_exact;
     let family = Family::TwoMoons;
     let x = family.sample(300, &mut stream(5, "recipe"));
     let test = family.sample(4000, &mut stream(6, "recipe"));

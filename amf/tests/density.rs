@@ -1,19 +1,15 @@
 //! Densities of people's draws: saved and loaded to the bit, damaged files refused, bounds kept, failures told.
 
-use amf::archive::{NotSavable, Writer};
-use amf::{Column, DensityError, Draws, FittedDensity, Recipe, Step};
-use density::{Data, EmConfig, GaussianMixture};
-use density::{Density, Kde, Mixture, Support};
+use amf::{Column, DensityError, Draws, FittedDensity, Recipe};
+use density::{
+    Data, Density, EmConfig, FitContext, GaussianMixture, Kde, Mixture, NotSavable, Support, Writer,
+};
 use faer::prelude::*;
 use numerics::math::{exp, ln, sum};
 use numerics::random::{Pcg64, standard_normal, stream, uniform};
 use proptest::prelude::*;
-use std::ops::ControlFlow;
 use std::sync::LazyLock;
-
-fn go(_: Step<'_>) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
+use testing::ends_after;
 
 /// Every kind of expert, each small.
 fn settings() -> Recipe {
@@ -65,7 +61,7 @@ fn points(n: usize, d: usize, seed: u64) -> Mat<f64> {
             x[(i, j)] = match j {
                 0 => exp(own),
                 1 => -1.0 + 3.0 / (1.0 + exp(-own)),
-                // A heavy tail, so that some marginal is warped.
+                // A heavy tail, so that some marginal has an arcsinh.
                 _ => own / uniform(&mut rng),
             };
         }
@@ -76,7 +72,7 @@ fn points(n: usize, d: usize, seed: u64) -> Mat<f64> {
 fn fitted(d: usize) -> FittedDensity {
     let (columns, x) = (columns(d), points(120, d, 1));
     let draws = Draws::new(&columns, x.as_ref());
-    settings().fit_density(&draws, 3, &go).unwrap()
+    settings().fit(&draws, 3, &FitContext::default()).unwrap()
 }
 
 fn assert_same(a: &FittedDensity, b: &FittedDensity, d: usize, reports: bool) {
@@ -133,46 +129,13 @@ fn the_arrays_have_names_and_shapes_that_mean_something() {
     let bytes = fitted(3).to_bytes().unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let shape = |name: &str| file.tensor(name).unwrap().shape().to_vec();
-    assert_eq!(shape("expert/weights"), [6]);
-    assert_eq!(shape("expert/0/weights"), [2]);
-    assert_eq!(shape("expert/0/1/layer/0/weight_0"), [6, 3]);
-    assert_eq!(shape("expert/1/0/base/factors"), [2, 3, 3]);
-    assert_eq!(shape("expert/1/0/layer/1/shift/bias_1"), [2]);
-    assert_eq!(shape("expert/2/0/layer/1/rotation"), [3, 3]);
-    assert_eq!(shape("expert/5/1/points")[1], 3);
-}
-
-#[test]
-fn trained_bases_and_frames_are_kept() {
-    // Posteriors have both.
-    let problem = amf::posterior::from_fn(amf::posterior::Prior::standard_normal(2), |t| {
-        -0.5 * ((t[0] * t[0] - 1.0) / 0.3f64).powi(2)
-    })
-    .unwrap();
-    let mut config = amf::posterior::PosteriorConfig::quick(400);
-    for (_, settings) in &mut config.experts {
-        settings.frame = amf::posterior::Frame::Turned(0.5);
-        settings.fit.steps = 20;
-    }
-    let posterior = config
-        .fit(&problem, 1, &|_| ControlFlow::Continue(()))
-        .unwrap();
-    let mut writer = Writer::default();
-    let description = posterior.q().write(&mut writer).unwrap();
-    let bytes = writer.finish("test", serde_json::to_string(&description).unwrap());
-    let (text, mut reader) = amf::archive::Reader::open(&bytes, "test").unwrap();
-    assert!(
-        text.contains("framed") && text.contains("turned\":true"),
-        "{text}"
-    );
-    let description = serde_json::from_str(&text).unwrap();
-    let again = amf::archive::read_expert(&description, &mut reader).unwrap();
-    let x = posterior.q().sample(50, &mut stream(1, "x"));
-    assert_eq!(
-        again.log_prob(x.as_ref()),
-        posterior.q().log_prob(x.as_ref())
-    );
-    assert_eq!(again.sample(50, &mut stream(1, "x")), x);
+    assert_eq!(shape("density/weights"), [6]);
+    assert_eq!(shape("density/0/weights"), [2]);
+    assert_eq!(shape("density/0/1/layer/0/weight_0"), [6, 3]);
+    assert_eq!(shape("density/1/0/base/factors"), [2, 3, 3]);
+    assert_eq!(shape("density/1/0/layer/1/shift/bias_1"), [2]);
+    assert_eq!(shape("density/2/0/layer/1/rotation"), [3, 3]);
+    assert_eq!(shape("density/5/1/points")[1], 3);
 }
 
 struct Own;
@@ -196,9 +159,9 @@ fn an_expert_of_ones_own_says_that_it_cannot_be_saved() {
     let g = GaussianMixture::fit(Data::new(x.as_ref()), 1, &em, &mut stream(1, "em")).unwrap();
     let kde = Kde::fit(Data::new(x.as_ref()), &mut stream(1, "kde")).unwrap();
     let m = Mixture::average(vec![Box::new(g), Box::new(kde), Box::new(Own)]);
-    let NotSavable(why) = m.write(&mut Writer::default()).unwrap_err();
+    let NotSavable(why) = m.describe(&mut Writer::default()).unwrap_err();
     assert!(
-        why.contains("the expert \"2\" is of a kind that cannot be saved"),
+        why.contains("the density \"2\" is of a kind that cannot be saved"),
         "{why}"
     );
 }
@@ -251,9 +214,9 @@ fn other_versions_and_other_files_are_named() {
     let key = b"format\\\":";
     let at = FILE.windows(key.len()).position(|w| w == key).unwrap() + key.len();
     let mut newer = FILE.clone();
-    newer[at] = b'2';
+    newer[at] = b'3';
     let refuse = |bytes: &[u8]| FittedDensity::from_bytes(bytes).err().unwrap();
-    assert!(refuse(&newer).contains("format 2"), "{}", refuse(&newer));
+    assert!(refuse(&newer).contains("format 3"), "{}", refuse(&newer));
     assert!(refuse(b"a,b\n1,2\n").contains("not a model file"));
     let writer = Writer::default();
     assert!(refuse(&writer.finish("other", String::new())).contains("no \"amf\""));
@@ -269,7 +232,7 @@ fn bounded_densities_integrate_to_one_and_vanish_outside() {
         1.0 / (1.0 + exp(-z))
     });
     let draws = Draws::new(&columns, x.as_ref());
-    let density = settings().fit_density(&draws, 1, &go).unwrap();
+    let density = settings().fit(&draws, 1, &FitContext::default()).unwrap();
     let n = 200_000;
     let grid = Mat::from_fn(n, 1, |i, _| (i as f64 + 0.5) / n as f64);
     let terms: Vec<f64> = density
@@ -314,7 +277,7 @@ fn what_cannot_be_fitted_is_left_out_and_an_end_is_an_end() {
     settings.experts[0] = ron::from_str(&text).unwrap();
     let (columns, x) = (columns(2), points(100, 2, 1));
     let draws = Draws::new(&columns, x.as_ref());
-    let density = settings.fit_density(&draws, 1, &go).unwrap();
+    let density = settings.fit(&draws, 1, &FitContext::default()).unwrap();
     let report = density.report();
     let names: Vec<&str> = report.left_out.iter().map(|l| l.name.as_str()).collect();
     assert_eq!(names, ["maf"], "{:?}", report.left_out);
@@ -330,12 +293,12 @@ fn what_cannot_be_fitted_is_left_out_and_an_end_is_an_end() {
     );
     let mut fine = settings.clone();
     fine.experts.remove(0);
-    let without = fine.fit_density(&draws, 1, &go).unwrap();
+    let without = fine.fit(&draws, 1, &FitContext::default()).unwrap();
     assert_same(&without, &density, 2, false);
     settings.experts.truncate(1);
-    let error = settings.fit_density(&draws, 1, &go).err().unwrap();
+    let error = settings.fit(&draws, 1, &FitContext::default()).err().unwrap();
     assert!(error.to_string().contains("expert \"maf\""), "{error}");
-    let stopped = settings.fit_density(&draws, 1, &|_| ControlFlow::Break(()));
+    let stopped = settings.fit(&draws, 1, &FitContext::default().observed_by(&ends_after(0)));
     assert!(matches!(stopped, Err(DensityError::Interrupted)));
 }
 
@@ -354,7 +317,7 @@ fn weighted_draws_are_fitted_as_the_law_they_stand_for() {
     let draws = Draws::new(&columns, x.as_ref()).weighted(&log_weights);
     let mut settings = settings();
     settings.partition.folds_up_to = 10_000;
-    let density = settings.fit_density(&draws, 1, &go).unwrap();
+    let density = settings.fit(&draws, 1, &FitContext::default()).unwrap();
     let report = density.report();
     let found = report.weights.unwrap();
     assert!((800.0..2500.0).contains(&found.ess) && found.pareto_k.unwrap() < 0.7);
@@ -382,7 +345,7 @@ fn many_rows_are_split_once_and_that_is_said() {
     settings.experts.retain(|e| e.name == "gmm");
     let (columns, x) = (columns(1), points(1200, 1, 1));
     let density = settings
-        .fit_density(&Draws::new(&columns, x.as_ref()), 1, &go)
+        .fit(&Draws::new(&columns, x.as_ref()), 1, &FitContext::default())
         .unwrap();
     let report = density.report();
     assert!(

@@ -9,13 +9,11 @@ mod table;
 
 use amf::{Column, Draws, ExpertConfig, FittedDensity, NamedExpert};
 use datasets::Family;
-use density::Data;
-use density::Density;
+use density::{Data, Density, FitContext};
 use faer::prelude::*;
 use numerics::random::stream;
 use proptest::prelude::*;
 use rayon::prelude::*;
-use std::ops::ControlFlow;
 use table::Row;
 
 #[test]
@@ -59,8 +57,8 @@ fn held_out(kind: &ExpertConfig, x: &Mat<f64>) -> Vec<f64> {
     let part = |from, to: usize| x.as_ref().subrows(from, to - from);
     let (train, valid) = (Data::new(part(0, 80)), Data::new(part(80, 100)));
     let rng = |purpose: &str| stream(1, purpose);
-    let go = &mut |_| ControlFlow::Continue(());
-    let fitted = kind.fit(train, Some(valid), &rng, go).unwrap();
+    let context = &FitContext::default();
+    let fitted = kind.fit("a name", train, Some(valid), &rng, context).unwrap();
     fitted.expert.log_prob(part(100, x.nrows()))
 }
 
@@ -112,15 +110,13 @@ fn densities_in_other_coordinates_are_saved_and_drawn_from() {
     settings.experts.truncate(2);
     let columns = [Column::real("a"), Column::real("b")];
     for (name, word) in [
-        ("two Cauchy columns", "warped"),
-        ("correlation 1 - 1e-9", "framed"),
+        ("two Cauchy columns", "arcsinh"),
+        ("correlation 1 - 1e-9", "rotation"),
     ] {
         let case = cases::all().into_iter().find(|c| c.name == name).unwrap();
         let x = case.train();
         let draws = Draws::new(&columns, x.as_ref());
-        let density = settings
-            .fit_density(&draws, 1, &|_| ControlFlow::Continue(()))
-            .unwrap();
+        let density = settings.fit(&draws, 1, &FitContext::default()).unwrap();
         let bytes = density.to_bytes().unwrap();
         assert!(String::from_utf8_lossy(&bytes).contains(word));
         let again = FittedDensity::from_bytes(&bytes).unwrap();

@@ -27,7 +27,7 @@ In Python:
   from safetensors import safe_open; import json
   with safe_open(\"model.safetensors\", \"numpy\") as f:
       manifest = json.loads(f.metadata()[\"amf\"])
-      weights = f.get_tensor(\"density/density/weights\")
+      weights = f.get_tensor(\"density/weights\")
 
 Exit codes: 0 all is well; 2 a misuse, or input that cannot be used (one line on standard error says what to do, and no file is left behind); 130 \
 interrupted."

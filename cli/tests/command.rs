@@ -85,7 +85,7 @@ impl Bench {
     }
 
     /// Fits, draws, scores, evaluates and looks; gives the model and its draws.
-    fn round_trip(&self, fit: &str, data: &str) -> Density {
+    fn round_trip(&self, fit: &str, data: &str) -> FittedDensity {
         let printed = self.out(&format!(
             "fit {fit} --config run.ron --out model.safetensors"
         ));
@@ -98,7 +98,7 @@ impl Bench {
             first,
             std::fs::read(self.path("again.safetensors")).unwrap()
         );
-        let density = Density::from_bytes(&first).unwrap();
+        let density = FittedDensity::from_bytes(&first).unwrap();
         let names: Vec<String> = density.columns().iter().map(|c| c.name.clone()).collect();
 
         let draws = self.out("sample model.safetensors -n 50 --seed 3");
@@ -277,7 +277,7 @@ fn one_bounded_column_from_standard_input() {
         String::from_utf8_lossy(&run.stderr)
     );
     assert!(String::from_utf8_lossy(&run.stderr).contains("verdict: "));
-    let density = Density::load(&bench.path("model.safetensors")).unwrap();
+    let density = FittedDensity::load(&bench.path("model.safetensors")).unwrap();
     let y = density.sample(1000, &mut stream(1, "inside"));
     assert!(y.col(0).iter().all(|v| 0.0 < *v && *v < 1.0));
 }

@@ -12,14 +12,11 @@
 
 use autodiff::{AdamConfig, Schedule};
 use faer::prelude::*;
-use flows::{
-    Activation, Architecture, Base, Batch, ConditionalData, ConditionalFlow, Data, EmConfig,
-    FitConfig, GaussianMixture, LogScale, Nets, Ordering,
-};
+use density::{Data, Density, EmConfig, FitContext, GaussianMixture};
+use flows::{Activation, Architecture, Base, Batch, FitConfig, Flow, LogScale, Nets, Ordering};
 use numerics::math;
 use numerics::random::{standard_normal, stream};
 use std::error::Error;
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 const NOISE: f64 = 0.1;
@@ -90,9 +87,9 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 
 fn compare(steps: usize) -> Result<(), Box<dyn Error + Send + Sync>> {
     let (theta, y) = simulate(50_000, "train");
-    let train = ConditionalData::new(theta.as_ref(), y.as_ref());
+    let train = Data::new(theta.as_ref()).conditioned(y.as_ref());
     let (held_theta, held_y) = simulate(5000, "validation");
-    let validation = ConditionalData::new(held_theta.as_ref(), held_y.as_ref());
+    let validation = Data::new(held_theta.as_ref()).conditioned(held_y.as_ref());
     let (test_theta, test_y) = simulate(20_000, "test");
     let exact: Vec<f64> = (0..test_y.nrows())
         .map(|i| {
@@ -134,19 +131,21 @@ fn compare(steps: usize) -> Result<(), Box<dyn Error + Send + Sync>> {
         ] {
             let (points, contexts) = (points.clone(), contexts.clone());
             let rng = &mut stream(1, "init");
-            let mut q = ConditionalFlow::new(&architecture, points, contexts, base, rng)?;
+            let mut q = Flow::builder(&architecture, points)
+                .conditioned(contexts)
+                .on_base(base)
+                .build(rng)?;
             let clock = Instant::now();
             let rng = &mut stream(1, "batches");
-            let go_on = &mut |_, _: Option<&flows::Evaluation>| ControlFlow::Continue(());
-            let report = q.fit(train, Some(validation), &config, rng, go_on)?;
+            let report = q.fit(train, Some(validation), &config, rng, &FitContext::default())?;
             let seconds = clock.elapsed().as_secs_f64();
-            let log_q = q.log_prob(test_theta.as_ref(), test_y.as_ref());
+            let log_q = q.log_prob_given(test_theta.as_ref(), test_y.as_ref());
             let kl = (math::sum(&exact) - math::sum(&log_q)) / exact.len() as f64;
-            let draws = q.sample_given(&[2.25, 0.5], 20_000, &mut stream(1, "draws"));
+            let draws = q.condition(&[2.25, 0.5]).sample(20_000, &mut stream(1, "draws"));
             let between = draws.col(0).iter().filter(|t| t.abs() < 0.75).count();
             println!(
                 "{name:8} {base_name:8} {:10}  {:5}  {seconds:7.1}  {kl:6.4}  {:13.4}",
-                q.num_params(),
+                q.params().len(),
                 report.steps,
                 between as f64 / 20_000.0
             );

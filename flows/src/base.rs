@@ -221,7 +221,7 @@ impl Op for NormalLogProb {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Data, EmConfig};
+    use density::{Data, EmConfig};
     use autodiff::{Graph, Tape, check};
     use numerics::random::{standard_normal, stream};
 

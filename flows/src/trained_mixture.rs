@@ -299,7 +299,7 @@ impl Op for TrainedMixture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Data, EmConfig};
+    use density::{Data, Density, EmConfig};
     use numerics::random::{standard_normal, stream};
 
     fn start(d: usize) -> (GaussianMixture, Mat<f64>) {

@@ -3,12 +3,9 @@
 use allocation_counter::{AllocationInfo, measure};
 use autodiff::{AdamConfig, Schedule};
 use faer::Mat;
-use flows::{
-    Activation, Architecture, Base, Batch, ConditionalData, ConditionalFlow, Data, EmConfig,
-    FitConfig, Flow, GaussianMixture, LogScale, Nets, Ordering, Standardise,
-};
+use flows::{Activation, Architecture, Base, Batch, Flow, FitConfig, LogScale, Nets, Ordering};
+use density::{Affine, FitContext, Data, EmConfig, GaussianMixture};
 use numerics::random::{standard_normal, stream};
-use std::ops::ControlFlow;
 
 fn realnvp(activation: Activation, nets: Nets) -> Architecture {
     Architecture::RealNvp {
@@ -63,10 +60,9 @@ fn allocations(
     count(|| {
         let d = x.ncols();
         let rng = &mut stream(1, "init");
-        let mut flow = Flow::new(architecture, Standardise::identity(d), rng).unwrap();
+        let mut flow = Flow::builder(architecture, Affine::identity(d)).build(rng).unwrap();
         let data = Data::new(x.as_ref());
-        let go_on = &mut |_, _: Option<&flows::Evaluation>| ControlFlow::Continue(());
-        flow.fit(data, None, &config, &mut stream(1, "fit"), go_on)
+        flow.fit(data, None, &config, &mut stream(1, "fit"), &FitContext::default())
             .unwrap();
     })
 }
@@ -74,7 +70,7 @@ fn allocations(
 /// The same for a conditional flow on a trained mixture.
 fn allocations_given(
     architecture: &Architecture,
-    pairs: ConditionalData<'_>,
+    pairs: Data<'_>,
     start: &GaussianMixture,
     steps: usize,
 ) -> AllocationInfo {
@@ -86,9 +82,12 @@ fn allocations_given(
             train_weights: true,
         };
         let rng = &mut stream(1, "init");
-        let mut flow = ConditionalFlow::new(architecture, points, contexts, base, rng).unwrap();
-        let go_on = &mut |_, _: Option<&flows::Evaluation>| ControlFlow::Continue(());
-        flow.fit(pairs, None, &config, &mut stream(1, "fit"), go_on)
+        let mut flow = Flow::builder(architecture, points)
+        .conditioned(contexts)
+        .on_base(base)
+        .build(rng)
+        .unwrap();
+        flow.fit(pairs, None, &config, &mut stream(1, "fit"), &FitContext::default())
             .unwrap();
     })
 }
@@ -148,7 +147,7 @@ fn a_training_step_of_a_conditional_flow_allocates_nothing() {
     let y = Mat::from_fn(1000, 2, |i, j| x[(i, j)] + standard_normal(&mut rng));
     let data = Data::new(x.as_ref());
     let start = GaussianMixture::fit(data, 2, &EmConfig::default(), &mut rng).unwrap();
-    let pairs = ConditionalData::new(x.as_ref(), y.as_ref());
+    let pairs = Data::new(x.as_ref()).conditioned(y.as_ref());
     for architecture in [
         realnvp(Activation::Relu, Nets::Separate),
         maf(Activation::Tanh),

@@ -2,14 +2,12 @@
 
 use autodiff::{AdamConfig, Schedule};
 use faer::prelude::*;
-use flows::{
-    Activation, Architecture, Base, Batch, ConditionalData, ConditionalFlow, Data, Evaluation,
-    FitConfig, FitError, FitReport, Flow, LogScale, Nets, Standardise, Termination,
-};
+use flows::{Activation, Architecture, Base, Batch, Flow, FitConfig, FitError, FitReport, LogScale, Nets, Termination};
+use density::{Affine, Data, Density, FitContext};
 use numerics::random::{Pcg64, standard_normal, stream};
 use proptest::prelude::*;
-use std::ops::ControlFlow;
-use store::{CheckpointStore, Memory};
+use store::{CheckpointMemory, CheckpointStore};
+use testing::ends_after;
 
 fn architecture() -> Architecture {
     Architecture::RealNvp {
@@ -48,8 +46,8 @@ fn points(n: usize, label: &str) -> Mat<f64> {
 }
 
 fn new_flow() -> Flow {
-    let standardise = Standardise::identity(2);
-    Flow::new(&architecture(), standardise, &mut stream(1, "init")).unwrap()
+    let standardise = Affine::identity(2);
+    Flow::builder(&architecture(), standardise).build(&mut stream(1, "init")).unwrap()
 }
 
 struct Fitted {
@@ -58,26 +56,19 @@ struct Fitted {
     rng: Pcg64,
 }
 
-/// Fits on a checkpoints; the process "dies" after so many steps without a word, if asked to.
-fn fit(checkpoints: &Memory, config: &FitConfig, die_after: Option<usize>) -> Option<Fitted> {
+/// Fits with checkpoints; the process "dies" after so many steps without a word, if asked to.
+fn fit(checkpoints: &CheckpointMemory, config: &FitConfig, die_after: Option<usize>) -> Option<Fitted> {
     let (x, v) = (points(100, "train"), points(60, "valid"));
     let mut flow = new_flow();
     let mut rng = stream(1, "batches");
-    let mut left = die_after;
-    let report = flow.fit_on(
-        checkpoints,
+    let observer = ends_after(die_after.unwrap_or(usize::MAX));
+    let context = FitContext::default().observed_by(&observer);
+    let report = flow.fit(
         Data::new(x.as_ref()),
         Some(Data::new(v.as_ref())),
         config,
         &mut rng,
-        &mut |_, _: Option<&Evaluation>| match &mut left {
-            Some(0) => ControlFlow::Break(()),
-            Some(n) => {
-                *n -= 1;
-                ControlFlow::Continue(())
-            }
-            None => ControlFlow::Continue(()),
-        },
+        &context.checkpointed_in(checkpoints),
     );
     let report = report.unwrap();
     (report.termination != Termination::Interrupted).then(|| Fitted {
@@ -93,8 +84,8 @@ proptest! {
     #[test]
     fn an_interrupted_fit_ends_in_the_same_bits(lives in prop::collection::vec(0usize..40, 0..6)) {
         let config = settings(120);
-        let whole = fit(&Memory::default(), &config, None).unwrap();
-        let checkpoints = Memory::default();
+        let whole = fit(&CheckpointMemory::default(), &config, None).unwrap();
+        let checkpoints = CheckpointMemory::default();
         let mut found = None;
         for life in lives {
             found = fit(&checkpoints, &config, Some(life));
@@ -118,8 +109,8 @@ proptest! {
     #[test]
     fn what_is_kept_of_another_fit_or_damaged_is_not_used(at: prop::sample::Index, keep: prop::sample::Index, byte: u8) {
         let config = settings(20);
-        let whole = fit(&Memory::default(), &config, None).unwrap();
-        let checkpoints = Memory::default();
+        let whole = fit(&CheckpointMemory::default(), &config, None).unwrap();
+        let checkpoints = CheckpointMemory::default();
         prop_assert!(fit(&checkpoints, &config, Some(9)).is_none());
         // A checkpoints in memory has no checksums: the reader itself must see what does not fit, and may not panic at what does.
         for (name, mut bytes) in checkpoints.kept() {
@@ -138,13 +129,13 @@ proptest! {
 
 #[test]
 fn each_setting_datum_and_generator_has_a_fit_of_its_own() {
-    let checkpoints = Memory::default();
+    let checkpoints = CheckpointMemory::default();
     fit(&checkpoints, &settings(10), None).unwrap();
     fit(&checkpoints, &settings(11), None).unwrap();
     assert_eq!(checkpoints.kept().len(), 2);
     let mut flow = new_flow();
     let mut x = points(100, "train");
-    let mut go = |_: usize, _: Option<&Evaluation>| ControlFlow::Continue(());
+    let context = FitContext::default().checkpointed_in(&checkpoints);
     let config = FitConfig {
         patience: None,
         ..settings(10)
@@ -153,7 +144,7 @@ fn each_setting_datum_and_generator_has_a_fit_of_its_own() {
         x[(3, 1)] += change;
         let data = Data::new(x.as_ref());
         let rng = &mut stream(seed, "batches");
-        flow.fit_on(&checkpoints, data, None, &config, rng, &mut go)
+        flow.fit(data, None, &config, rng, &context)
             .unwrap();
         flow = new_flow();
     }
@@ -163,33 +154,26 @@ fn each_setting_datum_and_generator_has_a_fit_of_its_own() {
 #[test]
 fn conditional_fits_go_on_as_well() {
     let (theta, y) = (points(80, "theta"), points(80, "y"));
-    let pairs = ConditionalData::new(theta.as_ref(), y.as_ref());
+    let pairs = Data::new(theta.as_ref()).conditioned(y.as_ref());
     let (standardise, contexts) = pairs.standardise().unwrap();
     let config = FitConfig {
         patience: None,
         ..settings(40)
     };
-    let run = |checkpoints: &Memory, die_after: usize| {
+    let run = |checkpoints: &CheckpointMemory, die_after: usize| {
         let (s, c) = (standardise.clone(), contexts.clone());
         let init = &mut stream(1, "init");
         let mut q =
-            ConditionalFlow::new(&architecture(), s, c, Base::StandardNormal, init).unwrap();
-        let mut steps = 0;
-        let observe = &mut |_: usize, _: Option<&Evaluation>| {
-            steps += 1;
-            if steps > die_after {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
+            Flow::builder(&architecture(), s).conditioned(c).on_base(Base::StandardNormal).build(init).unwrap();
+        let observer = ends_after(die_after);
+        let context = FitContext::default().observed_by(&observer);
+        let context = context.checkpointed_in(checkpoints);
         let rng = &mut stream(1, "batches");
-        q.fit_on(checkpoints, pairs, None, &config, rng, observe)
-            .unwrap();
+        q.fit(pairs, None, &config, rng, &context).unwrap();
         q.params().to_vec()
     };
-    let whole = run(&Memory::default(), 100);
-    let checkpoints = Memory::default();
+    let whole = run(&CheckpointMemory::default(), 100);
+    let checkpoints = CheckpointMemory::default();
     assert_ne!(run(&checkpoints, 12), whole);
     assert_ne!(run(&checkpoints, 12), whole);
     assert_eq!(run(&checkpoints, 100), whole);
@@ -209,13 +193,7 @@ fn one_far_point_is_no_divergence() {
     let v = points(100, "valid");
     let valid = || Data::new(v.as_ref());
     let start = valid().mean_nll(&flow.log_prob(v.as_ref()));
-    let report = flow.fit(
-        Data::new(x.as_ref()),
-        Some(valid()),
-        &config,
-        &mut stream(1, "batches"),
-        &mut |_, _| ControlFlow::Continue(()),
-    );
+    let report = flow.fit(Data::new(x.as_ref()), Some(valid()), &config, &mut stream(1, "batches"), &FitContext::default());
     let report = report.unwrap();
     let largest = report.history.iter().map(|e| e.train_nll);
     assert!(largest.fold(0.0, f64::max) > 1e5);
@@ -226,7 +204,7 @@ fn one_far_point_is_no_divergence() {
 #[test]
 fn a_fit_that_diverges_goes_back_and_on_at_a_lower_rate() {
     let (x, v) = (points(200, "train"), points(100, "valid"));
-    let run = |rate: f64, checkpoints: &Memory| {
+    let run = |rate: f64, checkpoints: &CheckpointMemory| {
         let mut flow = new_flow();
         let config = FitConfig {
             learning_rate: rate,
@@ -235,32 +213,31 @@ fn a_fit_that_diverges_goes_back_and_on_at_a_lower_rate() {
             patience: None,
             ..settings(400)
         };
-        let found = flow.fit_on(
-            checkpoints,
+        let found = flow.fit(
             Data::new(x.as_ref()),
             Some(Data::new(v.as_ref())),
             &config,
             &mut stream(1, "batches"),
-            &mut |_, _: Option<&Evaluation>| ControlFlow::Continue(()),
+            &FitContext::default().checkpointed_in(checkpoints),
         );
         let nll = Data::new(v.as_ref()).mean_nll(&flow.log_prob(v.as_ref()));
         (found, nll)
     };
     let start = Data::new(v.as_ref()).mean_nll(&new_flow().log_prob(v.as_ref()));
     // A long way off, it comes back; the rates are those that the report says.
-    let (report, nll) = run(7.0, &Memory::default());
+    let (report, nll) = run(7.0, &CheckpointMemory::default());
     let report = report.unwrap();
     let rates: Vec<f64> = report.backoffs.iter().map(|b| b.learning_rate).collect();
     assert_eq!(rates, [7.0 * 0.3]);
     assert!(nll < start + 5.0 && report.termination == Termination::StepLimit);
     // A fit that ends far above its start is refused, and so is one that diverges whatever is done; neither leaves anything behind.
-    let (error, _) = run(5.0, &Memory::default());
+    let (error, _) = run(5.0, &CheckpointMemory::default());
     let error = error.unwrap_err();
     assert!(
         matches!(error, FitError::Diverged { what: "loss", .. }),
         "{error}"
     );
-    let checkpoints = Memory::default();
+    let checkpoints = CheckpointMemory::default();
     let (error, nll) = run(1e200, &checkpoints);
     let error = error.unwrap_err();
     assert!(

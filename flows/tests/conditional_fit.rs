@@ -2,13 +2,11 @@
 
 use autodiff::{AdamConfig, Schedule};
 use faer::prelude::*;
-use flows::{
-    Activation, Architecture, Base, Batch, ConditionalData, ConditionalFlow, EmConfig, Evaluation,
-    FitConfig, Flow, GaussianMixture, LogScale, Nets, Ordering, Standardise, Termination,
-};
+use flows::{Activation, Architecture, Base, Batch, Flow, FitConfig, LogScale, Nets, Ordering, Termination};
+use density::{Data, Density, FitContext, EmConfig, GaussianMixture};
 use numerics::math;
 use numerics::random::{self, standard_normal};
-use std::ops::ControlFlow;
+use testing::ends_after;
 
 fn realnvp(activation: Activation) -> Architecture {
     Architecture::RealNvp {
@@ -51,10 +49,6 @@ fn config(steps: usize) -> FitConfig {
     }
 }
 
-fn go(_: usize, _: Option<&Evaluation>) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
 /// Pairs with the exact log-density of each point given its context.
 struct Pairs {
     points: Mat<f64>,
@@ -63,13 +57,13 @@ struct Pairs {
 }
 
 impl Pairs {
-    fn data(&self) -> ConditionalData<'_> {
-        ConditionalData::new(self.points.as_ref(), self.contexts.as_ref())
+    fn data(&self) -> Data<'_> {
+        Data::new(self.points.as_ref()).conditioned(self.contexts.as_ref())
     }
 
     /// `E_y KL(p(. | y) || q(. | y))`, estimated on these pairs.
-    fn mean_kl(&self, flow: &ConditionalFlow) -> f64 {
-        let log_q = flow.log_prob(self.points.as_ref(), self.contexts.as_ref());
+    fn mean_kl(&self, flow: &Flow) -> f64 {
+        let log_q = flow.log_prob_given(self.points.as_ref(), self.contexts.as_ref());
         (math::sum(&self.exact) - math::sum(&log_q)) / self.exact.len() as f64
     }
 }
@@ -152,15 +146,19 @@ fn two_modes(n: usize, label: &str) -> Pairs {
     pairs
 }
 
-fn start(architecture: &Architecture, pairs: &Pairs, base: Base) -> ConditionalFlow {
+fn start(architecture: &Architecture, pairs: &Pairs, base: Base) -> Flow {
     let (points, contexts) = pairs.data().standardise().unwrap();
     let rng = &mut random::stream(1, "init");
-    ConditionalFlow::new(architecture, points, contexts, base, rng).unwrap()
+    Flow::builder(architecture, points)
+        .conditioned(contexts)
+        .on_base(base)
+        .build(rng)
+        .unwrap()
 }
 
-fn fit(flow: &mut ConditionalFlow, pairs: &Pairs, config: &FitConfig) {
+fn fit(flow: &mut Flow, pairs: &Pairs, config: &FitConfig) {
     let rng = &mut random::stream(1, "fit");
-    flow.fit(pairs.data(), None, config, rng, &mut go).unwrap();
+    flow.fit(pairs.data(), None, config, rng, &FitContext::default()).unwrap();
 }
 
 #[test]
@@ -176,7 +174,7 @@ fn a_spread_that_depends_on_the_context_is_found() {
             let after = test.mean_kl(&flow);
             assert!(before > 0.5 && after < 0.01, "{before} {after}");
             // Mean and standard deviation at y = 0.6, in units of the data: 1.8e-3 and e^-0.7 1e-3.
-            let draws = flow.sample_given(&[1e4 + 60.0], 4000, &mut random::stream(1, "draws"));
+            let draws = flow.condition(&[1e4 + 60.0]).sample(4000, &mut random::stream(1, "draws"));
             let x: Vec<f64> = draws.col(0).iter().copied().collect();
             let mean = math::sum(&x) / 4000.0;
             let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 4000.0;
@@ -206,7 +204,7 @@ fn a_mixture_base_carries_two_modes_for_every_context() {
     let mut points = train.points.clone();
     standardise.transform(points.as_mut());
     let em = EmConfig::default();
-    let data = flows::Data::new(points.as_ref());
+    let data = density::Data::new(points.as_ref());
     let start_at = GaussianMixture::fit(data, 2, &em, &mut random::stream(1, "em")).unwrap();
     let fitted = |base: Base| {
         let mut flow = start(&maf(Activation::Tanh), &train, base);
@@ -227,7 +225,7 @@ fn a_mixture_base_carries_two_modes_for_every_context() {
     let means = flow.base_mixture().unwrap().1;
     assert!((0..2).any(|k| means[(k, 0)] != start_at.mean(k)[0]));
     // Half of the draws on each side, hardly any between.
-    let draws = flow.sample_given(&[0.5], 4000, &mut random::stream(1, "draws"));
+    let draws = flow.condition(&[0.5]).sample(4000, &mut random::stream(1, "draws"));
     let share = |from: f64, to: f64| {
         let inside = draws.col(0).iter().filter(|x| (from..to).contains(*x));
         inside.count() as f64 / 4000.0
@@ -243,31 +241,22 @@ fn integer_weights_equal_repeated_rows() {
     let ids: Vec<usize> = (0..60).flat_map(|i| vec![i; i % 3]).collect();
     let select = |m: &Mat<f64>| numerics::matrix::select_rows(m.as_ref(), &ids);
     let (points, contexts) = (select(&pairs.points), select(&pairs.contexts));
-    let weighted = ConditionalData {
-        weights: Some(&weights),
-        ..pairs.data()
-    };
-    let repeated = ConditionalData::new(points.as_ref(), contexts.as_ref());
+    let weighted = pairs.data().weighted(&weights[..]);
+    let repeated = Data::new(points.as_ref()).conditioned(contexts.as_ref());
     let settings = FitConfig {
         batch: Batch::Full,
         ..config(30)
     };
-    let fit = |data: ConditionalData<'_>| {
+    let fit = |data: Data<'_>| {
         let (points, contexts) = data.standardise().unwrap();
         let rng = &mut random::stream(1, "init");
         let base = Base::StandardNormal;
         let architecture = realnvp(Activation::Tanh);
-        let mut flow = ConditionalFlow::new(&architecture, points, contexts, base, rng).unwrap();
-        flow.fit(
-            data,
-            None,
-            &settings,
-            &mut random::stream(1, "fit"),
-            &mut go,
-        )
+        let mut flow = Flow::builder(&architecture, points).conditioned(contexts).on_base(base).build(rng).unwrap();
+        flow.fit(data, None, &settings, &mut random::stream(1, "fit"), &FitContext::default())
         .unwrap();
         (
-            data.mean_nll(&flow.log_prob(data.points, data.contexts)),
+            data.mean_nll(&flow.log_prob_given(data.points, data.contexts.unwrap())),
             flow,
         )
     };
@@ -293,29 +282,21 @@ fn early_stopping_restores_the_best_parameters_and_the_observer_can_end_a_fit() 
     let mut flow = start(&maf(Activation::Tanh), &train, Base::StandardNormal);
     let rng = &mut random::stream(1, "fit");
     let report = flow
-        .fit(train.data(), Some(valid.data()), &settings, rng, &mut go)
+        .fit(train.data(), Some(valid.data()), &settings, rng, &FitContext::default())
         .unwrap();
     assert_eq!(report.termination, Termination::EarlyStop);
     assert_eq!(report.steps, report.best_step + 5 * 20);
     let held_out = report.history.iter().map(|e| e.held_out_nll.unwrap());
     let best = held_out.fold(f64::INFINITY, f64::min);
-    let log_q = flow.log_prob(valid.points.as_ref(), valid.contexts.as_ref());
+    let log_q = flow.log_prob_given(valid.points.as_ref(), valid.contexts.as_ref());
     assert!((valid.data().mean_nll(&log_q) - best).abs() < 1e-12);
 
-    let mut steps = 0;
-    let mut stop = |step: usize, _: Option<&Evaluation>| {
-        steps = step;
-        if step == 45 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    let report = flow
-        .fit(train.data(), None, &config(1000), rng, &mut stop)
-        .unwrap();
+    let observer = ends_after(44);
+    let context = FitContext::default().observed_by(&observer);
+    let report = flow.fit(train.data(), None, &config(1000), rng, &context);
+    let report = report.unwrap();
     assert_eq!(report.termination, Termination::Interrupted);
-    assert_eq!((report.steps, steps), (45, 45));
+    assert_eq!(report.steps, 45);
 }
 
 #[test]
@@ -343,8 +324,8 @@ fn the_number_of_threads_changes_no_bit() {
                     ..config(20)
                 };
                 fit(&mut flow, train, &settings);
-                let scores = flow.log_prob(train.points.as_ref(), train.contexts.as_ref());
-                let draws = flow.sample(train.contexts.as_ref(), &mut random::stream(1, "s"));
+                let scores = flow.log_prob_given(train.points.as_ref(), train.contexts.as_ref());
+                let draws = flow.sample_given(train.contexts.as_ref(), &mut random::stream(1, "s"));
                 (flow.params().to_vec(), scores, draws)
             })
         };
@@ -361,7 +342,7 @@ fn saved_and_loaded_flows_give_the_same_bits() {
     let x = pairs.points.as_ref();
     let em = EmConfig::default();
     let rng = &mut random::stream(1, "em");
-    let mixture = GaussianMixture::fit(flows::Data::new(x), 2, &em, rng).unwrap();
+    let mixture = GaussianMixture::fit(density::Data::new(x), 2, &em, rng).unwrap();
     let trained = Base::TrainedGaussianMixture {
         start: mixture.clone(),
         train_weights: false,
@@ -375,10 +356,10 @@ fn saved_and_loaded_flows_give_the_same_bits() {
         fit(&mut flow, &pairs, &config(10));
         let path = dir.path().join("flow.safetensors");
         flow.save(&path).unwrap();
-        let loaded = ConditionalFlow::load(&path).unwrap();
-        let scores = |f: &ConditionalFlow| f.log_prob(x, pairs.contexts.as_ref());
+        let loaded = Flow::load(&path).unwrap();
+        let scores = |f: &Flow| f.log_prob_given(x, pairs.contexts.as_ref());
         let draws =
-            |f: &ConditionalFlow| f.sample_given(&[0.1, -0.2, 0.3], 9, &mut random::stream(1, "s"));
+            |f: &Flow| f.condition(&[0.1, -0.2, 0.3]).sample(9, &mut random::stream(1, "s"));
         for same in [&loaded, &flow.clone()] {
             assert_eq!(scores(same), scores(&flow));
             assert_eq!(draws(same), draws(&flow));
@@ -389,24 +370,14 @@ fn saved_and_loaded_flows_give_the_same_bits() {
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes, flow.to_bytes());
         for cut in [0, 7, 8, bytes.len() / 2, bytes.len() - 1] {
-            let cut = ConditionalFlow::from_bytes(&bytes[..cut]);
+            let cut = Flow::from_bytes(&bytes[..cut]);
             assert!(cut.is_err(), "a damaged file was read");
         }
         let mut poisoned = bytes.clone();
         let at = poisoned.len() - 8;
         poisoned[at..].copy_from_slice(&f64::NAN.to_le_bytes());
-        assert!(ConditionalFlow::from_bytes(&poisoned).is_err());
-        // Neither kind is taken for the other.
-        let message = Flow::from_bytes(&bytes).unwrap_err();
-        assert_eq!(message, "not a saved flow (no \"flow\" in its metadata)");
+        assert!(Flow::from_bytes(&poisoned).is_err());
     }
-    let rng = &mut random::stream(1, "init");
-    let plain = Flow::new(&maf(Activation::Tanh), Standardise::identity(2), rng).unwrap();
-    let message = ConditionalFlow::from_bytes(&plain.to_bytes()).unwrap_err();
-    assert_eq!(
-        message,
-        "not a saved conditional flow (no \"conditional_flow\" in its metadata)"
-    );
 }
 
 #[test]
@@ -415,48 +386,45 @@ fn bad_data_are_refused_with_a_reason() {
     let data = pairs.data();
     let mut flow = start(&maf(Activation::Tanh), &pairs, Base::StandardNormal);
     let before = flow.params().to_vec();
-    let mut refused = |train: ConditionalData<'_>, validation: Option<ConditionalData<'_>>| {
+    let mut refused = |train: Data<'_>, validation: Option<Data<'_>>| {
         let rng = &mut random::stream(1, "fit");
-        flow.fit(train, validation, &config(5), rng, &mut go)
+        flow.fit(train, validation, &config(5), rng, &FitContext::default())
             .unwrap_err()
             .to_string()
     };
     let short = pairs.contexts.subrows(0, 19).to_owned();
-    let mismatched = ConditionalData::new(data.points, short.as_ref());
+    let mismatched = Data::new(data.points).conditioned(short.as_ref());
     let message = refused(mismatched, None);
     assert_eq!(message, "training data: 19 contexts for 20 points");
     let message = refused(data, Some(mismatched));
     assert_eq!(message, "validation data: 19 contexts for 20 points");
-    let narrow = ConditionalData::new(data.points, data.contexts.subcols(0, 2));
+    let narrow = Data::new(data.points).conditioned(pairs.contexts.as_ref().subcols(0, 2));
     assert_eq!(
         refused(narrow, None),
-        "training data: 2 columns of contexts where the flow has 3"
+        "training data: 2 columns of contexts where the density has 3"
     );
     let mut hole = pairs.contexts.clone();
     hole[(4, 1)] = f64::INFINITY;
-    let broken = ConditionalData::new(data.points, hole.as_ref());
-    let message = "training data: inf in row 4, column 1 of the contexts";
-    assert_eq!(refused(broken, None), message);
+    let broken = Data::new(data.points).conditioned(hole.as_ref());
+    let message = "inf in row 4, column 1 of the contexts";
+    assert_eq!(refused(broken, None), format!("training data: {message}"));
     assert_eq!(broken.standardise().unwrap_err().to_string(), message);
     let mut hole = pairs.points.clone();
     hole[(7, 0)] = f64::NAN;
-    let broken = ConditionalData::new(hole.as_ref(), data.contexts);
+    let broken = Data::new(hole.as_ref()).conditioned(pairs.contexts.as_ref());
     let message = "training data: NaN in row 7, column 0";
     assert_eq!(refused(broken, None), message);
     let weights = [1.0; 3];
-    let unequal = ConditionalData {
-        weights: Some(&weights),
-        ..data
-    };
+    let unequal = data.weighted(&weights[..]);
     let message = "training data: 3 weights for 20 rows";
     assert_eq!(refused(unequal, None), message);
     assert_eq!(flow.params(), before);
 
     let mut constant = pairs.contexts.clone();
     (0..20).for_each(|i| constant[(i, 2)] = 0.1);
-    let constant = ConditionalData::new(data.points, constant.as_ref());
+    let constant = Data::new(data.points).conditioned(constant.as_ref());
     assert_eq!(
         constant.standardise().unwrap_err().to_string(),
-        "training data: column 2 of the contexts is constant: it tells nothing, leave it out"
+        "column 2 of the contexts is constant: it tells nothing, leave it out"
     );
 }

@@ -2,13 +2,11 @@
 
 use autodiff::{AdamConfig, Schedule};
 use faer::prelude::*;
-use flows::{
-    Activation, Architecture, Base, Batch, Data, EmConfig, FitConfig, FitError, Flow,
-    GaussianMixture, LogScale, Nets, Ordering, Standardise, Termination,
-};
+use flows::{Activation, Architecture, Base, Batch, FitConfig, FitError, Flow, LogScale, Nets, Ordering, Termination};
+use density::{Affine, Density, FitContext, Data, EmConfig, GaussianMixture};
 use numerics::math;
 use numerics::random::{self, standard_normal};
-use std::ops::ControlFlow;
+use testing::ends_after;
 
 fn realnvp() -> Architecture {
     Architecture::RealNvp {
@@ -62,17 +60,13 @@ fn correlated(n: usize, label: &str) -> Mat<f64> {
     x
 }
 
-fn go(_: usize, _: Option<&flows::Evaluation>) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
 fn mean_nll(flow: &Flow, x: &Mat<f64>) -> f64 {
     -math::sum(&flow.log_prob(x.as_ref())) / x.nrows() as f64
 }
 
 fn start(architecture: &Architecture, x: &Mat<f64>) -> Flow {
-    let standardise = Standardise::fit(x.as_ref(), None).unwrap();
-    Flow::new(architecture, standardise, &mut random::stream(1, "init")).unwrap()
+    let standardise = Affine::standardising(x.as_ref(), None).unwrap();
+    Flow::builder(architecture, standardise).build(&mut random::stream(1, "init")).unwrap()
 }
 
 #[test]
@@ -84,13 +78,7 @@ fn a_correlated_normal_is_fitted_to_its_entropy() {
         let mut flow = start(&architecture, &train);
         let before = mean_nll(&flow, &test);
         let report = flow
-            .fit(
-                Data::new(train.as_ref()),
-                None,
-                &config(300),
-                &mut random::stream(1, "fit"),
-                &mut go,
-            )
+            .fit(Data::new(train.as_ref()), None, &config(300), &mut random::stream(1, "fit"), &FitContext::default())
             .unwrap();
         let gap = mean_nll(&flow, &test) - entropy;
         assert!(before - entropy > 0.1 && gap < 0.02, "{gap}");
@@ -112,17 +100,8 @@ fn integer_weights_equal_repeated_rows() {
     let repeated = numerics::matrix::select_rows(x.as_ref(), &ids);
     let fit = |points: &Mat<f64>, weights: Option<&[f64]>| {
         let mut flow = start(&realnvp(), &x);
-        let data = Data {
-            points: points.as_ref(),
-            weights,
-        };
-        flow.fit(
-            data,
-            None,
-            &config(30),
-            &mut random::stream(1, "fit"),
-            &mut go,
-        )
+        let data = Data::new(points.as_ref()).weighted(weights);
+        flow.fit(data, None, &config(30), &mut random::stream(1, "fit"), &FitContext::default())
         .unwrap();
         flow
     };
@@ -142,13 +121,7 @@ fn early_stopping_restores_the_best_parameters() {
         ..config(5000)
     };
     let report = flow
-        .fit(
-            Data::new(train.as_ref()),
-            Some(Data::new(valid.as_ref())),
-            &settings,
-            &mut random::stream(1, "fit"),
-            &mut go,
-        )
+        .fit(Data::new(train.as_ref()), Some(Data::new(valid.as_ref())), &settings, &mut random::stream(1, "fit"), &FitContext::default())
         .unwrap();
     assert_eq!(report.termination, Termination::EarlyStop);
     assert_eq!(report.steps, report.best_step + 5 * 20);
@@ -175,13 +148,7 @@ fn mini_batches_see_every_point_once_an_epoch_and_reach_the_optimum() {
         schedule: Schedule::Cosine { floor: 0.0 },
         ..config(500)
     };
-    flow.fit(
-        Data::new(train.as_ref()),
-        None,
-        &settings,
-        &mut random::stream(1, "fit"),
-        &mut go,
-    )
+    flow.fit(Data::new(train.as_ref()), None, &settings, &mut random::stream(1, "fit"), &FitContext::default())
     .unwrap();
     let entropy = math::LN_2PI + 1.0 + math::ln(0.6);
     assert!(mean_nll(&flow, &test) - entropy < 0.03);
@@ -215,13 +182,7 @@ fn the_number_of_threads_changes_no_bit() {
                 .unwrap();
             pool.install(|| {
                 let mut flow = start(&architecture, train);
-                flow.fit(
-                    Data::new(train.as_ref()),
-                    None,
-                    &config(20),
-                    &mut random::stream(1, "fit"),
-                    &mut go,
-                )
+                flow.fit(Data::new(train.as_ref()), None, &config(20), &mut random::stream(1, "fit"), &FitContext::default())
                 .unwrap();
                 let scores = flow.log_prob(train.as_ref());
                 (flow.params().to_vec(), scores)
@@ -243,13 +204,7 @@ fn the_observer_can_end_a_fit() {
             None,
             &config(1000),
             &mut random::stream(1, "fit"),
-            &mut |step, _| {
-                if step == 45 {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            },
+            &FitContext::default().observed_by(&ends_after(44)),
         )
         .unwrap();
     assert_eq!(
@@ -263,7 +218,7 @@ fn bad_data_and_settings_are_refused_with_a_reason() {
     let mut x = correlated(10, "bad");
     let mut flow = start(&realnvp(), &x);
     let run = |flow: &mut Flow, data: Data<'_>, config: &FitConfig| {
-        flow.fit(data, None, config, &mut random::stream(1, "fit"), &mut go)
+        flow.fit(data, None, config, &mut random::stream(1, "fit"), &FitContext::default())
             .unwrap_err()
             .to_string()
     };
@@ -288,10 +243,7 @@ fn bad_data_and_settings_are_refused_with_a_reason() {
     let weights = vec![-1.0; 10];
     let message = run(
         &mut flow,
-        Data {
-            points: x.as_ref(),
-            weights: Some(&weights),
-        },
+        Data::new(x.as_ref()).weighted(&weights[..]),
         &config(5),
     );
     assert_eq!(message, "training data: weight -1 in row 0");
@@ -311,13 +263,7 @@ fn a_diverging_fit_is_an_error_that_names_the_step() {
         ..config(50)
     };
     let error = flow
-        .fit(
-            Data::new(x.as_ref()),
-            None,
-            &settings,
-            &mut random::stream(1, "fit"),
-            &mut go,
-        )
+        .fit(Data::new(x.as_ref()), None, &settings, &mut random::stream(1, "fit"), &FitContext::default())
         .unwrap_err();
     assert!(
         matches!(error, FitError::Diverged { step: 2.., .. }),
@@ -333,7 +279,7 @@ fn a_flow_on_a_mixture_base_starts_as_the_mixture_and_improves_on_it() {
     let bent = Mat::from_fn(400, 2, |i, j| {
         x[(i, j)] + if j == 1 { x[(i, 0)] * x[(i, 0)] } else { 0.0 }
     });
-    let standardise = Standardise::fit(bent.as_ref(), None).unwrap();
+    let standardise = Affine::standardising(bent.as_ref(), None).unwrap();
     let mut points = bent.clone();
     standardise.transform(points.as_mut());
     let em = EmConfig::default();
@@ -346,21 +292,10 @@ fn a_flow_on_a_mixture_base_starts_as_the_mixture_and_improves_on_it() {
     .unwrap();
     let alone = -math::sum(&mixture.log_prob(points.as_ref())) / 400.0 - standardise.log_det();
     let base = Base::GaussianMixture(mixture);
-    let mut flow = Flow::on_base(
-        &realnvp(),
-        standardise,
-        base,
-        &mut random::stream(1, "init"),
-    )
+    let mut flow = Flow::builder(&realnvp(), standardise).on_base(base).build(&mut random::stream(1, "init"))
     .unwrap();
     assert!((mean_nll(&flow, &bent) - alone).abs() < 1e-12);
-    flow.fit(
-        Data::new(bent.as_ref()),
-        None,
-        &config(200),
-        &mut random::stream(1, "fit"),
-        &mut go,
-    )
+    flow.fit(Data::new(bent.as_ref()), None, &config(200), &mut random::stream(1, "fit"), &FitContext::default())
     .unwrap();
     assert!(mean_nll(&flow, &bent) < alone - 0.02);
     let loaded = Flow::from_bytes(&flow.to_bytes()).unwrap();
@@ -383,7 +318,7 @@ fn three_modes(n: usize, label: &str) -> Mat<f64> {
 #[test]
 fn trained_means_and_weights_find_the_modes_that_a_poor_start_misses() {
     let (train, test) = (three_modes(1500, "train"), three_modes(6000, "test"));
-    let standardise = Standardise::fit(train.as_ref(), None).unwrap();
+    let standardise = Affine::standardising(train.as_ref(), None).unwrap();
     let mut points = train.clone();
     standardise.transform(points.as_mut());
     // The right covariances, each mode moved elsewhere, and no layers: nothing but the base can bring them back.
@@ -396,7 +331,7 @@ fn trained_means_and_weights_find_the_modes_that_a_poor_start_misses() {
         start: start.clone(),
         train_weights: true,
     };
-    let mut trained = Flow::from_layers(standardise, vec![], base).unwrap();
+    let mut trained = Flow::from_layers(standardise, Affine::identity(0), vec![], base).unwrap();
     let settings = FitConfig {
         schedule: Schedule::Cosine { floor: 0.0 },
         learning_rate: 5e-2,
@@ -404,7 +339,7 @@ fn trained_means_and_weights_find_the_modes_that_a_poor_start_misses() {
     };
     let rng = &mut random::stream(1, "fit");
     let data = Data::new(train.as_ref());
-    trained.fit(data, None, &settings, rng, &mut go).unwrap();
+    trained.fit(data, None, &settings, rng, &FitContext::default()).unwrap();
     let means = trained.base_mixture().unwrap().1;
     assert!((0..3).any(|k| (means[(k, 0)] - start.mean(k)[0]).abs() > 0.05));
     // Entropy of the modes: ln 3 + ln(2 pi e) + 2 ln 0.5.
@@ -433,8 +368,8 @@ fn weights_that_are_not_trained_stay() {
         start: start.clone(),
         train_weights: false,
     };
-    let identity = Standardise::identity(2);
-    let mut flow = Flow::from_layers(identity, vec![], base).unwrap();
+    let identity = Affine::identity(2);
+    let mut flow = Flow::from_layers(identity, Affine::identity(0), vec![], base).unwrap();
     assert_eq!((flow.params().len(), flow.trainable().len()), (4, 4));
     let data = Data::new(train.as_ref());
     let rng = &mut random::stream(1, "fit");
@@ -446,7 +381,7 @@ fn weights_that_are_not_trained_stay() {
     // Away from the optimum and back.
     flow.params_mut().copy_from_slice(&[0.8, -0.5, 0.4, 0.9]);
     let away = mean_nll(&flow, &train);
-    flow.fit(data, None, &moved, rng, &mut go).unwrap();
+    flow.fit(data, None, &moved, rng, &FitContext::default()).unwrap();
     let after = mean_nll(&flow, &train);
     assert!(
         away > before + 0.1 && (after - before).abs() < 1e-3,
@@ -467,13 +402,7 @@ fn saved_and_loaded_flows_give_the_same_bits() {
     let x = correlated(50, "save");
     for architecture in [realnvp(), maf()] {
         let mut flow = start(&architecture, &x);
-        flow.fit(
-            Data::new(x.as_ref()),
-            None,
-            &config(10),
-            &mut random::stream(1, "fit"),
-            &mut go,
-        )
+        flow.fit(Data::new(x.as_ref()), None, &config(10), &mut random::stream(1, "fit"), &FitContext::default())
         .unwrap();
         let path = dir.path().join("flow.safetensors");
         flow.save(&path).unwrap();

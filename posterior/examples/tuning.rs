@@ -14,11 +14,7 @@ use density::{Data, EmConfig};
 use flows::{Architecture, Batch, FitConfig};
 use metrics::kl_exact;
 use numerics::random::stream;
-use posterior::{
-    AmortisedConfig, AmortisedModel, Calibrate, Compare, Event, EvidenceDraws, FirstDraws,
-    FlowSettings, Frame, Means, PosteriorBase, PosteriorConfig, Proposal, Refinement, Tails,
-    log_evidence,
-};
+use posterior::{AmortisedConfig, AmortisedModel, Calibrate, Compare, Event, EvidenceDraws, FirstDraws, FlowSettings, Frame, Means, PosteriorBase, PosteriorConfig, Proposal, Refinement, Tails, log_evidence};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Instant;

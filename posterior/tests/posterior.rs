@@ -7,11 +7,7 @@ use density::{Density, Progress};
 use faer::prelude::*;
 use metrics::kl_exact;
 use numerics::random::stream;
-use posterior::{
-    Amortised, AmortisedConfig, AmortisedError, AmortisedModel, Compare, Event, EvidenceDraws,
-    FirstDraws, FlowSettings, Frame, PosteriorBase, PosteriorConfig, PosteriorError, Prior,
-    Proposal, from_fn, log_evidence,
-};
+use posterior::{Amortised, AmortisedConfig, AmortisedError, AmortisedModel, Compare, Event, EvidenceDraws, FirstDraws, FlowSettings, Frame, PosteriorBase, PosteriorConfig, PosteriorError, Prior, Proposal, from_fn, log_evidence};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

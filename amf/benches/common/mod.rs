@@ -7,7 +7,7 @@
 )]
 
 use amf::WeightRule;
-use density::{Affine, Data};
+use density::{Affine, Data, FitContext};
 use faer::linalg::matmul::matmul;
 use faer::prelude::*;
 use faer::{Accum, Par};
@@ -15,7 +15,6 @@ use flows::{Activation, Architecture, Batch, FitConfig, Flow, LogScale, Nets, Or
 use numerics::math::{LN_2PI, ln, ln_sum_exp};
 use numerics::random::{standard_normal, stream};
 use rbig::{LayerRule, MarginalKind, RbigConfig, RotationKind};
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 /// The published architectures by name; `realnvp shared` has one network for each coupling instead of two.
@@ -79,11 +78,7 @@ pub fn curved(n: usize, d: usize) -> Mat<f64> {
 /// A flow as it is before training.
 #[must_use]
 pub fn flow(name: &str, d: usize) -> Flow {
-    Flow::new(
-        &architecture(name),
-        Affine::identity(d),
-        &mut stream(1, "init"),
-    )
+    Flow::builder(&architecture(name), Affine::identity(d)).build(&mut stream(1, "init"))
     .unwrap()
 }
 
@@ -102,7 +97,8 @@ pub fn fit_config(steps: usize, batch: Batch) -> FitConfig {
     FitConfig {
         steps,
         batch,
-        learning_rate: 1e-3,
+        // A step takes the same time at any rate; at a tiny one no fit goes astray, however often it is repeated.
+        learning_rate: 1e-9,
         schedule: autodiff::Schedule::Constant,
         adam: autodiff::AdamConfig::default(),
         clip_norm: None,
@@ -111,10 +107,18 @@ pub fn fit_config(steps: usize, batch: Batch) -> FitConfig {
     }
 }
 
+/// Multiply-adds of one density evaluation, for each row, if every weight is used.
+#[must_use]
+pub fn multiply_adds(flow: &Flow) -> usize {
+    let blocks = flow.param_blocks();
+    let weights = blocks.iter().filter(|b| b.shape.len() == 2);
+    weights.map(|b| b.range.len()).sum()
+}
+
 /// Trains a flow.
 pub fn train(flow: &mut Flow, x: MatRef<'_, f64>, config: &FitConfig) {
-    let go_on = &mut |_, _: Option<&flows::Evaluation>| ControlFlow::Continue(());
-    flow.fit(Data::new(x), None, config, &mut stream(1, "batches"), go_on)
+    let rng = &mut stream(1, "batches");
+    flow.fit(Data::new(x), None, config, rng, &FitContext::default())
         .unwrap();
 }
 
@@ -195,7 +199,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     0.5 * (values[(n - 1) / 2] + values[n / 2])
 }
 
-/// Stacking to a certificate of 1e-8.
+/// Stacking to an optimality gap of 1e-8.
 pub const STACKING: WeightRule = WeightRule::Stacking {
     tolerance: 1e-8,
     max_iterations: 1000,

@@ -2,12 +2,10 @@
 
 use crate::cases::Case;
 use amf::{Column, Draws, ExpertConfig, NamedExpert, Recipe};
-use density::Data;
-use density::Density;
+use density::{Data, Density, FitContext};
 use faer::prelude::*;
 use numerics::math::{LN_2PI, exp, ln, ln_sum_exp, sum};
 use numerics::random::stream;
-use std::ops::ControlFlow;
 use tables::Table;
 
 /// A fit or its refusal.
@@ -87,7 +85,7 @@ pub fn recipe(case: &Case, settings: &Recipe) -> Outcome {
         log_weights: table.log_weights.as_deref(),
         source: Some(&table.source),
     };
-    match settings.fit_density(&draws, 1, &|_| ControlFlow::Continue(())) {
+    match settings.fit(&draws, 1, &FitContext::default()) {
         Err(e) => Outcome::Refused(e.to_string()),
         Ok(density) => {
             let report = density.report();
@@ -115,14 +113,13 @@ pub fn alone(case: &Case, kind: &ExpertConfig) -> Outcome {
         let total = ln_sum_exp(&l);
         l.iter().map(|l| exp(l - total)).collect::<Vec<f64>>()
     });
-    let part = |from: usize, to: usize| Data {
-        points: x.as_ref().subrows(from, to - from),
-        weights: weights.as_deref().map(|w| &w[from..to]),
+    let part = |from: usize, to: usize| {
+        let points = x.as_ref().subrows(from, to - from);
+        Data::new(points).weighted(weights.as_deref().map(|w| &w[from..to]))
     };
     let rng = |purpose: &str| stream(1, purpose);
-    let fitted = kind.fit(part(0, first), Some(part(first, n)), &rng, &mut |_| {
-        ControlFlow::Continue(())
-    });
+    let (train, validation) = (part(0, first), Some(part(first, n)));
+    let fitted = kind.fit("alone", train, validation, &rng, &FitContext::default());
     match fitted {
         Err(e) => Outcome::Refused(e.to_string()),
         Ok(f) => Outcome::Fit {

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::experts::{Components, ExpertConfig, GaussianMixtureExpert, KdeExpert};
-use crate::metrics::kl_exact;
+use crate::folds::RepeatedKFold;
+use crate::weights::WeightRule;
 use datasets::Family;
 use density::EmConfig;
+use metrics::kl_exact;
 
 fn named(name: &str, kind: ExpertConfig) -> NamedExpert {
     NamedExpert {
@@ -62,15 +64,11 @@ fn with_folds(folds: usize) -> Recipe {
     s
 }
 
-fn go(_: usize, _: usize, _: Progress) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
 #[test]
 fn the_mixture_is_close_to_the_best_expert_and_out_of_fold_scores_are_honest() {
     let family = Family::TwoMoons;
     let x = family.sample(400, &mut stream(1, "cross-fit"));
-    let found = settings().fit(Data::new(x.as_ref()), 1, &go).unwrap();
+    let found = settings().cross_fit(Data::new(x.as_ref()), 1, &FitContext::default()).unwrap();
     assert!(found.weights.certificate <= 1e-8);
     let test = family.sample(5000, &mut stream(2, "cross-fit"));
     let log_p = family.log_prob(test.as_ref());
@@ -97,13 +95,13 @@ fn threads_change_no_bit_and_bad_settings_are_refused() {
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| settings().fit(Data::new(x.as_ref()), 5, &go).unwrap())
+        pool.install(|| settings().cross_fit(Data::new(x.as_ref()), 5, &FitContext::default()).unwrap())
     };
     let (one, three) = (run(1), run(3));
     assert_eq!(one.out_of_fold, three.out_of_fold);
     assert_eq!(one.weights, three.weights);
     let refuse = |s: Recipe| {
-        s.fit(Data::new(x.as_ref()), 1, &go)
+        s.cross_fit(Data::new(x.as_ref()), 1, &FitContext::default())
             .err()
             .unwrap()
             .to_string()
@@ -120,7 +118,7 @@ fn threads_change_no_bit_and_bad_settings_are_refused() {
     let mut flat = x.clone();
     (0..120).for_each(|i| flat[(i, 1)] = 2.0);
     let error = settings()
-        .fit(Data::new(flat.as_ref()), 1, &go)
+        .cross_fit(Data::new(flat.as_ref()), 1, &FitContext::default())
         .err()
         .unwrap()
         .to_string();

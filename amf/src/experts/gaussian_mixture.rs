@@ -150,14 +150,12 @@ mod tests {
     use crate::ExpertConfig;
     use datasets::Family;
     use numerics::random::stream;
-    use std::ops::ControlFlow;
 
     #[test]
     fn a_flow_that_starts_on_a_mixture_is_never_worse_on_the_validation_set() {
         let draws = Family::TwoMoons.sample(500, &mut stream(1, "draws"));
         let (train, valid) = (draws.subrows(0, 350), draws.subrows(350, 150));
         let rng = |purpose: &str| stream(2, purpose);
-        let mut go_on = |_: Progress| ControlFlow::Continue(());
         let base = GaussianMixtureExpert {
             components: Components::Bic {
                 most: 12,
@@ -166,19 +164,18 @@ mod tests {
             average: 1,
             em: EmConfig::default(),
         };
-        let fit = |config: &ExpertConfig, observe: ExpertObserver<'_>| {
+        let fit = |config: &ExpertConfig| {
             config
-                .fit(Data::new(train), Some(Data::new(valid)), &rng, observe)
+                .fit("expert", Data::new(train), Some(Data::new(valid)), &rng, &FitContext::default())
                 .unwrap()
         };
-        let alone = fit(&ExpertConfig::GaussianMixture(base), &mut go_on);
+        let alone = fit(&ExpertConfig::GaussianMixture(base));
         let text = "(architecture: RealNvp(couplings: 4, hidden: [16, 16], activation: Tanh, nets: Shared, \
                     log_scale: (bound: 2.0, knee: 2.0), output_gain: 0.0), standardise: true, \
                     base: GaussianMixture((components: Bic(most: 12, patience: 3))), \
                     fit: (steps: 200, batch: Size(100), learning_rate: 1e-3, schedule: Constant, evaluate_every: 10, patience: Some(5)))";
         let flow = fit(
             &ExpertConfig::Flow(ron::from_str(text).unwrap()),
-            &mut go_on,
         );
         let nll = |e: &dyn Density| Data::new(valid).mean_nll(&e.log_prob(valid));
         let (a, b) = (nll(&*alone.expert), nll(&*flow.expert));

@@ -411,6 +411,7 @@ pub(super) fn dequantise_all(
 
 #[cfg(test)]
 mod tests {
+    use super::*;
 
     fn columns() -> [Column; 2] {
         [Column::real("a"), Column::positive("b")]

@@ -13,9 +13,6 @@ pub const FORMAT: u32 = 2;
 /// The metadata key of the manifest.
 const KEY: &str = "amf";
 
-/// The folder of the density's arrays.
-const FOLDER: &str = "density";
-
 /// What the metadata say, in JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +66,7 @@ pub fn pack(density: &dyn Density, attachment: &impl Serialize) -> Result<Vec<u8
     let mut writer = Writer::default();
     let manifest = Manifest {
         format: FORMAT,
-        density: writer.density(FOLDER, density)?,
+        density: density.describe(&mut writer)?,
         attachment,
     };
     let text = serde_json::to_string(&manifest).expect("a manifest is serialisable");
@@ -95,7 +92,7 @@ pub fn open<A: DeserializeOwned, D>(
             ));
         }
         let manifest: Manifest<A> = serde_json::from_str(&text).map_err(damaged)?;
-        let density = reader.within(FOLDER, |r| read(&manifest.density, r))?;
+        let density = read(&manifest.density, &mut reader)?;
         Ok((density, manifest.attachment))
     };
     open().map_err(|reason: String| one_line(&reason))

@@ -1,4 +1,4 @@
-//! Damaged copies of sound files, for the property tests of loaders.
+//! What tests share: damaged copies of sound files for the tests of loaders, observers that interrupt.
 //!
 //! A [`Trial`] gives a loader many seeded mutations of some sound files: flipped, deleted, repeated and inserted bytes, cuts, splices of two files, and numbers and
 //! sizes replaced by those on which code stumbles. Whatever they hold, the loader may take no more than [`MOST_MEMORY`] and [`MOST_SECONDS`]; what else must hold
@@ -8,14 +8,29 @@ mod mutate;
 
 pub use mutate::{bytes, tensors, text};
 
+use density::Progress;
 use numerics::random::{Pcg64, stream};
 use std::fmt::Display;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Bytes that a loader may hold at once for a file of less than 1 MB.
 pub const MOST_MEMORY: u64 = 256 << 20;
 /// Seconds that a loader may take for one.
 pub const MOST_SECONDS: f64 = 10.0;
+
+/// An observer that lets a fit tell it so many things, then asks it to end.
+pub fn ends_after(calls: usize) -> impl Fn(&Progress<'_>) -> ControlFlow<()> + Sync {
+    let told = AtomicUsize::new(0);
+    move |_| {
+        if told.fetch_add(1, Ordering::Relaxed) < calls {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+}
 
 /// A mutation: a damaged copy of the first file, which may take something from the second.
 pub type Mutation = fn(&mut Pcg64, &[u8], &[u8]) -> Vec<u8>;

@@ -1,12 +1,10 @@
 //! Damaged and hostile settings, models and experts: refused in one line, or sound; within bounds of memory and time.
 
-use amf::archive::{Reader, Writer, read_expert};
+use amf::archive::KINDS;
 use amf::{Column, Draws, Fitted, FittedDensity, NamedExpert, Recipe};
-use density::Data;
-use density::Density;
+use density::{Data, Density, FitContext, archive};
 use faer::Mat;
 use numerics::random::{standard_normal, stream};
-use std::ops::ControlFlow;
 use std::sync::LazyLock;
 use testing::{Trial, accepted, loads};
 
@@ -44,9 +42,7 @@ static DENSITIES: LazyLock<Vec<FittedDensity>> = LazyLock::new(|| {
         let mut settings = settings.clone();
         settings.experts.retain(|e| e.name == name);
         let draws = Draws::new(&columns[..d], x.as_ref().subcols(0, d));
-        settings
-            .fit_density(&draws, 1, &|_| ControlFlow::Continue(()))
-            .unwrap()
+        settings.fit(&draws, 1, &FitContext::default()).unwrap()
     };
     let names = ["maf", "rbig", "histogram", "gmm", "kde"];
     names
@@ -70,11 +66,7 @@ fn load_density(bytes: &[u8]) -> bool {
 }
 
 fn load_expert(bytes: &[u8]) -> bool {
-    let read = Reader::open(bytes, "expert").and_then(|(text, mut reader)| {
-        let description = serde_json::from_str(&text).map_err(|_| "no description".to_owned())?;
-        read_expert(&description, &mut reader)
-    });
-    accepted(read, |expert| must_work(&*expert))
+    accepted(archive::from_bytes(bytes, KINDS), |expert| must_work(&*expert))
 }
 
 fn load_settings(bytes: &[u8]) -> bool {
@@ -86,12 +78,6 @@ fn load_settings(bytes: &[u8]) -> bool {
         let again = Recipe::parse(&ron::to_string(&settings).unwrap());
         assert_eq!(again.unwrap(), settings);
     })
-}
-
-fn expert_file(e: &dyn Density) -> Vec<u8> {
-    let mut writer = Writer::default();
-    let description = e.write(&mut writer).unwrap();
-    writer.finish("expert", serde_json::to_string(&description).unwrap())
 }
 
 #[test]
@@ -109,7 +95,7 @@ fn damaged_densities() {
 fn damaged_experts() {
     let sound: Vec<Vec<u8>> = DENSITIES
         .iter()
-        .map(|d| expert_file(d.mixture().experts()[0]))
+        .map(|d| archive::to_bytes(d.mixture().experts()[0]).unwrap())
         .collect();
     let trial = Trial {
         sound: &sound,
@@ -131,14 +117,16 @@ fn damaged_settings() {
 
 /// A safetensors file of a manifest and arrays of shapes without numbers.
 fn file(description: &str, shapes: &[(&str, &str)]) -> Vec<u8> {
-    let text = serde_json::to_string(description).unwrap();
+    let format = archive::FORMAT;
+    let text = format!("{{\"format\":{format},\"density\":{description},\"attachment\":{{}}}}");
+    let text = serde_json::to_string(&text).unwrap();
     let arrays: String = shapes
         .iter()
         .map(|(name, shape)| {
             format!(",\"{name}\":{{\"dtype\":\"F64\",\"shape\":{shape},\"data_offsets\":[0,0]}}")
         })
         .collect();
-    let header = format!("{{\"__metadata__\":{{\"expert\":{text}}}{arrays}}}");
+    let header = format!("{{\"__metadata__\":{{\"amf\":{text}}}{arrays}}}");
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat()
 }
 
@@ -171,7 +159,7 @@ fn shapes_without_numbers_are_not_believed() {
 #[test]
 fn nested_descriptions_and_many_columns_are_refused_in_bounded_time() {
     // Deeper than any description is, and than a stack might hold.
-    let deep = r#"{"kind":"framed","turned":false,"density":"#.repeat(10_000);
+    let deep = r#"{"kind":"transformed","bijection":"affine","density":"#.repeat(10_000);
     assert!(!loads(&file(&deep, &[]), load_expert));
     let bytes = DENSITIES[0].to_bytes().unwrap();
     let size = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -191,7 +179,7 @@ fn nested_descriptions_and_many_columns_are_refused_in_bounded_time() {
     assert!(!loads(&wide, load_density));
     assert_eq!(
         FittedDensity::from_bytes(&wide).err().unwrap(),
-        "experts on 1 columns where 20000 are named"
+        "the columns are not those of the density"
     );
 }
 
@@ -223,9 +211,8 @@ fn damaged_units() {
     let (train, valid) = x.split_at_row(20);
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
     let unit = |e: &NamedExpert| {
-        let go = &mut |_: density::Progress| ControlFlow::Continue(());
         let rng = |purpose: &str| stream(1, purpose);
-        let fitted = e.kind.fit(train, valid, &rng, go).unwrap();
+        let fitted = e.kind.fit("a name", train, valid, &rng, &FitContext::default()).unwrap();
         fitted.to_bytes().unwrap()
     };
     let sound: Vec<Vec<u8>> = settings.experts.iter().map(unit).collect();
@@ -248,10 +235,9 @@ fn widths_that_cannot_be_divided_by_are_refused() {
         ("histogram", "layer/0/edges"),
     ] {
         let e = settings.experts.iter().find(|e| e.name == name).unwrap();
-        let go = &mut |_: density::Progress| ControlFlow::Continue(());
         let rng = |purpose: &str| stream(1, purpose);
         let (train, valid) = (Data::new(train), Some(Data::new(valid)));
-        let fitted = e.kind.fit(train, valid, &rng, go).unwrap();
+        let fitted = e.kind.fit("a name", train, valid, &rng, &FitContext::default()).unwrap();
         let mut bytes = fitted.to_bytes().unwrap();
         assert!(load_unit(&bytes));
         let (size, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
@@ -268,10 +254,9 @@ fn names_of_arrays_in_messages_are_escaped() {
     let mut rng = stream(4, "points");
     let x = Mat::from_fn(30, 2, |_, _| standard_normal(&mut rng));
     let e = settings.experts.iter().find(|e| e.name == "rbig").unwrap();
-    let go = &mut |_: density::Progress| ControlFlow::Continue(());
     let (train, valid) = x.split_at_row(20);
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
-    let fitted = e.kind.fit(train, valid, &|p| stream(1, p), go).unwrap();
+    let fitted = e.kind.fit("a name", train, valid, &|p| stream(1, p), &FitContext::default()).unwrap();
     let sound = fitted.to_bytes().unwrap();
     let name = b"layer/0/marginals";
     let at = sound.windows(name.len()).position(|w| w == name).unwrap();

@@ -1,16 +1,13 @@
 //! Damaged and hostile files of flows: refused in one line, or working densities; within bounds of memory and time.
 
 use faer::Mat;
-use flows::{
-    Activation, Architecture, Base, Batch, ConditionalFlow, Data, EmConfig, Evaluation, FitConfig,
-    FitError, FitReport, Flow, GaussianMixture, LogScale, Nets, Standardise,
-};
+use flows::{Activation, Architecture, Base, Batch, Flow, FitConfig, FitError, FitReport, LogScale, Nets};
+use density::{Affine, Density, FitContext, Data, EmConfig, GaussianMixture};
 use numerics::random::{standard_normal, stream};
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{CheckpointStore, Event, Memory};
-use testing::{Trial, accepted, loads, must_be_one_line};
+use store::{CheckpointStore, Event, CheckpointMemory};
+use testing::{Trial, accepted, ends_after, loads, must_be_one_line};
 
 const CASES: usize = 100_000;
 
@@ -52,7 +49,7 @@ fn base() -> Base {
 fn flows() -> Vec<Vec<u8>> {
     let [maf, realnvp] = architectures();
     let flow = |a: &Architecture, d, base| {
-        Flow::on_base(a, Standardise::identity(d), base, &mut stream(1, "init")).unwrap()
+        Flow::builder(a, Affine::identity(d)).on_base(base).build(&mut stream(1, "init")).unwrap()
     };
     vec![
         flow(&maf, 2, Base::StandardNormal).to_bytes(),
@@ -64,8 +61,8 @@ fn flows() -> Vec<Vec<u8>> {
 fn conditional_flows() -> Vec<Vec<u8>> {
     let [maf, realnvp] = architectures();
     let flow = |a: &Architecture, d, base| {
-        let (points, contexts) = (Standardise::identity(d), Standardise::identity(1));
-        ConditionalFlow::new(a, points, contexts, base, &mut stream(1, "init")).unwrap()
+        let (points, contexts) = (Affine::identity(d), Affine::identity(1));
+        Flow::builder(a, points).conditioned(contexts).on_base(base).build(&mut stream(1, "init")).unwrap()
     };
     vec![
         flow(&maf, 2, Base::StandardNormal).to_bytes(),
@@ -83,16 +80,9 @@ fn must_work(draws: &Mat<f64>, log_prob: &[f64]) {
 
 fn load(bytes: &[u8]) -> bool {
     accepted(Flow::from_bytes(bytes), |flow| {
-        let draws = flow.sample(3, &mut stream(1, "draws"));
-        must_work(&draws, &flow.log_prob(draws.as_ref()));
-    })
-}
-
-fn load_conditional(bytes: &[u8]) -> bool {
-    accepted(ConditionalFlow::from_bytes(bytes), |flow| {
-        let context = vec![0.5; flow.context_dim()];
-        let draws = flow.sample_given(&context, 3, &mut stream(1, "draws"));
-        must_work(&draws, &flow.log_prob_given(draws.as_ref(), &context));
+        let q = flow.condition(&vec![0.5; flow.context_dim()]);
+        let draws = q.sample(3, &mut stream(1, "draws"));
+        must_work(&draws, &q.log_prob(draws.as_ref()));
     })
 }
 
@@ -113,7 +103,7 @@ fn damaged_conditional_flows() {
         mutation: testing::tensors,
         cases: CASES,
     };
-    trial.run("conditional flows", load_conditional);
+    trial.run("conditional flows", load);
 }
 
 /// A checkpoints on which these bytes lie, whatever is asked for.
@@ -150,7 +140,7 @@ fn fit(checkpoints: &dyn CheckpointStore, most: usize) -> (Flow, Result<FitRepor
     let [_, realnvp] = architectures();
     let mut rng = stream(1, "points");
     let x = Mat::from_fn(8, 2, |_, _| standard_normal(&mut rng));
-    let mut flow = Flow::new(&realnvp, Standardise::identity(2), &mut stream(1, "init")).unwrap();
+    let mut flow = Flow::builder(&realnvp, Affine::identity(2)).build(&mut stream(1, "init")).unwrap();
     let config = FitConfig {
         steps: 3,
         batch: Batch::Size(4),
@@ -161,16 +151,11 @@ fn fit(checkpoints: &dyn CheckpointStore, most: usize) -> (Flow, Result<FitRepor
         evaluate_every: 1,
         patience: None,
     };
-    let observe = &mut |step: usize, _: Option<&Evaluation>| {
-        if step < most {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
-    };
-    let rng = &mut stream(1, "batches");
-    let data = Data::new(x.as_ref());
-    let report = flow.fit_on(checkpoints, data, None, &config, rng, observe);
+    let observer = ends_after(most - 1);
+    let context = FitContext::default().observed_by(&observer);
+    let (rng, data) = (&mut stream(1, "batches"), Data::new(x.as_ref()));
+    let context = context.checkpointed_in(checkpoints);
+    let report = flow.fit(data, None, &config, rng, &context);
     (flow, report)
 }
 
@@ -180,7 +165,7 @@ fn damaged_checkpoints() {
     let sound: Vec<Vec<u8>> = [2, 4]
         .into_iter()
         .flat_map(|most| {
-            let checkpoints = Memory::default();
+            let checkpoints = CheckpointMemory::default();
             fit(&checkpoints, most).1.unwrap();
             checkpoints.kept().into_values()
         })
@@ -230,7 +215,7 @@ fn widths_are_held_against_the_numbers_in_the_file() {
             refusal(&file)
         );
         let file = with_header(&conditional[2], "[3,2]", widths);
-        assert!(!loads(&file, load_conditional));
+        assert!(!loads(&file, load));
     }
     let many = vec!["1"; 100_000].join(",");
     assert!(
@@ -256,7 +241,7 @@ fn numbers_beyond_the_arithmetic_are_refused_though_each_is_finite() {
 
 #[test]
 fn counts_of_a_checkpoint_are_held_against_its_steps() {
-    let checkpoints = Memory::default();
+    let checkpoints = CheckpointMemory::default();
     let _ = fit(&checkpoints, 2);
     let kept = checkpoints.kept();
     let (_, sound) = kept.iter().next().unwrap();
@@ -304,7 +289,7 @@ fn a_conditional_flow_must_work_about_contexts_of_zero() {
         let file = with_numbers(&file, "context_scale", |_| Some(5e-143));
         let file = with_numbers(&file, "context_shift", |_| Some(7e-67));
         let file = with_numbers(&file, "params", |i| (i % 7 == 3).then_some(1e150));
-        let reason = ConditionalFlow::from_bytes(&file).unwrap_err();
+        let reason = Flow::from_bytes(&file).unwrap_err();
         assert!(reason.contains("damaged numbers"), "{reason}");
     }
 }

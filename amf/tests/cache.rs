@@ -1,14 +1,13 @@
-//! Fits that are kept: found again with the same bits, and never computed twice.
+//! The cache of fits: found again with the same bits, and never computed twice.
 
-use amf::{ExpertConfig, Fitted, NamedExpert, Recipe, RepeatedKFold, Watch, WeightRule};
+use amf::{ExpertConfig, Fitted, NamedExpert, Recipe, RepeatedKFold, WeightRule};
 use datasets::Family;
-use density::Data;
-use density::Density;
+use density::{Data, Density, FitContext, Progress};
 use faer::prelude::*;
 use numerics::random::stream;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use store::{CheckpointStore, Memory};
+use store::{CheckpointMemory, CheckpointStore};
 
 fn experts() -> Vec<NamedExpert> {
     let flow = |architecture: &str, base: &str| {
@@ -52,10 +51,9 @@ fn experts() -> Vec<NamedExpert> {
 fn fit(kind: &ExpertConfig, checkpoints: &dyn CheckpointStore, x: MatRef<'_, f64>) -> Fitted {
     let (train, valid) = x.split_at_row(x.nrows() / 2);
     let rng = |purpose: &str| stream(7, purpose);
-    let go = &mut |_: density::Progress| ControlFlow::Continue(());
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
-    kind.fit_on(checkpoints, "a name", train, valid, &rng, go)
-        .unwrap()
+    let context = FitContext::default().checkpointed_in(checkpoints);
+    kind.fit("a name", train, valid, &rng, &context).unwrap()
 }
 
 #[test]
@@ -68,7 +66,7 @@ fn every_kind_of_expert_is_found_again_with_the_same_bits() {
             f.expert.sample(50, &mut stream(3, "kept")),
         )
     };
-    let checkpoints = Memory::default();
+    let checkpoints = CheckpointMemory::default();
     for e in experts() {
         let whole = fit(&e.kind, &store::NoCheckpoints, x.as_ref());
         let first = fit(&e.kind, &checkpoints, x.as_ref());
@@ -129,14 +127,13 @@ fn an_interrupted_cross_fit_computes_no_finished_fit_again_and_ends_in_the_same_
     let x = Family::Banana.sample(240, &mut stream(4, "kept"));
     let data = Data::new(x.as_ref());
     let settings = cross_fit();
-    let go = &|_: usize, _: usize, _: density::Progress| ControlFlow::Continue(());
-    let whole = settings.fit(data, 1, go).unwrap();
-    let checkpoints = Memory::default();
+    let whole = settings.cross_fit(data, 1, &FitContext::default()).unwrap();
+    let checkpoints = CheckpointMemory::default();
     let mut lives = 0;
     let found = loop {
         lives += 1;
         let left = AtomicUsize::new(30 * lives);
-        let observe = &|_: usize, _: usize, _: density::Progress| {
+        let observer = |_: &Progress<'_>| {
             let some =
                 left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
             if some.is_ok() {
@@ -145,11 +142,8 @@ fn an_interrupted_cross_fit_computes_no_finished_fit_again_and_ends_in_the_same_
                 ControlFlow::Break(())
             }
         };
-        let watch = Watch {
-            observe,
-            checkpoints: &checkpoints,
-        };
-        match settings.fit_on(data, 1, watch) {
+        let context = FitContext::default().observed_by(&observer);
+        match settings.cross_fit(data, 1, &context.checkpointed_in(&checkpoints)) {
             Ok(found) => break found,
             Err(e) => assert_eq!(e.to_string(), "interrupted"),
         }

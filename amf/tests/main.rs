@@ -1,0 +1,7 @@
+//! Contracts of experts, cross-fitting and fitted densities.
+
+mod cache;
+mod corruption;
+mod cross_fit;
+mod density;
+mod numerics;
