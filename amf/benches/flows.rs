@@ -7,9 +7,9 @@
 mod common;
 
 use common::{Products, curved, fit_config, flow, multiply_adds, points, train, with_threads};
+use density::Density;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use density::Density;
 use flows::Batch;
 use numerics::random::stream;
 

@@ -2,10 +2,10 @@
 
 mod common;
 
-use metrics::{TargetKde, TargetMmd, TargetSet, TargetSliced, wasserstein2};
 use common::{curved, points};
 use divan::Bencher;
 use faer::Mat;
+use metrics::{TargetKde, TargetMmd, TargetSet, TargetSliced, wasserstein2};
 
 fn main() {
     divan::main();

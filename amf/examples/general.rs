@@ -11,13 +11,12 @@ use datasets::chains::{effective_size, r_hat};
 use datasets::eight_schools;
 use datasets::hamiltonian::Hamiltonian;
 use datasets::multivariate::Multivariate;
-use density::Density;
 use density::{Data, EmConfig};
+use density::{Density, FitContext};
 use faer::Mat;
 use numerics::math::{exp, mean_and_standard_error};
 use numerics::random::{permutation, standard_normal, stream};
 use std::error::Error;
-use std::ops::ControlFlow;
 use std::time::Instant;
 use tables::write_csv;
 
@@ -61,13 +60,14 @@ fn compare(set: &str, n: usize, seed: u64) -> Result<(), Box<dyn Error>> {
     let data = Data::new(train.as_ref());
     let nll = |e: &dyn Density| e.log_prob(test.as_ref()).into_iter().map(|l| -l).collect();
     let start = Instant::now();
-    let fitted = Recipe::default().fit(data, seed, &|_, _, _| ControlFlow::Continue(()))?;
+    let context = &FitContext::default();
+    let fitted = Recipe::default().cross_fit(data, seed, context)?;
     let mut seconds = vec![start.elapsed().as_secs_f64()];
     let mut losses: Vec<Vec<f64>> = vec![nll(&fitted.mixture)];
     for (name, kind) in baselines() {
         let start = Instant::now();
         let rng = |purpose: &str| stream(seed, &format!("{name}/{purpose}"));
-        let baseline = kind.fit(data, None, &rng, &mut |_| ControlFlow::Continue(()))?;
+        let baseline = kind.fit("baseline", data, None, &rng, context)?;
         seconds.push(start.elapsed().as_secs_f64());
         losses.push(nll(&*baseline.expert));
     }

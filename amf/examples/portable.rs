@@ -10,10 +10,10 @@
 mod common;
 
 use amf::WeightData;
-use amf::metrics::TargetSet;
+use metrics::TargetSet;
 use common::{STACKING, architecture, curved, fit_config, log_density_table, smooth_rbig, train};
-use density::Affine;
-use flows::{Activation, Architecture, Batch, Flow};
+use density::{Affine, Density};
+use flows::{Activation, Architecture, Batch, FitConfig, Flow};
 use numerics::matrix::col;
 use numerics::random::stream;
 use rbig::{Rbig, RbigConfig};
@@ -48,7 +48,7 @@ fn main() {
             print(&format!("rbig {name}"), &model.log_prob(x.as_ref()));
         }
         let table = log_density_table(1000, 6);
-        let source = Source::HeldOut {
+        let source = WeightData::HeldOut {
             table: table.as_ref(),
             weights: None,
         };
@@ -97,8 +97,13 @@ fn tanh(mut architecture: Architecture, widths: Vec<usize>) -> Architecture {
 fn trained(name: &str, architecture: &Architecture, d: usize, batch: usize) {
     let x = curved(1000, d);
     let rng = &mut stream(1, "init");
-    let mut flow = Flow::builder(architecture, Affine::identity(d)).build(rng).unwrap();
-    train(&mut flow, x.as_ref(), &fit_config(2, Batch::Size(batch)));
+    let mut flow = Flow::builder(architecture, Affine::identity(d))
+        .build(rng)
+        .unwrap();
+    train(&mut flow, x.as_ref(), &FitConfig {
+            learning_rate: 1e-3,
+            ..fit_config(2, Batch::Size(batch)
+        }));
     print(&format!("{name} parameters"), flow.params());
     print(
         &format!("{name} log_prob"),

@@ -3,22 +3,16 @@
 //! `cargo run --release -p amf --example recipe -- [SEEDS] [N] [FAMILIES] [SPECIALISATION,...]`, for example `-- 101,102 1000 rings 0,0.5`;
 //! the last argument adds one mixture-aware round for each value of the knob.
 
-use amf::metrics::kl_exact;
-use amf::{CrossFitted, MixtureAware, Recipe, Watch, WeightData};
+use amf::{CrossFitted, MixtureAware, Recipe, WeightData};
 use datasets::Family;
-use density::Data;
-use density::{Density, Progress, log_prob_table};
+use density::{Data, Density, FitContext, log_prob_table};
+use metrics::kl_exact;
 use numerics::math::mean_and_standard_error;
 use numerics::random::stream;
 use std::error::Error;
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 const TEST: usize = 20_000;
-
-fn go(_: usize, _: usize, _: Progress) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -41,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let log_p = family.log_prob(test.as_ref());
             let kl = |e: &dyn Density| kl_exact(&log_p, &e.log_prob(test.as_ref())).value;
             let start = Instant::now();
-            let found = recipe.fit(Data::new(x.as_ref()), seed, &go)?;
+            let found = recipe.cross_fit(Data::new(x.as_ref()), seed, &FitContext::default())?;
             seconds.push(start.elapsed().as_secs_f64());
             gaps[0].push(kl(&found.mixture));
             regrets.push(gaps[0][gaps[0].len() - 1] - hindsight(&recipe, &found, &test, &log_p)?);
@@ -71,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     &found,
                     (&aware, 0),
                     seed,
-                    Watch::new(&go),
+                    &FitContext::default(),
                 )?;
                 gap.push(kl(&again.mixture));
             }
@@ -117,7 +111,7 @@ fn hindsight(
     log_p: &[f64],
 ) -> Result<f64, Box<dyn Error>> {
     let table = log_prob_table(&found.mixture.experts(), test.as_ref());
-    let source = Source::HeldOut {
+    let source = WeightData::HeldOut {
         table: table.as_ref(),
         weights: None,
     };

@@ -9,7 +9,11 @@
 mod common;
 
 use amf::WeightData;
-use common::{STACKING, curved, fit_config, flow, log_density_table, median, seconds, smooth_rbig, train, with_threads};
+use common::{
+    STACKING, curved, fit_config, flow, log_density_table, median, seconds, smooth_rbig, train,
+    with_threads,
+};
+use density::Density;
 use faer::Mat;
 use flows::Batch;
 use numerics::math::ln;
@@ -125,7 +129,7 @@ fn repeated(mut f: impl FnMut()) -> f64 {
 fn case(task: &str, n: usize, d: usize) -> f64 {
     if task == "stacking" {
         let table = log_density_table(n, 10);
-        let source = Source::HeldOut {
+        let source = WeightData::HeldOut {
             table: table.as_ref(),
             weights: None,
         };

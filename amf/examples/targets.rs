@@ -9,10 +9,13 @@
 mod common;
 
 use amf::WeightData;
-use metrics::{TargetKde, TargetMmd, wasserstein2};
-use common::{Products, STACKING, curved, fit_config, flow, log_density_table, matmul_rate, median, multiply_adds, points, seconds, smooth_rbig, train, width};
+use common::{
+    Products, STACKING, curved, fit_config, flow, log_density_table, matmul_rate, median,
+    multiply_adds, points, seconds, smooth_rbig, train, width,
+};
 use density::Density;
 use flows::{Batch, Flow};
+use metrics::{TargetKde, TargetMmd, wasserstein2};
 use numerics::random::stream;
 use rayon::ThreadPool;
 use rbig::{Rbig, RbigConfig};

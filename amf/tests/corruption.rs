@@ -66,7 +66,9 @@ fn load_density(bytes: &[u8]) -> bool {
 }
 
 fn load_expert(bytes: &[u8]) -> bool {
-    accepted(archive::from_bytes(bytes, KINDS), |expert| must_work(&*expert))
+    accepted(archive::from_bytes(bytes, KINDS), |expert| {
+        must_work(&*expert)
+    })
 }
 
 fn load_settings(bytes: &[u8]) -> bool {
@@ -212,7 +214,10 @@ fn damaged_units() {
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
     let unit = |e: &NamedExpert| {
         let rng = |purpose: &str| stream(1, purpose);
-        let fitted = e.kind.fit("a name", train, valid, &rng, &FitContext::default()).unwrap();
+        let fitted = e
+            .kind
+            .fit("a name", train, valid, &rng, &FitContext::default())
+            .unwrap();
         fitted.to_bytes().unwrap()
     };
     let sound: Vec<Vec<u8>> = settings.experts.iter().map(unit).collect();
@@ -237,7 +242,10 @@ fn widths_that_cannot_be_divided_by_are_refused() {
         let e = settings.experts.iter().find(|e| e.name == name).unwrap();
         let rng = |purpose: &str| stream(1, purpose);
         let (train, valid) = (Data::new(train), Some(Data::new(valid)));
-        let fitted = e.kind.fit("a name", train, valid, &rng, &FitContext::default()).unwrap();
+        let fitted = e
+            .kind
+            .fit("a name", train, valid, &rng, &FitContext::default())
+            .unwrap();
         let mut bytes = fitted.to_bytes().unwrap();
         assert!(load_unit(&bytes));
         let (size, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
@@ -256,7 +264,16 @@ fn names_of_arrays_in_messages_are_escaped() {
     let e = settings.experts.iter().find(|e| e.name == "rbig").unwrap();
     let (train, valid) = x.split_at_row(20);
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
-    let fitted = e.kind.fit("a name", train, valid, &|p| stream(1, p), &FitContext::default()).unwrap();
+    let fitted = e
+        .kind
+        .fit(
+            "a name",
+            train,
+            valid,
+            &|p| stream(1, p),
+            &FitContext::default(),
+        )
+        .unwrap();
     let sound = fitted.to_bytes().unwrap();
     let name = b"layer/0/marginals";
     let at = sound.windows(name.len()).position(|w| w == name).unwrap();

@@ -1,7 +1,9 @@
 //! Contracts of cross-fitting: nothing leaks, threads change nothing, large data are split once, rounds refit.
 
 use amf::experts::{Components, GaussianMixtureExpert, KdeExpert};
-use amf::{CrossFitted, ExpertConfig, MixtureAware, NamedExpert, Recipe, RepeatedKFold, WeightRule};
+use amf::{
+    CrossFitted, ExpertConfig, MixtureAware, NamedExpert, Recipe, RepeatedKFold, WeightRule,
+};
 use datasets::Family;
 use density::{Data, Density, EmConfig, FitContext};
 use faer::prelude::*;

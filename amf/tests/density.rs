@@ -296,9 +296,16 @@ fn what_cannot_be_fitted_is_left_out_and_an_end_is_an_end() {
     let without = fine.fit(&draws, 1, &FitContext::default()).unwrap();
     assert_same(&without, &density, 2, false);
     settings.experts.truncate(1);
-    let error = settings.fit(&draws, 1, &FitContext::default()).err().unwrap();
+    let error = settings
+        .fit(&draws, 1, &FitContext::default())
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("expert \"maf\""), "{error}");
-    let stopped = settings.fit(&draws, 1, &FitContext::default().observed_by(&ends_after(0)));
+    let stopped = settings.fit(
+        &draws,
+        1,
+        &FitContext::default().observed_by(&ends_after(0)),
+    );
     assert!(matches!(stopped, Err(DensityError::Interrupted)));
 }
 

@@ -58,7 +58,9 @@ fn held_out(kind: &ExpertConfig, x: &Mat<f64>) -> Vec<f64> {
     let (train, valid) = (Data::new(part(0, 80)), Data::new(part(80, 100)));
     let rng = |purpose: &str| stream(1, purpose);
     let context = &FitContext::default();
-    let fitted = kind.fit("a name", train, Some(valid), &rng, context).unwrap();
+    let fitted = kind
+        .fit("a name", train, Some(valid), &rng, context)
+        .unwrap();
     fitted.expert.log_prob(part(100, x.nrows()))
 }
 

@@ -486,7 +486,8 @@ fn a_killed_fit_goes_on_where_its_finished_fits_are_kept() {
         .replace("patience: Some(3)", "patience: None");
     bench.write("longer.ron", longer.as_bytes());
     bench.out("fit good.csv --config longer.ron --out whole.safetensors");
-    let args = "fit good.csv --config longer.ron --out kept.safetensors --keep fits --threads 1";
+    let args =
+        "fit good.csv --config longer.ron --out kept.safetensors --checkpoint-dir fits --threads 1";
     let mut kept = 0;
     for life in 0..20 {
         let mut fit = Command::new(env!("CARGO_BIN_EXE_amf"))

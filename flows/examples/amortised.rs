@@ -11,8 +11,8 @@
 //! modes lie at theta_1 = -1.5 and 1.5, the share of draws between them, `|theta_1| < 0.75`. The exact posterior has next to nothing there.
 
 use autodiff::{AdamConfig, Schedule};
-use faer::prelude::*;
 use density::{Data, Density, EmConfig, FitContext, GaussianMixture};
+use faer::prelude::*;
 use flows::{Activation, Architecture, Base, Batch, FitConfig, Flow, LogScale, Nets, Ordering};
 use numerics::math;
 use numerics::random::{standard_normal, stream};
@@ -137,11 +137,19 @@ fn compare(steps: usize) -> Result<(), Box<dyn Error + Send + Sync>> {
                 .build(rng)?;
             let clock = Instant::now();
             let rng = &mut stream(1, "batches");
-            let report = q.fit(train, Some(validation), &config, rng, &FitContext::default())?;
+            let report = q.fit(
+                train,
+                Some(validation),
+                &config,
+                rng,
+                &FitContext::default(),
+            )?;
             let seconds = clock.elapsed().as_secs_f64();
             let log_q = q.log_prob_given(test_theta.as_ref(), test_y.as_ref());
             let kl = (math::sum(&exact) - math::sum(&log_q)) / exact.len() as f64;
-            let draws = q.condition(&[2.25, 0.5]).sample(20_000, &mut stream(1, "draws"));
+            let draws = q
+                .condition(&[2.25, 0.5])
+                .sample(20_000, &mut stream(1, "draws"));
             let between = draws.col(0).iter().filter(|t| t.abs() < 0.75).count();
             println!(
                 "{name:8} {base_name:8} {:10}  {:5}  {seconds:7.1}  {kl:6.4}  {:13.4}",

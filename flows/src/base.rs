@@ -221,8 +221,8 @@ impl Op for NormalLogProb {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use density::{Data, EmConfig};
     use autodiff::{Graph, Tape, check};
+    use density::{Data, EmConfig};
     use numerics::random::{standard_normal, stream};
 
     #[test]

@@ -2,9 +2,9 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use autodiff::{AdamConfig, Schedule};
+use density::{Affine, Data, EmConfig, FitContext, GaussianMixture};
 use faer::Mat;
-use flows::{Activation, Architecture, Base, Batch, Flow, FitConfig, LogScale, Nets, Ordering};
-use density::{Affine, FitContext, Data, EmConfig, GaussianMixture};
+use flows::{Activation, Architecture, Base, Batch, FitConfig, Flow, LogScale, Nets, Ordering};
 use numerics::random::{standard_normal, stream};
 
 fn realnvp(activation: Activation, nets: Nets) -> Architecture {
@@ -60,10 +60,18 @@ fn allocations(
     count(|| {
         let d = x.ncols();
         let rng = &mut stream(1, "init");
-        let mut flow = Flow::builder(architecture, Affine::identity(d)).build(rng).unwrap();
-        let data = Data::new(x.as_ref());
-        flow.fit(data, None, &config, &mut stream(1, "fit"), &FitContext::default())
+        let mut flow = Flow::builder(architecture, Affine::identity(d))
+            .build(rng)
             .unwrap();
+        let data = Data::new(x.as_ref());
+        flow.fit(
+            data,
+            None,
+            &config,
+            &mut stream(1, "fit"),
+            &FitContext::default(),
+        )
+        .unwrap();
     })
 }
 
@@ -83,12 +91,18 @@ fn allocations_given(
         };
         let rng = &mut stream(1, "init");
         let mut flow = Flow::builder(architecture, points)
-        .conditioned(contexts)
-        .on_base(base)
-        .build(rng)
-        .unwrap();
-        flow.fit(pairs, None, &config, &mut stream(1, "fit"), &FitContext::default())
+            .conditioned(contexts)
+            .on_base(base)
+            .build(rng)
             .unwrap();
+        flow.fit(
+            pairs,
+            None,
+            &config,
+            &mut stream(1, "fit"),
+            &FitContext::default(),
+        )
+        .unwrap();
     })
 }
 

@@ -1,9 +1,12 @@
 //! Fits that are interrupted end in the same bits as those that are not, and diverging ones come back.
 
 use autodiff::{AdamConfig, Schedule};
-use faer::prelude::*;
-use flows::{Activation, Architecture, Base, Batch, Flow, FitConfig, FitError, FitReport, LogScale, Nets, Termination};
 use density::{Affine, Data, Density, FitContext};
+use faer::prelude::*;
+use flows::{
+    Activation, Architecture, Base, Batch, FitConfig, FitError, FitReport, Flow, LogScale, Nets,
+    Termination,
+};
 use numerics::random::{Pcg64, standard_normal, stream};
 use proptest::prelude::*;
 use store::{CheckpointMemory, CheckpointStore};
@@ -47,7 +50,9 @@ fn points(n: usize, label: &str) -> Mat<f64> {
 
 fn new_flow() -> Flow {
     let standardise = Affine::identity(2);
-    Flow::builder(&architecture(), standardise).build(&mut stream(1, "init")).unwrap()
+    Flow::builder(&architecture(), standardise)
+        .build(&mut stream(1, "init"))
+        .unwrap()
 }
 
 struct Fitted {
@@ -57,7 +62,11 @@ struct Fitted {
 }
 
 /// Fits with checkpoints; the process "dies" after so many steps without a word, if asked to.
-fn fit(checkpoints: &CheckpointMemory, config: &FitConfig, die_after: Option<usize>) -> Option<Fitted> {
+fn fit(
+    checkpoints: &CheckpointMemory,
+    config: &FitConfig,
+    die_after: Option<usize>,
+) -> Option<Fitted> {
     let (x, v) = (points(100, "train"), points(60, "valid"));
     let mut flow = new_flow();
     let mut rng = stream(1, "batches");
@@ -144,8 +153,7 @@ fn each_setting_datum_and_generator_has_a_fit_of_its_own() {
         x[(3, 1)] += change;
         let data = Data::new(x.as_ref());
         let rng = &mut stream(seed, "batches");
-        flow.fit(data, None, &config, rng, &context)
-            .unwrap();
+        flow.fit(data, None, &config, rng, &context).unwrap();
         flow = new_flow();
     }
     assert_eq!(checkpoints.kept().len(), 5);
@@ -163,8 +171,11 @@ fn conditional_fits_go_on_as_well() {
     let run = |checkpoints: &CheckpointMemory, die_after: usize| {
         let (s, c) = (standardise.clone(), contexts.clone());
         let init = &mut stream(1, "init");
-        let mut q =
-            Flow::builder(&architecture(), s).conditioned(c).on_base(Base::StandardNormal).build(init).unwrap();
+        let mut q = Flow::builder(&architecture(), s)
+            .conditioned(c)
+            .on_base(Base::StandardNormal)
+            .build(init)
+            .unwrap();
         let observer = ends_after(die_after);
         let context = FitContext::default().observed_by(&observer);
         let context = context.checkpointed_in(checkpoints);
@@ -193,7 +204,13 @@ fn one_far_point_is_no_divergence() {
     let v = points(100, "valid");
     let valid = || Data::new(v.as_ref());
     let start = valid().mean_nll(&flow.log_prob(v.as_ref()));
-    let report = flow.fit(Data::new(x.as_ref()), Some(valid()), &config, &mut stream(1, "batches"), &FitContext::default());
+    let report = flow.fit(
+        Data::new(x.as_ref()),
+        Some(valid()),
+        &config,
+        &mut stream(1, "batches"),
+        &FitContext::default(),
+    );
     let report = report.unwrap();
     let largest = report.history.iter().map(|e| e.train_nll);
     assert!(largest.fold(0.0, f64::max) > 1e5);

@@ -1,9 +1,11 @@
 //! Fitting conditional flows: known posteriors are found, weights honoured, results reproducible, errors clear.
 
 use autodiff::{AdamConfig, Schedule};
+use density::{Data, Density, EmConfig, FitContext, GaussianMixture};
 use faer::prelude::*;
-use flows::{Activation, Architecture, Base, Batch, Flow, FitConfig, LogScale, Nets, Ordering, Termination};
-use density::{Data, Density, FitContext, EmConfig, GaussianMixture};
+use flows::{
+    Activation, Architecture, Base, Batch, FitConfig, Flow, LogScale, Nets, Ordering, Termination,
+};
 use numerics::math;
 use numerics::random::{self, standard_normal};
 use testing::ends_after;
@@ -158,7 +160,8 @@ fn start(architecture: &Architecture, pairs: &Pairs, base: Base) -> Flow {
 
 fn fit(flow: &mut Flow, pairs: &Pairs, config: &FitConfig) {
     let rng = &mut random::stream(1, "fit");
-    flow.fit(pairs.data(), None, config, rng, &FitContext::default()).unwrap();
+    flow.fit(pairs.data(), None, config, rng, &FitContext::default())
+        .unwrap();
 }
 
 #[test]
@@ -174,7 +177,9 @@ fn a_spread_that_depends_on_the_context_is_found() {
             let after = test.mean_kl(&flow);
             assert!(before > 0.5 && after < 0.01, "{before} {after}");
             // Mean and standard deviation at y = 0.6, in units of the data: 1.8e-3 and e^-0.7 1e-3.
-            let draws = flow.condition(&[1e4 + 60.0]).sample(4000, &mut random::stream(1, "draws"));
+            let draws = flow
+                .condition(&[1e4 + 60.0])
+                .sample(4000, &mut random::stream(1, "draws"));
             let x: Vec<f64> = draws.col(0).iter().copied().collect();
             let mean = math::sum(&x) / 4000.0;
             let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 4000.0;
@@ -225,7 +230,9 @@ fn a_mixture_base_carries_two_modes_for_every_context() {
     let means = flow.base_mixture().unwrap().1;
     assert!((0..2).any(|k| means[(k, 0)] != start_at.mean(k)[0]));
     // Half of the draws on each side, hardly any between.
-    let draws = flow.condition(&[0.5]).sample(4000, &mut random::stream(1, "draws"));
+    let draws = flow
+        .condition(&[0.5])
+        .sample(4000, &mut random::stream(1, "draws"));
     let share = |from: f64, to: f64| {
         let inside = draws.col(0).iter().filter(|x| (from..to).contains(*x));
         inside.count() as f64 / 4000.0
@@ -252,8 +259,18 @@ fn integer_weights_equal_repeated_rows() {
         let rng = &mut random::stream(1, "init");
         let base = Base::StandardNormal;
         let architecture = realnvp(Activation::Tanh);
-        let mut flow = Flow::builder(&architecture, points).conditioned(contexts).on_base(base).build(rng).unwrap();
-        flow.fit(data, None, &settings, &mut random::stream(1, "fit"), &FitContext::default())
+        let mut flow = Flow::builder(&architecture, points)
+            .conditioned(contexts)
+            .on_base(base)
+            .build(rng)
+            .unwrap();
+        flow.fit(
+            data,
+            None,
+            &settings,
+            &mut random::stream(1, "fit"),
+            &FitContext::default(),
+        )
         .unwrap();
         (
             data.mean_nll(&flow.log_prob_given(data.points, data.contexts.unwrap())),
@@ -282,7 +299,13 @@ fn early_stopping_restores_the_best_parameters_and_the_observer_can_end_a_fit() 
     let mut flow = start(&maf(Activation::Tanh), &train, Base::StandardNormal);
     let rng = &mut random::stream(1, "fit");
     let report = flow
-        .fit(train.data(), Some(valid.data()), &settings, rng, &FitContext::default())
+        .fit(
+            train.data(),
+            Some(valid.data()),
+            &settings,
+            rng,
+            &FitContext::default(),
+        )
         .unwrap();
     assert_eq!(report.termination, Termination::EarlyStop);
     assert_eq!(report.steps, report.best_step + 5 * 20);
@@ -358,8 +381,10 @@ fn saved_and_loaded_flows_give_the_same_bits() {
         flow.save(&path).unwrap();
         let loaded = Flow::load(&path).unwrap();
         let scores = |f: &Flow| f.log_prob_given(x, pairs.contexts.as_ref());
-        let draws =
-            |f: &Flow| f.condition(&[0.1, -0.2, 0.3]).sample(9, &mut random::stream(1, "s"));
+        let draws = |f: &Flow| {
+            f.condition(&[0.1, -0.2, 0.3])
+                .sample(9, &mut random::stream(1, "s"))
+        };
         for same in [&loaded, &flow.clone()] {
             assert_eq!(scores(same), scores(&flow));
             assert_eq!(draws(same), draws(&flow));

@@ -109,7 +109,10 @@ fn on_mixtures(d: usize, c: usize) -> [(&'static str, Flow); 2] {
     let fixed = Base::GaussianMixture(mixture(d));
     [
         ("maf on a trained mixture", maf),
-        ("realnvp on a mixture", flow(&architectures[6].1, d, c, fixed)),
+        (
+            "realnvp on a mixture",
+            flow(&architectures[6].1, d, c, fixed),
+        ),
     ]
 }
 
@@ -299,11 +302,19 @@ fn gradients_agree_with_differences_and_reach_every_parameter() {
         loss(params, Some(&mut grad));
         let trainable = case.flow.trainable();
         for i in (0..grad.len()).filter(|i| !trainable.contains(i)) {
-            assert_eq!((grad[i], params[i]), (0.0, 0.0), "{name}: masked weight {i}");
+            assert_eq!(
+                (grad[i], params[i]),
+                (0.0, 0.0),
+                "{name}: masked weight {i}"
+            );
         }
         let dead = trainable.iter().filter(|&&i| grad[i] == 0.0).count();
         let allowed = if case.relu() { trainable.len() / 2 } else { 0 };
-        assert!(dead <= allowed, "{name}: {dead} of {} without gradient", trainable.len());
+        assert!(
+            dead <= allowed,
+            "{name}: {dead} of {} without gradient",
+            trainable.len()
+        );
         if case.relu() {
             return;
         }
@@ -335,7 +346,10 @@ fn tape_and_direct_evaluation_agree() {
         let log_prob = case.flow.record_log_prob(&mut graph, state);
         let (recorded, log_prob) = (tape.value(end), tape.value(log_prob));
         // Undo the standardisations so that the layers see the same rows.
-        let (mut x, mut y) = (rows.subcols(0, d).to_owned(), rows.subcols(d, case.c).to_owned());
+        let (mut x, mut y) = (
+            rows.subcols(0, d).to_owned(),
+            rows.subcols(d, case.c).to_owned(),
+        );
         affine(d).inverse(x.as_mut());
         affine(case.c).inverse(y.as_mut());
         let contexts = (case.c > 0).then(|| y.as_ref());
@@ -350,7 +364,10 @@ fn tape_and_direct_evaluation_agree() {
                 assert!((z[(i, j)] - recorded[(i, j)]).abs() < 1e-12, "{name}");
             }
             let last = recorded.ncols() - 1;
-            assert!((log_det[i] - own - recorded[(i, last)]).abs() < 1e-12, "{name}");
+            assert!(
+                (log_det[i] - own - recorded[(i, last)]).abs() < 1e-12,
+                "{name}"
+            );
             assert!((direct[i] - own - log_prob[(i, 0)]).abs() < 1e-11, "{name}");
         }
     });
@@ -375,7 +392,11 @@ fn density_integrates_to_one_in_two_dimensions() {
                 let log_prob = q.log_prob(strip.as_ref());
                 total += log_prob.iter().map(|&l| math::exp(l)).sum::<f64>() * h * h;
             }
-            assert!((total - 1.0).abs() < 5e-3, "{}, y = {y:?}: {total}", case.name);
+            assert!(
+                (total - 1.0).abs() < 5e-3,
+                "{}, y = {y:?}: {total}",
+                case.name
+            );
         }
     });
 }
@@ -391,13 +412,20 @@ fn draws_have_the_law_of_the_density() {
         let repeated = Mat::from_fn(n, case.c, |_, j| y[j]);
         let (again, log_prob) = if case.c == 0 {
             let flow = &case.flow;
-            (flow.sample(n, &mut stream(9, "sample")), flow.log_prob(x.as_ref()))
+            (
+                flow.sample(n, &mut stream(9, "sample")),
+                flow.log_prob(x.as_ref()),
+            )
         } else {
             let (flow, y) = (&case.flow, repeated.as_ref());
             let draws = flow.sample_given(y, &mut stream(9, "sample"));
             (draws, flow.log_prob_given(x.as_ref(), y))
         };
-        assert_eq!((again, log_prob), (x.clone(), q.log_prob(x.as_ref())), "{name}");
+        assert_eq!(
+            (again, log_prob),
+            (x.clone(), q.log_prob(x.as_ref())),
+            "{name}"
+        );
         if name.contains("mixture") {
             return;
         }
@@ -406,7 +434,10 @@ fn draws_have_the_law_of_the_density() {
         let z = case.flow.transform_and_log_det(x.as_ref(), contexts).0;
         let squares = z.norm_l2() * z.norm_l2() / n as f64;
         let error = (2.0 * d as f64 / n as f64).sqrt();
-        assert!((squares - d as f64).abs() < 4.0 * error, "{name}: {squares}");
+        assert!(
+            (squares - d as f64).abs() < 4.0 * error,
+            "{name}: {squares}"
+        );
     });
 }
 
@@ -436,7 +467,12 @@ fn saved_flows_are_the_same_to_the_bit() {
         let (x, y) = (normals(50, case.d, "saved"), vec![0.3; case.c]);
         let log_prob = |flow: &Flow| flow.condition(&y).log_prob(x.as_ref());
         assert_eq!(log_prob(&again), log_prob(&case.flow), "{}", case.name);
-        assert_eq!(log_prob(&case.flow.clone()), log_prob(&again), "{}", case.name);
+        assert_eq!(
+            log_prob(&case.flow.clone()),
+            log_prob(&again),
+            "{}",
+            case.name
+        );
     });
 }
 

@@ -1,12 +1,14 @@
 //! Damaged and hostile files of flows: refused in one line, or working densities; within bounds of memory and time.
 
+use density::{Affine, Data, Density, EmConfig, FitContext, GaussianMixture};
 use faer::Mat;
-use flows::{Activation, Architecture, Base, Batch, Flow, FitConfig, FitError, FitReport, LogScale, Nets};
-use density::{Affine, Density, FitContext, Data, EmConfig, GaussianMixture};
+use flows::{
+    Activation, Architecture, Base, Batch, FitConfig, FitError, FitReport, Flow, LogScale, Nets,
+};
 use numerics::random::{standard_normal, stream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{CheckpointStore, Event, CheckpointMemory};
+use store::{CheckpointMemory, CheckpointStore, Event};
 use testing::{Trial, accepted, ends_after, loads, must_be_one_line};
 
 const CASES: usize = 100_000;
@@ -49,7 +51,10 @@ fn base() -> Base {
 fn flows() -> Vec<Vec<u8>> {
     let [maf, realnvp] = architectures();
     let flow = |a: &Architecture, d, base| {
-        Flow::builder(a, Affine::identity(d)).on_base(base).build(&mut stream(1, "init")).unwrap()
+        Flow::builder(a, Affine::identity(d))
+            .on_base(base)
+            .build(&mut stream(1, "init"))
+            .unwrap()
     };
     vec![
         flow(&maf, 2, Base::StandardNormal).to_bytes(),
@@ -62,7 +67,11 @@ fn conditional_flows() -> Vec<Vec<u8>> {
     let [maf, realnvp] = architectures();
     let flow = |a: &Architecture, d, base| {
         let (points, contexts) = (Affine::identity(d), Affine::identity(1));
-        Flow::builder(a, points).conditioned(contexts).on_base(base).build(&mut stream(1, "init")).unwrap()
+        Flow::builder(a, points)
+            .conditioned(contexts)
+            .on_base(base)
+            .build(&mut stream(1, "init"))
+            .unwrap()
     };
     vec![
         flow(&maf, 2, Base::StandardNormal).to_bytes(),
@@ -140,7 +149,9 @@ fn fit(checkpoints: &dyn CheckpointStore, most: usize) -> (Flow, Result<FitRepor
     let [_, realnvp] = architectures();
     let mut rng = stream(1, "points");
     let x = Mat::from_fn(8, 2, |_, _| standard_normal(&mut rng));
-    let mut flow = Flow::builder(&realnvp, Affine::identity(2)).build(&mut stream(1, "init")).unwrap();
+    let mut flow = Flow::builder(&realnvp, Affine::identity(2))
+        .build(&mut stream(1, "init"))
+        .unwrap();
     let config = FitConfig {
         steps: 3,
         batch: Batch::Size(4),

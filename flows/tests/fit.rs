@@ -1,9 +1,12 @@
 //! Fitting: it finds the maximum likelihood, honours weights, stops early, restores the best parameters, and is reproducible.
 
 use autodiff::{AdamConfig, Schedule};
+use density::{Affine, Data, Density, EmConfig, FitContext, GaussianMixture};
 use faer::prelude::*;
-use flows::{Activation, Architecture, Base, Batch, FitConfig, FitError, Flow, LogScale, Nets, Ordering, Termination};
-use density::{Affine, Density, FitContext, Data, EmConfig, GaussianMixture};
+use flows::{
+    Activation, Architecture, Base, Batch, FitConfig, FitError, Flow, LogScale, Nets, Ordering,
+    Termination,
+};
 use numerics::math;
 use numerics::random::{self, standard_normal};
 use testing::ends_after;
@@ -66,7 +69,9 @@ fn mean_nll(flow: &Flow, x: &Mat<f64>) -> f64 {
 
 fn start(architecture: &Architecture, x: &Mat<f64>) -> Flow {
     let standardise = Affine::standardising(x.as_ref(), None).unwrap();
-    Flow::builder(architecture, standardise).build(&mut random::stream(1, "init")).unwrap()
+    Flow::builder(architecture, standardise)
+        .build(&mut random::stream(1, "init"))
+        .unwrap()
 }
 
 #[test]
@@ -78,7 +83,13 @@ fn a_correlated_normal_is_fitted_to_its_entropy() {
         let mut flow = start(&architecture, &train);
         let before = mean_nll(&flow, &test);
         let report = flow
-            .fit(Data::new(train.as_ref()), None, &config(300), &mut random::stream(1, "fit"), &FitContext::default())
+            .fit(
+                Data::new(train.as_ref()),
+                None,
+                &config(300),
+                &mut random::stream(1, "fit"),
+                &FitContext::default(),
+            )
             .unwrap();
         let gap = mean_nll(&flow, &test) - entropy;
         assert!(before - entropy > 0.1 && gap < 0.02, "{gap}");
@@ -101,7 +112,13 @@ fn integer_weights_equal_repeated_rows() {
     let fit = |points: &Mat<f64>, weights: Option<&[f64]>| {
         let mut flow = start(&realnvp(), &x);
         let data = Data::new(points.as_ref()).weighted(weights);
-        flow.fit(data, None, &config(30), &mut random::stream(1, "fit"), &FitContext::default())
+        flow.fit(
+            data,
+            None,
+            &config(30),
+            &mut random::stream(1, "fit"),
+            &FitContext::default(),
+        )
         .unwrap();
         flow
     };
@@ -121,7 +138,13 @@ fn early_stopping_restores_the_best_parameters() {
         ..config(5000)
     };
     let report = flow
-        .fit(Data::new(train.as_ref()), Some(Data::new(valid.as_ref())), &settings, &mut random::stream(1, "fit"), &FitContext::default())
+        .fit(
+            Data::new(train.as_ref()),
+            Some(Data::new(valid.as_ref())),
+            &settings,
+            &mut random::stream(1, "fit"),
+            &FitContext::default(),
+        )
         .unwrap();
     assert_eq!(report.termination, Termination::EarlyStop);
     assert_eq!(report.steps, report.best_step + 5 * 20);
@@ -148,7 +171,13 @@ fn mini_batches_see_every_point_once_an_epoch_and_reach_the_optimum() {
         schedule: Schedule::Cosine { floor: 0.0 },
         ..config(500)
     };
-    flow.fit(Data::new(train.as_ref()), None, &settings, &mut random::stream(1, "fit"), &FitContext::default())
+    flow.fit(
+        Data::new(train.as_ref()),
+        None,
+        &settings,
+        &mut random::stream(1, "fit"),
+        &FitContext::default(),
+    )
     .unwrap();
     let entropy = math::LN_2PI + 1.0 + math::ln(0.6);
     assert!(mean_nll(&flow, &test) - entropy < 0.03);
@@ -182,7 +211,13 @@ fn the_number_of_threads_changes_no_bit() {
                 .unwrap();
             pool.install(|| {
                 let mut flow = start(&architecture, train);
-                flow.fit(Data::new(train.as_ref()), None, &config(20), &mut random::stream(1, "fit"), &FitContext::default())
+                flow.fit(
+                    Data::new(train.as_ref()),
+                    None,
+                    &config(20),
+                    &mut random::stream(1, "fit"),
+                    &FitContext::default(),
+                )
                 .unwrap();
                 let scores = flow.log_prob(train.as_ref());
                 (flow.params().to_vec(), scores)
@@ -218,9 +253,15 @@ fn bad_data_and_settings_are_refused_with_a_reason() {
     let mut x = correlated(10, "bad");
     let mut flow = start(&realnvp(), &x);
     let run = |flow: &mut Flow, data: Data<'_>, config: &FitConfig| {
-        flow.fit(data, None, config, &mut random::stream(1, "fit"), &FitContext::default())
-            .unwrap_err()
-            .to_string()
+        flow.fit(
+            data,
+            None,
+            config,
+            &mut random::stream(1, "fit"),
+            &FitContext::default(),
+        )
+        .unwrap_err()
+        .to_string()
     };
     let message = run(
         &mut flow,
@@ -263,7 +304,13 @@ fn a_diverging_fit_is_an_error_that_names_the_step() {
         ..config(50)
     };
     let error = flow
-        .fit(Data::new(x.as_ref()), None, &settings, &mut random::stream(1, "fit"), &FitContext::default())
+        .fit(
+            Data::new(x.as_ref()),
+            None,
+            &settings,
+            &mut random::stream(1, "fit"),
+            &FitContext::default(),
+        )
         .unwrap_err();
     assert!(
         matches!(error, FitError::Diverged { step: 2.., .. }),
@@ -292,10 +339,18 @@ fn a_flow_on_a_mixture_base_starts_as_the_mixture_and_improves_on_it() {
     .unwrap();
     let alone = -math::sum(&mixture.log_prob(points.as_ref())) / 400.0 - standardise.log_det();
     let base = Base::GaussianMixture(mixture);
-    let mut flow = Flow::builder(&realnvp(), standardise).on_base(base).build(&mut random::stream(1, "init"))
-    .unwrap();
+    let mut flow = Flow::builder(&realnvp(), standardise)
+        .on_base(base)
+        .build(&mut random::stream(1, "init"))
+        .unwrap();
     assert!((mean_nll(&flow, &bent) - alone).abs() < 1e-12);
-    flow.fit(Data::new(bent.as_ref()), None, &config(200), &mut random::stream(1, "fit"), &FitContext::default())
+    flow.fit(
+        Data::new(bent.as_ref()),
+        None,
+        &config(200),
+        &mut random::stream(1, "fit"),
+        &FitContext::default(),
+    )
     .unwrap();
     assert!(mean_nll(&flow, &bent) < alone - 0.02);
     let loaded = Flow::from_bytes(&flow.to_bytes()).unwrap();
@@ -339,7 +394,9 @@ fn trained_means_and_weights_find_the_modes_that_a_poor_start_misses() {
     };
     let rng = &mut random::stream(1, "fit");
     let data = Data::new(train.as_ref());
-    trained.fit(data, None, &settings, rng, &FitContext::default()).unwrap();
+    trained
+        .fit(data, None, &settings, rng, &FitContext::default())
+        .unwrap();
     let means = trained.base_mixture().unwrap().1;
     assert!((0..3).any(|k| (means[(k, 0)] - start.mean(k)[0]).abs() > 0.05));
     // Entropy of the modes: ln 3 + ln(2 pi e) + 2 ln 0.5.
@@ -381,7 +438,8 @@ fn weights_that_are_not_trained_stay() {
     // Away from the optimum and back.
     flow.params_mut().copy_from_slice(&[0.8, -0.5, 0.4, 0.9]);
     let away = mean_nll(&flow, &train);
-    flow.fit(data, None, &moved, rng, &FitContext::default()).unwrap();
+    flow.fit(data, None, &moved, rng, &FitContext::default())
+        .unwrap();
     let after = mean_nll(&flow, &train);
     assert!(
         away > before + 0.1 && (after - before).abs() < 1e-3,
@@ -402,7 +460,13 @@ fn saved_and_loaded_flows_give_the_same_bits() {
     let x = correlated(50, "save");
     for architecture in [realnvp(), maf()] {
         let mut flow = start(&architecture, &x);
-        flow.fit(Data::new(x.as_ref()), None, &config(10), &mut random::stream(1, "fit"), &FitContext::default())
+        flow.fit(
+            Data::new(x.as_ref()),
+            None,
+            &config(10),
+            &mut random::stream(1, "fit"),
+            &FitContext::default(),
+        )
         .unwrap();
         let path = dir.path().join("flow.safetensors");
         flow.save(&path).unwrap();

@@ -2,8 +2,13 @@
 
 use datasets::Family;
 use faer::prelude::*;
-use metrics::{MetricError, SampleMetrics, TargetKde, TargetMmd, TargetSet, TargetSliced, assign, kl_exact, nll, wasserstein2};
-use numerics::math::{LN_2PI, exp, ln, mean_and_standard_error, normal_log_pdf, normal_quantile, sin_cos};
+use metrics::{
+    MetricError, SampleMetrics, TargetKde, TargetMmd, TargetSet, TargetSliced, assign, kl_exact,
+    nll, wasserstein2,
+};
+use numerics::math::{
+    LN_2PI, exp, ln, mean_and_standard_error, normal_log_pdf, normal_quantile, sin_cos,
+};
 use numerics::matrix::select_rows;
 use numerics::random::{Pcg64, permutation, standard_normal, stream, uniform};
 use proptest::prelude::*;

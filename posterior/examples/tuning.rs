@@ -1,6 +1,6 @@
 //! Posteriors learnt from likelihood evaluations against exact ones.
 //!
-//! `cargo run --release -p amf --example posterior -- [seeds=101,102] [bench=four_signs,...] [mode=one_shot,refined] [base=normal,matched,bic]`
+//! `cargo run --release -p posterior --example tuning -- [seeds=101,102] [bench=four_signs,...] [mode=one_shot,refined] [base=normal,matched,bic]`
 //! prints a line for each expert of each fit: processor seconds of the fit, evaluations, effective sample size, components of the base, weight of the expert,
 //! both KL divergences (nats), worst error of a mode's mass, bridge mass, error of log Z and Pareto k.
 
@@ -9,14 +9,15 @@
 use amf::experts::Components;
 use autodiff::{AdamConfig, Schedule};
 use datasets::posterior::{Benchmark, ExactPosterior, SignDegenerate};
-use density::Density;
-use density::{Data, EmConfig};
+use density::{Data, Density, EmConfig, FitContext};
 use flows::{Architecture, Batch, FitConfig};
-use metrics::kl_exact;
+use metrics::{Calibrate, kl_exact};
 use numerics::random::stream;
-use posterior::{AmortisedConfig, AmortisedModel, Calibrate, Compare, Event, EvidenceDraws, FirstDraws, FlowSettings, Frame, Means, PosteriorBase, PosteriorConfig, Proposal, Refinement, Tails, log_evidence};
+use posterior::{
+    AmortisedConfig, AmortisedModel, Compare, EvidenceDraws, FirstDraws, FlowSettings, Frame,
+    Means, PosteriorBase, PosteriorConfig, Proposal, Refinement, Tails, log_evidence,
+};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 struct Args(BTreeMap<String, String>);
@@ -304,10 +305,8 @@ fn amortised(args: &Args, seed: u64) {
         rule: PosteriorConfig::quick(1).rule,
     };
     let (clock, cpu) = (Instant::now(), cpu_seconds());
-    let go = &|_: &str, _: density::Progress| ControlFlow::Continue(());
-    let q = config
-        .fit(ConditionalData::new(theta.as_ref(), y.as_ref()), seed, go)
-        .unwrap();
+    let data = Data::new(theta.as_ref()).conditioned(y.as_ref());
+    let q = config.fit(data, seed, &FitContext::default()).unwrap();
     let (seconds, cpu) = (clock.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     println!(
         "seed {seed}: {seconds:.1} s, {cpu:.1} s of processors, weights {:?}, nll {:?} {:.4}",
@@ -324,7 +323,7 @@ fn amortised(args: &Args, seed: u64) {
             .map(|i| {
                 let y = row(&unseen, i);
                 let exact = simulator.posterior(&y);
-                let given = expert.map_or_else(|| q.given(&y), |k| q.expert_given(k, &y));
+                let given = expert.map_or_else(|| q.condition(&y), |k| q.condition_expert(k, &y));
                 let draws = exact.sample_posterior(2000, &mut stream(seed, &format!("unseen/{i}")));
                 kl_exact(
                     &exact.log_posterior(draws.as_ref()),
@@ -343,7 +342,7 @@ fn amortised(args: &Args, seed: u64) {
         );
     }
     let (truth, data) = pairs(args.number("studies", 1000), "calibration");
-    let posterior = |i: usize| -> Box<dyn Density + '_> { Box::new(q.given(&row(&data, i))) };
+    let posterior = |i: usize| -> Box<dyn Density + '_> { Box::new(q.condition(&row(&data, i))) };
     let found = Calibrate::default()
         .run(truth.as_ref(), &posterior, seed)
         .unwrap();
@@ -365,39 +364,26 @@ fn run(args: &Args, benchmark: Benchmark, config: &PosteriorConfig, what: (&str,
     let problem = benchmark.problem();
     let (clock, cpu) = (Instant::now(), cpu_seconds());
     let verbose = args.number("verbose", 0) > 0;
-    let posterior = config
-        .fit(problem, seed, &|event: Event<'_>| {
-            match event {
-                Event::Drawn {
-                    round,
-                    reliability: r,
-                } if verbose => {
-                    eprintln!(
-                        "  {:.2}s round {round}: N {} ESS {:.0} k {:?}",
-                        clock.elapsed().as_secs_f64(),
-                        r.draws,
-                        r.ess,
-                        r.pareto_k
-                    );
-                }
-                Event::Fitted { round, report } if verbose => {
-                    eprintln!(
-                        "  {:.2}s fitted {round}: {} points, {:?} components, {:?}",
-                        clock.elapsed().as_secs_f64(),
-                        report.points,
-                        report.components,
-                        report
-                            .experts
-                            .iter()
-                            .map(|e| (e.name.as_str(), e.weight, e.held_out_nll, &e.steps))
-                            .collect::<Vec<_>>()
-                    );
-                }
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+    let posterior = config.fit(problem, seed, &FitContext::default()).unwrap();
+    if verbose {
+        for (round, report) in posterior.rounds().iter().enumerate() {
+            let r = &report.reliability;
+            eprintln!(
+                "  round {round}: N {} ESS {:.0} k {:?}; {} points, {:?} components, {:?}",
+                r.draws,
+                r.ess,
+                r.pareto_k,
+                report.points,
+                report.components,
+                report
+                    .experts
+                    .iter()
+                    .map(|e| (e.name.as_str(), e.weight, e.held_out_nll, &e.steps))
+                    .collect::<Vec<_>>()
+            );
+        }
+        eprintln!("  {:.2}s", clock.elapsed().as_secs_f64());
+    }
     let seconds = cpu_seconds() - cpu;
     let last = posterior.rounds().last().unwrap();
     let compare = Compare {

@@ -40,6 +40,9 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use density::Transformed;
+    use density::{Data, Density, EmConfig, GaussianMixture};
+    use faer::prelude::*;
     use numerics::random::{standard_normal, stream};
 
     #[test]

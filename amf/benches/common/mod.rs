@@ -78,8 +78,9 @@ pub fn curved(n: usize, d: usize) -> Mat<f64> {
 /// A flow as it is before training.
 #[must_use]
 pub fn flow(name: &str, d: usize) -> Flow {
-    Flow::builder(&architecture(name), Affine::identity(d)).build(&mut stream(1, "init"))
-    .unwrap()
+    Flow::builder(&architecture(name), Affine::identity(d))
+        .build(&mut stream(1, "init"))
+        .unwrap()
 }
 
 /// Runs `f` on a pool of so many threads.

@@ -1,6 +1,6 @@
 //! Fits to a case, as the command and the library do them, and the normal law that they are compared with.
 
-use crate::cases::Case;
+use super::cases::Case;
 use amf::{Column, Draws, ExpertConfig, NamedExpert, Recipe};
 use density::{Data, Density, FitContext};
 use faer::prelude::*;

@@ -1,7 +1,7 @@
 //! The table of `docs/numerics.md`.
 
-use crate::cases::{Case, Expect};
-use crate::fits::{self, Outcome};
+use super::cases::{Case, Expect};
+use super::fits::{self, Outcome};
 use amf::Recipe;
 
 /// What stands above the table.

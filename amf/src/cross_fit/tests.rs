@@ -68,7 +68,9 @@ fn with_folds(folds: usize) -> Recipe {
 fn the_mixture_is_close_to_the_best_expert_and_out_of_fold_scores_are_honest() {
     let family = Family::TwoMoons;
     let x = family.sample(400, &mut stream(1, "cross-fit"));
-    let found = settings().cross_fit(Data::new(x.as_ref()), 1, &FitContext::default()).unwrap();
+    let found = settings()
+        .cross_fit(Data::new(x.as_ref()), 1, &FitContext::default())
+        .unwrap();
     assert!(found.weights.certificate <= 1e-8);
     let test = family.sample(5000, &mut stream(2, "cross-fit"));
     let log_p = family.log_prob(test.as_ref());
@@ -95,7 +97,11 @@ fn threads_change_no_bit_and_bad_settings_are_refused() {
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| settings().cross_fit(Data::new(x.as_ref()), 5, &FitContext::default()).unwrap())
+        pool.install(|| {
+            settings()
+                .cross_fit(Data::new(x.as_ref()), 5, &FitContext::default())
+                .unwrap()
+        })
     };
     let (one, three) = (run(1), run(3));
     assert_eq!(one.out_of_fold, three.out_of_fold);

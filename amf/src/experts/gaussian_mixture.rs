@@ -166,7 +166,13 @@ mod tests {
         };
         let fit = |config: &ExpertConfig| {
             config
-                .fit("expert", Data::new(train), Some(Data::new(valid)), &rng, &FitContext::default())
+                .fit(
+                    "expert",
+                    Data::new(train),
+                    Some(Data::new(valid)),
+                    &rng,
+                    &FitContext::default(),
+                )
                 .unwrap()
         };
         let alone = fit(&ExpertConfig::GaussianMixture(base));
@@ -174,9 +180,7 @@ mod tests {
                     log_scale: (bound: 2.0, knee: 2.0), output_gain: 0.0), standardise: true, \
                     base: GaussianMixture((components: Bic(most: 12, patience: 3))), \
                     fit: (steps: 200, batch: Size(100), learning_rate: 1e-3, schedule: Constant, evaluate_every: 10, patience: Some(5)))";
-        let flow = fit(
-            &ExpertConfig::Flow(ron::from_str(text).unwrap()),
-        );
+        let flow = fit(&ExpertConfig::Flow(ron::from_str(text).unwrap()));
         let nll = |e: &dyn Density| Data::new(valid).mean_nll(&e.log_prob(valid));
         let (a, b) = (nll(&*alone.expert), nll(&*flow.expert));
         assert!(b < a + 0.02, "mixture {a}, flow on it {b}");

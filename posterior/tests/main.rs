@@ -2,23 +2,23 @@
 
 use amf::experts::Components;
 use datasets::posterior::{Benchmark, ExactPosterior, SignDegenerate};
-use density::Data;
-use density::{Density, Progress};
+use density::{Data, Density, FitContext, Progress, archive};
 use faer::prelude::*;
 use metrics::kl_exact;
 use numerics::random::stream;
-use posterior::{Amortised, AmortisedConfig, AmortisedError, AmortisedModel, Compare, Event, EvidenceDraws, FirstDraws, FlowSettings, Frame, PosteriorBase, PosteriorConfig, PosteriorError, Prior, Proposal, from_fn, log_evidence};
+use posterior::{
+    Amortised, AmortisedConfig, AmortisedError, AmortisedModel, Compare, EvidenceDraws, FirstDraws,
+    FlowSettings, Frame, PosteriorBase, PosteriorConfig, PosteriorError, Prior, Proposal, from_fn,
+    log_evidence,
+};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
 
 const SMALL: Compare = Compare {
     draws: 20_000,
     w2_draws: 200,
 };
-
-fn go_on(_: Event<'_>) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 fn with_base(mut config: PosteriorConfig, components: Option<usize>) -> PosteriorConfig {
     match (&mut config.base, components) {
@@ -39,7 +39,7 @@ fn a_refined_fit_reaches_the_posterior_within_its_budget() {
             PosteriorConfig::quick(12_000),
             Some(benchmark.matched_components()),
         );
-        let posterior = config.fit(problem, 101, &go_on).unwrap();
+        let posterior = config.fit(problem, 101, &FitContext::default()).unwrap();
         assert_eq!(posterior.evaluations().len(), config.budget());
         assert_eq!(posterior.rounds().len(), 3);
         // Every round has more effective evaluations than the one before.
@@ -94,7 +94,7 @@ fn a_normal_base_builds_bridges_and_a_matched_one_does_not() {
     };
     let bridge = |components| {
         let config = with_base(one_shot.clone(), components);
-        let posterior = config.fit(problem, 101, &go_on).unwrap();
+        let posterior = config.fit(problem, 101, &FitContext::default()).unwrap();
         let report = &posterior.rounds()[0];
         assert_eq!(report.from_prior, report.evaluations);
         assert!((800.0..1000.0).contains(&report.reliability.ess));
@@ -122,22 +122,13 @@ fn the_result_depends_on_the_seed_and_not_on_threads() {
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| config.fit(problem, seed, &go_on).unwrap())
+        pool.install(|| config.fit(problem, seed, &FitContext::default()).unwrap())
     };
     let (one, three, other) = (run(1, 5), run(3, 5), run(3, 6));
     assert_eq!(one.rounds(), three.rounds());
     let x = problem.sample_posterior(100, &mut stream(1, "x"));
     assert_eq!(one.q().log_prob(x.as_ref()), three.q().log_prob(x.as_ref()));
     assert_ne!(one.q().log_prob(x.as_ref()), other.q().log_prob(x.as_ref()));
-    // The same evaluations again, without a likelihood.
-    let (q, report) = config
-        .fit_evaluations(one.evaluations(), 5, &go_on)
-        .unwrap();
-    assert_eq!(&report, one.rounds().last().unwrap());
-    assert_eq!(q.log_prob(x.as_ref()), one.q().log_prob(x.as_ref()));
-    let (evaluations, rounds) = config.evaluate(problem, 5, &go_on).unwrap();
-    assert_eq!(evaluations.log_weights(), one.evaluations().log_weights());
-    assert_eq!(rounds[..], one.rounds()[..2]);
 }
 
 #[test]
@@ -154,7 +145,7 @@ fn a_mixture_proposal_refines_without_flows() {
         components,
         em: Default::default(),
     };
-    let posterior = config.fit(problem, 101, &go_on).unwrap();
+    let posterior = config.fit(problem, 101, &FitContext::default()).unwrap();
     let found = SMALL.run(problem, posterior.q(), 1).unwrap();
     assert!(found.kl.value < 0.03, "{found:?}");
 }
@@ -164,7 +155,10 @@ fn what_goes_wrong_is_said() {
     let config = PosteriorConfig::quick(500);
     let error = |log_likelihood: fn(&[f64]) -> f64| {
         let problem = from_fn(Prior::standard_normal(2), log_likelihood).unwrap();
-        config.fit(&problem, 1, &go_on).err().unwrap()
+        config
+            .fit(&problem, 1, &FitContext::default())
+            .err()
+            .unwrap()
     };
     let text = error(|_| f64::NEG_INFINITY).to_string();
     assert!(
@@ -182,7 +176,7 @@ fn what_goes_wrong_is_said() {
     let mut bad = config.clone();
     bad.folds = 1;
     let problem = Benchmark::FourSigns.problem();
-    let refused = bad.fit(problem, 1, &go_on).err().unwrap();
+    let refused = bad.fit(problem, 1, &FitContext::default()).err().unwrap();
     assert!(matches!(refused, PosteriorError::Config(e) if e.contains("folds")));
 }
 
@@ -190,38 +184,68 @@ fn what_goes_wrong_is_said() {
 fn an_observer_sees_every_round_and_can_end_the_fit() {
     let problem = Benchmark::UnequalModes.problem();
     let config = PosteriorConfig::quick(2000);
-    let (drawn, fitted, steps) = (
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-    );
-    let count = |event: Event<'_>| {
-        match event {
-            Event::Drawn { reliability, .. } => {
-                assert!(reliability.ess > 1.0);
-                drawn.fetch_add(1, Ordering::Relaxed);
-            }
-            Event::Fitted { .. } => {
-                fitted.fetch_add(1, Ordering::Relaxed);
-            }
-            Event::Training { .. } => {
-                steps.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+    let told = Mutex::new(BTreeMap::new());
+    let count = |p: &Progress<'_>| {
+        let stage = (p.stage.to_owned(), p.expert.to_owned());
+        *told.lock().unwrap().entry(stage).or_insert(0) += 1;
         ControlFlow::Continue(())
     };
-    config.fit(problem, 1, &count).unwrap();
-    let read = |c: &AtomicUsize| c.load(Ordering::Relaxed);
-    assert_eq!((read(&drawn), read(&fitted)), (3, 3));
-    assert!(read(&steps) > 500);
-    let end = |event: Event<'_>| match event {
-        Event::Training {
-            round: 1, progress, ..
-        } if progress.step == 20 => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
+    config
+        .fit(problem, 1, &FitContext::default().observed_by(&count))
+        .unwrap();
+    let told = told.into_inner().unwrap();
+    let steps = |stage: &str| -> usize {
+        let own = told
+            .iter()
+            .filter(|((s, e), _)| s == stage && !e.is_empty());
+        own.map(|(_, n)| n).sum()
     };
-    let ended = config.fit(problem, 1, &end).err().unwrap();
+    assert!(
+        ["round 1", "round 2", "final"]
+            .iter()
+            .all(|s| steps(s) > 100),
+        "{told:?}"
+    );
+    let end = |p: &Progress<'_>| {
+        if p.stage == "round 2" && p.step == 20 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let ended = config
+        .fit(problem, 1, &FitContext::default().observed_by(&end))
+        .err()
+        .unwrap();
     assert!(matches!(ended, PosteriorError::Interrupted));
+}
+
+#[test]
+fn trained_bases_and_rotations_are_saved() {
+    let problem = from_fn(Prior::standard_normal(2), |t| {
+        -0.5 * ((t[0] * t[0] - 1.0) / 0.3f64).powi(2)
+    });
+    let mut config = PosteriorConfig::quick(400);
+    for (_, settings) in &mut config.experts {
+        settings.frame = Frame::Turned(0.5);
+        settings.fit.steps = 20;
+    }
+    let posterior = config
+        .fit(&problem.unwrap(), 1, &FitContext::default())
+        .unwrap();
+    let bytes = archive::to_bytes(posterior.q()).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(
+        text.contains("rotation") && text.contains("trained_gaussian_mixture"),
+        "{text}"
+    );
+    let again = archive::from_bytes(&bytes, amf::archive::KINDS).unwrap();
+    let x = posterior.q().sample(50, &mut stream(1, "x"));
+    assert_eq!(
+        again.log_prob(x.as_ref()),
+        posterior.q().log_prob(x.as_ref())
+    );
+    assert_eq!(again.sample(50, &mut stream(1, "x")), x);
 }
 
 fn amortised(model: AmortisedModel) -> AmortisedConfig {
@@ -263,7 +287,7 @@ fn mean_kl(q: &Amortised, data: &Mat<f64>) -> f64 {
         let y = [data[(i, 0)]];
         let exact = simulator.posterior(&y);
         let draws = exact.sample_posterior(500, &mut stream(i as u64, "exact"));
-        let log_q = q.given(&y).log_prob(draws.as_ref());
+        let log_q = q.condition(&y).log_prob(draws.as_ref());
         kl_exact(&exact.log_posterior(draws.as_ref()), &log_q).value
     };
     (0..data.nrows()).map(kl).sum::<f64>() / data.nrows() as f64
@@ -272,14 +296,14 @@ fn mean_kl(q: &Amortised, data: &Mat<f64>) -> f64 {
 #[test]
 fn one_model_answers_for_all_data() {
     let (theta, y) = pairs(4000, "train");
-    let data = ConditionalData::new(theta.as_ref(), y.as_ref());
-    let go = |_: &str, _: Progress| ControlFlow::Continue(());
+    let data = Data::new(theta.as_ref()).conditioned(y.as_ref());
+    let context = &FitContext::default();
     let config = amortised(AmortisedModel::Flows {
         components: Components::Fixed(2),
         em: Default::default(),
         rounds: 3,
     });
-    let q = config.fit(data, 1, &go).unwrap();
+    let q = config.fit(data, 1, context).unwrap();
     assert_eq!((q.dim(), q.context_dim(), q.names().len()), (1, 1, 2));
     let (_, unseen) = pairs(40, "unseen");
     // The marginal law of theta, which knows nothing of y, is 0.9 nats away.
@@ -287,40 +311,35 @@ fn one_model_answers_for_all_data() {
         mean_kl(&q, &unseen),
         mean_kl(
             &amortised(AmortisedModel::Flow(PosteriorBase::StandardNormal))
-                .fit(data, 1, &go)
+                .fit(data, 1, context)
                 .unwrap(),
             &unseen,
         ),
     );
     assert!(own < 0.5 && own < 0.7 * normal, "{own} {normal}");
     // What is scored together is scored alone, and draws follow the density.
-    let given = q.given(&[y[(3, 0)]]);
+    let given = q.condition(&[y[(3, 0)]]);
     let (one, all) = (
         theta.as_ref().subrows(3, 1),
         q.log_prob(theta.as_ref(), y.as_ref()),
     );
     assert!((given.log_prob(one)[0] - all[3]).abs() < 1e-12);
-    let draws = q.given(&[2.0]).sample(2000, &mut stream(1, "draws"));
+    let draws = q.condition(&[2.0]).sample(2000, &mut stream(1, "draws"));
     let positive = (0..2000).filter(|&i| draws[(i, 0)] > 0.0).count();
     assert!((700..1300).contains(&positive), "{positive}");
     // Weights of pairs: equal ones change nothing.
     let equal = vec![0.3; 4000];
-    let weighted = ConditionalData {
-        weights: Some(&equal),
-        ..data
-    };
-    let again = config.fit(weighted, 1, &go).unwrap();
+    let weighted = data.weighted(&equal[..]);
+    let again = config.fit(weighted, 1, context).unwrap();
     assert!((again.held_out_nll() - q.held_out_nll()).abs() < 0.02);
     // Refusals.
-    let refuse = |c: &AmortisedConfig, d| c.fit(d, 1, &go).err().unwrap().to_string();
+    let refuse = |c: &AmortisedConfig, d| c.fit(d, 1, context).err().unwrap().to_string();
     let mut bad = config.clone();
     bad.validation = 1.0;
     assert!(refuse(&bad, data).contains("validation"));
-    let fewer = ConditionalData {
-        contexts: y.as_ref().subrows(0, 10),
-        ..data
-    };
+    let fewer = data.conditioned(y.as_ref().subrows(0, 10));
     assert!(refuse(&config, fewer).contains("10 contexts"));
-    let ended = config.fit(data, 1, &|_, _| ControlFlow::Break(())).err();
+    let end = |_: &Progress<'_>| ControlFlow::Break(());
+    let ended = config.fit(data, 1, &context.observed_by(&end)).err();
     assert!(matches!(ended, Some(AmortisedError::Interrupted)));
 }
