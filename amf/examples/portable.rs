@@ -10,10 +10,10 @@
 mod common;
 
 use amf::WeightData;
-use metrics::TargetSet;
 use common::{STACKING, architecture, curved, fit_config, log_density_table, smooth_rbig, train};
 use density::{Affine, Density};
 use flows::{Activation, Architecture, Batch, FitConfig, Flow};
+use metrics::TargetSet;
 use numerics::matrix::col;
 use numerics::random::stream;
 use rbig::{Rbig, RbigConfig};
@@ -100,10 +100,11 @@ fn trained(name: &str, architecture: &Architecture, d: usize, batch: usize) {
     let mut flow = Flow::builder(architecture, Affine::identity(d))
         .build(rng)
         .unwrap();
-    train(&mut flow, x.as_ref(), &FitConfig {
-            learning_rate: 1e-3,
-            ..fit_config(2, Batch::Size(batch)
-        }));
+    let config = FitConfig {
+        learning_rate: 1e-3,
+        ..fit_config(2, Batch::Size(batch))
+    };
+    train(&mut flow, x.as_ref(), &config);
     print(&format!("{name} parameters"), flow.params());
     print(
         &format!("{name} log_prob"),
