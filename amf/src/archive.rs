@@ -1,6 +1,7 @@
 //! The kinds of densities that files of this crate may hold, see [`density::archive`].
 
-use density::archive::{KINDS as PLAIN, Kind};
+use density::KINDS as PLAIN;
+use density::archive::Kind;
 
 /// Every kind of density that an expert can be.
 pub const KINDS: &[Kind] = &[

@@ -4,56 +4,50 @@
 //! 1. each expert alone, by maximum likelihood ([`ExpertConfig::fit`]);
 //! 2. global weights from the experts' likelihoods, without a gating network ([`WeightRule`]).
 //!
-//! [`Mixture`] scores and samples the result; [`metrics`] judges it. Log-densities are in nats; points are n x d.
+//! [`Mixture`] scores and samples the result. Log-densities are in nats; points are n x d.
 //!
 //! # A density of one's own draws
 //!
-//! Fit, score, sample, save, load. [`Recipe::default`] is the recipe for data of any kind; one small expert keeps the example quick.
-//!
 //! ```
-//! use amf::{Column, Recipe, Density, Draws, Expert};
-//! use numerics::random::{standard_normal, stream};
-//! use std::ops::ControlFlow;
+//! use amf::{Density, Draws, FitContext, Recipe, stream};
+//! # use amf::ExpertConfig;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let rng = &mut stream(1, "draws");
-//! let points = faer::Mat::from_fn(200, 2, |_, j| standard_normal(rng).powi(if j == 0 { 2 } else { 1 }));
-//! let columns = [Column::positive("tau"), Column::real("mu")];
-//! let mut settings = Recipe::default();
-//! settings.experts.retain(|e| e.name == "gmm");
-//! let draws = Draws::new(&columns, points.as_ref());
-//! let density = settings.fit_density(&draws, 1, &|_| ControlFlow::Continue(()))?;
-//! println!("held-out NLL {:.3} nats; {:?}", density.report().mixture.value, density.report().verdict);
-//! let samples = density.sample(1000, &mut stream(1, "samples"));
-//! # let folder = tempfile::tempdir()?;
-//! # let path = folder.path().join("model.safetensors");
+//! # let rng = &mut stream(1, "draws");
+//! # let points = faer::Mat::from_fn(200, 2, |_, _| numerics::random::standard_normal(rng));
+//! # let recipe = Recipe::default().with_experts([amf::NamedExpert::new("kde", ExpertConfig::kde())]);
+//! # let (dir, test) = (tempfile::tempdir()?, points.as_ref().subrows(0, 20));
+//! # let path = dir.path().join("model.safetensors");
+//! # /*
+//! let recipe = Recipe::default();
+//! # */
+//! let density = recipe.fit(&Draws::of(points.as_ref()), 1, &FitContext::default())?;
+//! let log_density = density.log_prob(test);
+//! let more = density.sample(1000, &mut stream(1, "more"));
+//! println!("{:?}", density.report().verdict);
 //! density.save(&path)?;
-//! assert_eq!(FittedDensity::load(&path)?.log_prob(samples.as_ref()), density.log_prob(samples.as_ref()));
+//! # assert_eq!(amf::FittedDensity::load(&path)?.log_prob(test), log_density);
+//! # assert_eq!(more.nrows(), 1000);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Draws of a prior with a log-likelihood each are weighted draws of the posterior; to let the fit choose where it evaluates the likelihood, see
-//! [`posterior`].
+//! Columns have names and bounds ([`Column`]), draws may have log-weights: those of a nested sampler, or log-likelihoods at draws of the prior.
 //!
 //! ```
-//! use amf::{Column, Recipe, Draws, Expert};
-//! use numerics::random::{standard_normal, stream};
-//! use std::ops::ControlFlow;
+//! use amf::{Column, Draws, ExpertConfig, FitContext, NamedExpert, Recipe, stream};
+//! use numerics::random::standard_normal;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let log_likelihood = |theta: &[f64]| -0.5 * ((theta[0] * theta[1] - 1.0) / 0.3).powi(2);
 //! let rng = &mut stream(1, "prior");
-//! let theta = faer::Mat::from_fn(2000, 2, |_, _| standard_normal(rng));
-//! let log_weights: Vec<f64> = (0..2000).map(|i| log_likelihood(&[theta[(i, 0)], theta[(i, 1)]])).collect();
-//! let columns = [Column::real("a"), Column::real("b")];
-//! let mut settings = Recipe::default();
-//! settings.experts.retain(|e| e.name == "gmm");
+//! let theta = faer::Mat::from_fn(2000, 2, |_, j| if j == 0 { standard_normal(rng).abs() } else { standard_normal(rng) });
+//! let log_weights: Vec<f64> = (0..2000).map(|i| -5.0 * (theta[(i, 0)] * theta[(i, 1)] - 1.0f64).powi(2)).collect();
+//! let columns = [Column::positive("a"), Column::real("b")];
 //! let draws = Draws::new(&columns, theta.as_ref()).weighted(&log_weights);
-//! let posterior = settings.fit_density(&draws, 1, &|_| ControlFlow::Continue(()))?;
-//! let reliability = posterior.report().weights.expect("the draws have weights");
+//! let recipe = Recipe::default().with_experts([NamedExpert::new("kde", ExpertConfig::kde())]);
+//! let density = recipe.fit(&draws, 1, &FitContext::default())?;
+//! let reliability = density.report().weights.expect("the draws have weights");
 //! println!("ESS {:.0}, Pareto k {:?}, ln Z {:.2}", reliability.ess, reliability.pareto_k, reliability.log_evidence);
-//! assert!(posterior.log_prob(theta.as_ref()).iter().all(|l| l.is_finite()));
 //! # Ok(())
 //! # }
 //! ```
@@ -81,4 +75,4 @@ pub use weights::{LearnedWeights, WeightData, WeightError, WeightRule};
 
 // What a program that fits and samples needs besides.
 pub use density::{Data, Density, FitContext, Mixture, Progress, Support};
-pub use numerics::random::stream;
+pub use numerics::random::{stream, streams};

@@ -36,7 +36,7 @@ pub fn run(args: &Fit) -> Result<()> {
     table.check_for_fit()?;
     let columns = data::bounded(&table, &args.positive, &args.interval)?;
     let draws = Draws {
-        columns: &columns,
+        columns: (&columns).into(),
         points: table.values.as_ref(),
         log_weights: table.log_weights.as_deref(),
         source: Some(&table.source),

@@ -23,6 +23,7 @@ mod context;
 mod data;
 mod gaussian_mixture;
 mod kde;
+mod kinds;
 mod mixture;
 mod transformed;
 pub mod trial;
@@ -33,6 +34,7 @@ pub use context::{FitContext, Observer, Progress};
 pub use data::{Data, DataError};
 pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture, MixtureParts, row_ln_sum_exp};
 pub use kde::Kde;
+pub use kinds::KINDS;
 pub use mixture::{Mixture, log_prob_table, mixture_log_prob, n_eff};
 pub use transformed::{Transformed, add_log_det};
 

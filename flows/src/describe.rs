@@ -145,16 +145,16 @@ impl Flow {
     ///
     /// # Errors
     /// [`LoadError`].
-    pub fn save(&self, path: &Path) -> Result<(), LoadError> {
-        archive::save(self, path)
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), LoadError> {
+        archive::save(self, path.as_ref())
     }
 
     /// Reads a flow and checks every part of it.
     ///
     /// # Errors
     /// [`LoadError`], saying what is wrong.
-    pub fn load(path: &Path) -> Result<Self, LoadError> {
-        archive::read_file(path, Self::from_bytes)
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        archive::read_file(path.as_ref(), Self::from_bytes)
     }
 
     /// At the centre of the contexts and away from it; and about zero, wherever the centre is. The one context of no numbers without contexts.

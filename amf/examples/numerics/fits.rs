@@ -80,7 +80,7 @@ pub fn recipe(case: &Case, settings: &Recipe) -> Outcome {
     };
     let columns: Vec<Column> = table.columns.iter().map(column).collect();
     let draws = Draws {
-        columns: &columns,
+        columns: (&columns).into(),
         points: table.values.as_ref(),
         log_weights: table.log_weights.as_deref(),
         source: Some(&table.source),

@@ -1,6 +1,7 @@
 //! Cross-fitting: every point trains, chooses and weighs, and none is scored by a model that saw it.
 
 mod error;
+mod refit;
 #[cfg(test)]
 mod tests;
 

@@ -39,6 +39,17 @@ impl BaseConfig {
 }
 
 impl FlowExpert {
+    /// A flow in standardised coordinates on a standard normal, with the default fit.
+    #[must_use]
+    pub fn new(architecture: Architecture) -> Self {
+        Self {
+            architecture,
+            standardise: true,
+            base: BaseConfig::StandardNormal,
+            fit: FitConfig::default(),
+        }
+    }
+
     pub(super) fn check(&self) -> Result<(), String> {
         self.architecture.check()?;
         if let BaseConfig::GaussianMixture(m) = &self.base {

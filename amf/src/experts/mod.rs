@@ -17,7 +17,8 @@ pub use self::kde::KdeExpert;
 pub use self::rbig::RbigExpert;
 
 use crate::preprocess::{Prepared, Preprocessing, Steps};
-use density::{Data, Density, FitContext, Progress};
+use density::{Data, Density, EmConfig, FitContext, Progress};
+use flows::Architecture;
 use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,17 @@ pub struct NamedExpert {
     pub name: String,
     /// Kind and hyper-parameters.
     pub kind: ExpertConfig,
+}
+
+impl NamedExpert {
+    /// An expert of this kind under this name.
+    #[must_use]
+    pub fn new(name: &str, kind: ExpertConfig) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+        }
+    }
 }
 
 /// How a fit went.
@@ -76,6 +88,42 @@ pub struct Fitted {
 }
 
 impl ExpertConfig {
+    /// A MAF of so many layers of smooth networks on a standard normal, with the default fit.
+    #[must_use]
+    pub fn maf(layers: usize, hidden: &[usize]) -> Self {
+        Self::Flow(FlowExpert::new(Architecture::maf(layers, hidden)))
+    }
+
+    /// A RealNVP of so many couplings of smooth networks on a standard normal, with the default fit.
+    #[must_use]
+    pub fn realnvp(couplings: usize, hidden: &[usize]) -> Self {
+        Self::Flow(FlowExpert::new(Architecture::realnvp(couplings, hidden)))
+    }
+
+    /// A Gaussianisation with smooth marginals, whose layers a validation set chooses.
+    #[must_use]
+    pub fn rbig() -> Self {
+        Self::Rbig(RbigExpert {
+            model: ::rbig::RbigConfig::smooth(),
+        })
+    }
+
+    /// A Gaussian mixture.
+    #[must_use]
+    pub fn gaussian_mixture(components: Components) -> Self {
+        Self::GaussianMixture(GaussianMixtureExpert {
+            components,
+            average: 1,
+            em: EmConfig::default(),
+        })
+    }
+
+    /// A kernel density estimate.
+    #[must_use]
+    pub fn kde() -> Self {
+        Self::Kde(KdeExpert {})
+    }
+
     /// What is wrong with the settings, if anything.
     ///
     /// # Errors

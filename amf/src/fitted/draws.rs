@@ -9,12 +9,13 @@ use metrics::{ImportanceWeights, Reliability, WeightsError};
 use numerics::Spread;
 use numerics::matrix::{col, select_rows};
 use numerics::random::stream;
+use std::borrow::Cow;
 
 /// Draws of a distribution: rows, with a log-weight each if they do not count alike.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Draws<'a> {
     /// One for each column of `points`.
-    pub columns: &'a [Column],
+    pub columns: Cow<'a, [Column]>,
     /// n x d.
     pub points: MatRef<'a, f64>,
     /// n natural logarithms of weights, up to a common constant: importance weights, those of nested sampling, or log-likelihoods at draws of the
@@ -151,11 +152,23 @@ impl Prepared {
 }
 
 impl<'a> Draws<'a> {
-    /// Draws that count alike.
+    /// Draws (n x d) that count alike, in unbounded columns called `x1`, `x2`, ...
+    #[must_use]
+    pub fn of(points: MatRef<'a, f64>) -> Self {
+        let columns = (1..=points.ncols()).map(|j| Column::real(format!("x{j}")));
+        Self {
+            columns: columns.collect(),
+            points,
+            log_weights: None,
+            source: None,
+        }
+    }
+
+    /// Draws (n x d) that count alike, in columns with names and supports.
     #[must_use]
     pub fn new(columns: &'a [Column], points: MatRef<'a, f64>) -> Self {
         Self {
-            columns,
+            columns: columns.into(),
             points,
             log_weights: None,
             source: None,
@@ -267,11 +280,11 @@ impl<'a> Draws<'a> {
             notes.truncate(before.2);
         }
         let mut own = select_rows(self.points, &rows);
-        dequantise_all(own.as_mut(), self.columns, seed, &mut notes)?;
+        dequantise_all(own.as_mut(), &self.columns, seed, &mut notes)?;
         let supports = self.columns.iter().map(|c| c.support).collect();
         let supports = Bijection::Supports(supports);
         let (points, log_det) = supports.transform_and_log_det(own.as_ref());
-        note_far_rows(points.as_ref(), self.columns, &rows, &mut notes);
+        note_far_rows(points.as_ref(), &self.columns, &rows, &mut notes);
         Ok(Prepared {
             points,
             shares,

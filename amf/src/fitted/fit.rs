@@ -62,7 +62,7 @@ impl Recipe {
     ) -> Result<FittedDensity, DensityError> {
         self.check().map_err(CrossFitError::Config)?;
         let mut ready = draws.prepare(seed)?;
-        ready.check(draws.columns)?;
+        ready.check(&draws.columns)?;
         let (n, d) = (ready.points.nrows(), ready.points.ncols());
         let mut settings = self.clone();
         if settings == Self::default() {

@@ -87,15 +87,15 @@ impl FittedDensity {
     ///
     /// # Errors
     /// [`LoadError`]; nothing is left behind then.
-    pub fn save(&self, path: &Path) -> Result<(), LoadError> {
-        Ok(store::write(path, &self.to_bytes()?)?)
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), LoadError> {
+        Ok(store::write(path.as_ref(), &self.to_bytes()?)?)
     }
 
     /// Reads a density and checks every part of it.
     ///
     /// # Errors
     /// [`LoadError`], saying what is wrong.
-    pub fn load(path: &Path) -> Result<Self, LoadError> {
-        archive::read_file(path, Self::from_bytes)
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        archive::read_file(path.as_ref(), Self::from_bytes)
     }
 }

@@ -25,6 +25,20 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// The same recipe with other experts.
+    #[must_use]
+    pub fn with_experts(mut self, experts: impl IntoIterator<Item = NamedExpert>) -> Self {
+        self.experts = experts.into_iter().collect();
+        self
+    }
+
+    /// The same recipe with another rule for the weights.
+    #[must_use]
+    pub fn with_rule(mut self, rule: WeightRule) -> Self {
+        self.rule = rule;
+        self
+    }
+
     /// What is wrong with the settings, if anything.
     ///
     /// # Errors

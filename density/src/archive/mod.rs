@@ -13,7 +13,7 @@
 //! let x = faer::Mat::from_fn(100, 2, |_, _| standard_normal(rng));
 //! let normal = GaussianMixture::fit(Data::new(x.as_ref()), 1, &Default::default(), rng)?;
 //! let bytes = archive::to_bytes(&normal)?;
-//! let again = archive::from_bytes(&bytes, &archive::KINDS)?;
+//! let again = archive::from_bytes(&bytes, &density::KINDS)?;
 //! assert_eq!(again.log_prob(x.as_ref()), normal.log_prob(x.as_ref()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -30,7 +30,7 @@ pub use file::{
 pub use reader::Reader;
 pub use writer::Writer;
 
-use crate::{Density, GaussianMixture, Kde, Mixture, Transformed, mixture, transformed};
+use crate::Density;
 
 /// How one kind of density is read from a file.
 #[derive(Debug, Clone, Copy)]
@@ -40,23 +40,3 @@ pub struct Kind {
     /// Reads it from the folder that the reader stands in; errors are sentences.
     pub read: fn(&Description, &mut Reader<'_>) -> Result<Box<dyn Density>, String>,
 }
-
-/// The kinds of this crate.
-pub const KINDS: [Kind; 4] = [
-    Kind {
-        name: GaussianMixture::KIND,
-        read: |_, r| Ok(Box::new(GaussianMixture::read(r)?)),
-    },
-    Kind {
-        name: Kde::KIND,
-        read: |_, r| Ok(Box::new(Kde::read(r)?)),
-    },
-    Kind {
-        name: mixture::KIND,
-        read: |d, r| Ok(Box::new(Mixture::read(d, r)?)),
-    },
-    Kind {
-        name: transformed::KIND,
-        read: |d, r| Ok(Box::new(Transformed::read(d, r, |d, r| r.density(d))?)),
-    },
-];

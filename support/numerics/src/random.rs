@@ -87,6 +87,11 @@ pub fn shuffle<T>(rng: &mut Pcg64, items: &mut [T]) {
     items.shuffle(rng);
 }
 
+/// A stream for each purpose under one seed: `streams(seed)("batches")` is `stream(seed, "batches")`.
+pub fn streams(seed: u64) -> impl Fn(&str) -> Pcg64 {
+    move |purpose| stream(seed, purpose)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
