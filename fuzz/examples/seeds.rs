@@ -2,19 +2,17 @@
 //!
 //! `cargo run --example seeds`, in this folder.
 
-use amf::archive::{NotSavable, Writer};
 use amf::{Column, Recipe, Draws};
 use density::Density;
 use anyhow::{Context, Result};
-use numerics::random::{standard_normal, stream};
+use numerics::random::{standard_normal, stream, streams};
 use faer::Mat;
 use flate2::{Compression, write::GzEncoder};
 use flows::{Activation, Architecture, Base, Flow, LogScale, Nets, Ordering};
-use density::{Data, EmConfig, GaussianMixture, Affine};
+use density::{Affine, Data, EmConfig, FitContext, GaussianMixture, NotSavable, archive};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 fn main() -> Result<()> {
@@ -265,28 +263,24 @@ fn flows(corpus: &Corpus) -> Result<()> {
                 let name = format!("{d}-{b}-{a}");
                 let rng = &mut stream(1, "init");
                 let own = || Affine::identity(d);
-                let flow = Flow::on_base(architecture, own(), base.clone(), rng)?;
+                let builder = || Flow::builder(architecture, own()).on_base(base.clone());
+                let flow = builder().build(rng)?;
                 corpus.write("flow", &name, flow.to_bytes())?;
                 corpus.write("expert", &format!("flow-{name}"), saved(&flow)?)?;
-                let contexts = Affine::identity(2);
-                let flow = Flow::new(architecture, own(), contexts, base.clone(), rng)?;
-                corpus.write("conditional_flow", &name, flow.to_bytes())?;
+                let flow = builder().conditioned(Affine::identity(2)).build(rng)?;
+                corpus.write("flow", &format!("{name}-given"), flow.to_bytes())?;
             }
         }
     }
     Ok(())
 }
 
-/// The bytes of a file of one expert.
-fn saved(e: &dyn Density) -> Result<Vec<u8>> {
-    let mut writer = Writer::default();
-    let description = e
-        .write(&mut writer)
-        .map_err(|NotSavable(why)| anyhow::anyhow!(why))?;
-    Ok(writer.finish("expert", serde_json::to_string(&description)?))
+/// The bytes of a file of one density.
+fn saved(density: &dyn Density) -> Result<Vec<u8>> {
+    archive::to_bytes(density).map_err(|NotSavable(why)| anyhow::anyhow!(why))
 }
 
-/// Experts in turned frames, as posteriors have them.
+/// Experts in rotated coordinates, as posteriors have them.
 fn experts(corpus: &Corpus) -> Result<()> {
     let log_likelihood = |t: &[f64]| -0.5 * ((t[0] * t[0] - 1.0) / 0.3).powi(2);
     let problem =
@@ -298,8 +292,8 @@ fn experts(corpus: &Corpus) -> Result<()> {
         settings.architecture = maf(Activation::Tanh);
         settings.fit.steps = 5;
     }
-    let posterior = config.fit(&problem, 1, &|_| ControlFlow::Continue(()))?;
-    corpus.write("expert", "framed", saved(posterior.q())?)
+    let posterior = config.fit(&problem, 1, &FitContext::default())?;
+    corpus.write("expert", "rotated", saved(posterior.q())?)
 }
 
 /// Every kind of expert, each small.
@@ -325,8 +319,7 @@ fn units(corpus: &Corpus) -> Result<()> {
     let (train, valid) = x.split_at_row(30);
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
     for e in &settings.experts {
-        let go_on = &mut |_: density::Progress| ControlFlow::Continue(());
-        let fitted = e.kind.fit(train, valid, &|p| stream(1, p), go_on)?;
+        let fitted = e.kind.fit(&e.name, train, valid, &streams(1), &FitContext::default())?;
         corpus.write(
             "unit",
             &e.name,
@@ -349,7 +342,6 @@ fn densities(corpus: &Corpus) -> Result<()> {
         let mut x = points(40, d);
         x.col_mut(0).iter_mut().for_each(|v| *v = v.abs());
         let columns = [Column::positive("tau"), Column::real("mu")];
-        let go_on = |_: amf::Step<'_>| ControlFlow::Continue(());
         for only in [
             None,
             Some("maf"),
@@ -363,7 +355,7 @@ fn densities(corpus: &Corpus) -> Result<()> {
                 .experts
                 .retain(|e| only.is_none_or(|o| e.name == o));
             let draws = Draws::new(&columns[..d], x.as_ref());
-            let density = settings.fit_density(&draws, 1, &go_on)?;
+            let density = settings.fit(&draws, 1, &FitContext::default())?;
             let name = format!("{d}-{}", only.unwrap_or("all"));
             corpus.write(
                 "density",

@@ -12,7 +12,7 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    match Density::from_bytes(data) {
+    match FittedDensity::from_bytes(data) {
         Ok(density) => {
             let draws = density.sample(5, &mut stream(1, "fuzz"));
             must_work(&density.log_prob(draws.as_ref()), &draws);
@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
             must_work(&density.log_prob(near.as_ref()), &draws);
             must_work(&density.log_prob(far.as_ref()), &draws);
             let bytes = density.to_bytes().expect("what was read can be saved");
-            assert!(Density::from_bytes(&bytes).is_ok());
+            assert!(FittedDensity::from_bytes(&bytes).is_ok());
         }
         Err(e) => must_be_one_line(&e),
     }

@@ -1,7 +1,6 @@
 //! Fitted experts as units of work, and sealed files: refused in one line, or a working density.
 #![no_main]
 
-use density::Density;
 use amf::Fitted;
 use amf_fuzz::{SAFETENSORS, must_be_one_line, must_work, points};
 use numerics::random::stream;

@@ -2,13 +2,13 @@
 
 use numerics::random::{standard_normal, stream};
 use faer::Mat;
-use flows::{Activation, Architecture, Batch, Evaluation, FitConfig, FitError, FitReport, Flow, LogScale, Nets};
-use density::{Data, Affine};
+use flows::{Activation, Architecture, Batch, FitConfig, FitError, FitReport, Flow, LogScale, Nets};
+use density::{Affine, Data, FitContext, Progress};
 use std::ops::ControlFlow;
 use std::time::Duration;
 use store::{Event, CheckpointStore};
 
-/// A checkpoints on which these bytes lie, whatever is asked for.
+/// A checkpoint store that holds these bytes, whatever is asked for.
 pub struct Planted<'a>(pub &'a [u8]);
 
 impl CheckpointStore for Planted<'_> {
@@ -33,7 +33,7 @@ impl CheckpointStore for Planted<'_> {
     }
 }
 
-/// A fit of four steps to eight points, on a checkpoints; it is ended after `most` steps.
+/// A fit of four steps to eight points, with checkpoints; it is ended after `most` steps.
 ///
 /// # Panics
 /// Never: the settings are sound.
@@ -52,7 +52,7 @@ pub fn fit(checkpoints: &dyn CheckpointStore, most: usize) -> (Flow, Result<FitR
     let mut rng = stream(1, "points");
     let x = Mat::from_fn(8, 2, |_, _| standard_normal(&mut rng));
     let own = Affine::identity(2);
-    let flow = Flow::new(&architecture, own, &mut stream(1, "init"));
+    let flow = Flow::builder(&architecture, own).build(&mut stream(1, "init"));
     let mut flow = flow.expect("sound settings");
     let config = FitConfig {
         steps: 4,
@@ -64,16 +64,18 @@ pub fn fit(checkpoints: &dyn CheckpointStore, most: usize) -> (Flow, Result<FitR
         evaluate_every: 1,
         patience: Some(2),
     };
-    let observe = &mut |step: usize, _: Option<&Evaluation>| {
-        if step < most {
+    let observer = |p: &Progress<'_>| {
+        if p.step < most {
             ControlFlow::Continue(())
         } else {
             ControlFlow::Break(())
         }
     };
+    let context = FitContext::default().observed_by(&observer);
+    let context = context.checkpointed_in(checkpoints);
     let rng = &mut stream(1, "batches");
     let (train, valid) = x.split_at_row(5);
     let (train, valid) = (Data::new(train), Some(Data::new(valid)));
-    let report = flow.fit_on(checkpoints, train, valid, &config, rng, observe);
+    let report = flow.fit(train, valid, &config, rng, &context);
     (flow, report)
 }
