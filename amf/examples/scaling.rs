@@ -132,7 +132,7 @@ fn case(task: &str, n: usize, d: usize) -> f64 {
             table: table.as_ref(),
             weights: None,
         };
-        return repeated(|| assert!(STACKING.learn(&source, 1).unwrap().certificate <= 1e-8));
+        return repeated(|| assert!(STACKING.learn(&source, 1).unwrap().optimality_gap <= 1e-8));
     }
     let x = curved(n, d);
     let (model, action) = task.split_once('-').unwrap();

@@ -213,7 +213,7 @@ fn experts(pools: &[ThreadPool; 2]) {
     let time = (0..7).map(|_| seconds(|| learned = Some(STACKING.learn(&source, 1).unwrap())));
     let time = median(time.collect());
     let l = learned.unwrap();
-    let reached = format!("{} iterations to {:.1e}", l.iterations, l.certificate);
+    let reached = format!("{} iterations to {:.1e}", l.iterations, l.optimality_gap);
     row(
         "stacking weights, 100,000 x 10, 1e-8",
         "0.5 s",

@@ -195,7 +195,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     0.5 * (values[(n - 1) / 2] + values[n / 2])
 }
 
-/// Stacking to a certificate of 1e-8.
+/// Stacking to an optimality gap of 1e-8.
 pub const STACKING: WeightRule = WeightRule::Stacking {
     tolerance: 1e-8,
     max_iterations: 1000,
