@@ -142,7 +142,7 @@ fn case(task: &str, n: usize, d: usize) -> f64 {
                 "rbig" => RbigConfig::published(),
                 _ => smooth_rbig(5),
             };
-            Rbig::fit(x.as_ref(), None, None, &config, &mut stream(1, "rbig")).unwrap()
+            Rbig::fit(density::Data::new(x.as_ref()), None, &config, &mut stream(1, "rbig")).unwrap()
         };
         if action == "fit" {
             return repeated(|| drop(black_box(fit(&x))));

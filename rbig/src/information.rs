@@ -12,8 +12,8 @@
 //! Total correlation and mutual information do not change when a column is mapped by an increasing function, so they are
 //! estimated from normal scores: each value becomes `Phi^-1` of its rank. Then no marginal is left to be learned.
 
-use crate::model::{LayerRule, Rbig, RbigConfig};
-use crate::{Error, MarginalKind, RotationKind};
+use crate::{Error, LayerRule, MarginalKind, Rbig, RbigConfig, RotationKind};
+use density::{Data, Density};
 use faer::{Mat, MatRef};
 use numerics::math::{exp, ln, ln_sum_exp, mean_and_standard_error, normal_quantile};
 use numerics::random::{Pcg64, permutation};
@@ -226,14 +226,13 @@ fn fit_rows(x: MatRef<'_, f64>, rows: &[usize], rng: &mut Pcg64) -> Result<Rbig,
     let (fit, check) = rows.split_at(rows.len() * 4 / 5);
     let check = take(x, check);
     let chosen = Rbig::fit(
-        take(x, fit).as_ref(),
-        None,
-        Some((check.as_ref(), None)),
+        Data::new(take(x, fit).as_ref()),
+        Some(Data::new(check.as_ref())),
         &config,
         &mut rng.clone(),
     )?;
     config.layers = LayerRule::Count(chosen.num_layers());
-    Rbig::fit(take(x, rows).as_ref(), None, None, &config, rng)
+    Rbig::fit(Data::new(take(x, rows).as_ref()), None, &config, rng)
 }
 
 fn take(x: MatRef<'_, f64>, rows: &[usize]) -> Mat<f64> {

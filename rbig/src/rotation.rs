@@ -27,8 +27,7 @@ pub enum RotationKind {
 }
 
 /// An orthogonal matrix Q that acts on rows: `y = x Q` forward, `x = y Q^T` inverse.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rotation {
     dim: usize,
     /// Column-major.

@@ -110,7 +110,7 @@ impl MarginalKind {
 
 /// A fitted map of one variable onto a standard normal, increasing and onto the whole line, so that
 /// `q(x) = phi(z(x)) dz/dx` is a normalised density.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Marginal {
     /// From [`MarginalKind::Histogram`].
     Histogram(HistogramMarginal),
