@@ -59,21 +59,6 @@ impl SignDegenerate {
         y
     }
 
-    /// `ln p(y | theta)` of each row of `theta` with the same row of `y`, both `n x d`, in nats.
-    ///
-    /// # Panics
-    /// If the shapes differ or have not `d` columns.
-    #[must_use]
-    pub fn log_likelihood_of(&self, theta: MatRef<'_, f64>, y: MatRef<'_, f64>) -> Vec<f64> {
-        prior::check_columns(theta, self.dim);
-        prior::check_columns(y, self.dim);
-        assert_eq!(theta.nrows(), y.nrows(), "one observation for each row");
-        let term = |i, j| sign_coordinate::log_likelihood(y[(i, j)], theta[(i, j)], self.sigma);
-        (0..theta.nrows())
-            .map(|i| (0..self.dim).map(|j| term(i, j)).sum())
-            .collect()
-    }
-
     /// The exact posterior given one observation of `d` values, of whatever sign.
     ///
     /// # Panics
