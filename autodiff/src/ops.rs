@@ -1,7 +1,7 @@
 //! The built-in operations: each a forward and a hand-written backward pass.
 //!
-//! There are few, because the operations that take time are fused and belong to the crates that need
-//! them (a whole dense network is one [`Op`] of crate `flows`).
+//! There are few, because the operations that take time are fused and belong to the crates that
+//! need them (a whole dense network is one [`Op`] of crate `flows`).
 
 use crate::tape::{Backward, Forward, Graph, Op, Var};
 use faer::linalg::matmul::matmul;
@@ -240,7 +240,8 @@ mod tests {
     use crate::{Tape, check};
     use numerics::random;
 
-    /// Checks the gradient of `sum_ij c_ij f(p)_ij` for fixed random c, which sees every entry of the Jacobian.
+    /// Checks the gradient of `sum_ij c_ij f(p)_ij` for fixed random c, which sees every entry of
+    /// the Jacobian.
     fn check(n_params: usize, build: impl Fn(&mut Graph<'_>) -> Var) {
         let mut rng = random::stream(7, "ops");
         let params: Vec<f64> = (0..n_params)

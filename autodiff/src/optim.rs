@@ -43,7 +43,8 @@ pub struct AdamConfig {
     /// Added to the root of the second moment.
     #[serde(deserialize_with = "numerics::checked::positive")]
     pub epsilon: f64,
-    /// Decoupled weight decay (AdamW): each step shrinks parameters by `learning rate * weight_decay`.
+    /// Decoupled weight decay (AdamW): each step shrinks parameters by
+    /// `learning rate * weight_decay`.
     #[serde(deserialize_with = "numerics::checked::not_negative")]
     pub weight_decay: f64,
 }
@@ -59,7 +60,8 @@ impl Default for AdamConfig {
     }
 }
 
-/// The Adam optimiser (arXiv:1412.6980) with decoupled weight decay (arXiv:1711.05101), over a flat parameter vector.
+/// The Adam optimiser (arXiv:1412.6980) with decoupled weight decay (arXiv:1711.05101), over a flat
+/// parameter vector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Adam {
     config: AdamConfig,
@@ -81,7 +83,8 @@ impl Adam {
         }
     }
 
-    /// First and second moments, and the powers `beta1^t` and `beta2^t`: with the settings, all there is.
+    /// First and second moments, and the powers `beta1^t` and `beta2^t`: with the settings, all
+    /// there is.
     #[must_use]
     pub fn parts(&self) -> (&[f64], &[f64], (f64, f64)) {
         (&self.first, &self.second, self.powers)

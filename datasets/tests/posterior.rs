@@ -1,5 +1,5 @@
-//! What every exact posterior promises, measured by methods that share nothing with the library's: tensor grids over prior
-//! times likelihood, and draws.
+//! What every exact posterior promises, measured by methods that share nothing with the library's:
+//! tensor grids over prior times likelihood, and draws.
 
 use datasets::posterior::{Benchmark, ExactPosterior, InverseProblem, SignDegenerate};
 use faer::{Mat, MatRef};

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum LayerRule {
-    /// This many layers, whatever they do.
+    /// A fixed number of layers.
     Count(usize),
-    /// The number of layers, from 0 to `max_layers`, with the highest mean log-likelihood of validation data. The
-    /// search ends after `patience` layers in a row without a gain of more than `min_gain` nats a point.
+    /// The number of layers, from 0 to `max_layers`, with the highest mean log-likelihood of
+    /// validation data. The search ends after `patience` layers in a row without a gain of more
+    /// than `min_gain` nats a point.
     HeldOut {
         /// Most layers tried.
         max_layers: usize,
@@ -21,9 +22,10 @@ pub enum LayerRule {
         /// Least gain that counts, nats a point, >= 0.
         min_gain: f64,
     },
-    /// Layers are added until `patience` rotations in a row lead to columns that look normal: until the sum of their
-    /// negentropies (the fall of the total correlation) is below `tolerance` standard deviations of its value for
-    /// independent normal columns. The layers of those last rotations are left out.
+    /// Layers are added until `patience` rotations in a row lead to columns that look normal: until
+    /// the sum of their negentropies (the fall of the total correlation) is below `tolerance`
+    /// standard deviations of its value for independent normal columns. The layers of those last
+    /// rotations are left out.
     TotalCorrelation {
         /// Most layers.
         max_layers: usize,
@@ -57,7 +59,8 @@ impl RbigConfig {
         }
     }
 
-    /// Smooth marginals, rotations towards non-normal directions, and a number of layers chosen on validation data.
+    /// Smooth marginals, rotations towards non-normal directions, and a number of layers chosen on
+    /// validation data.
     #[must_use]
     pub fn smooth() -> Self {
         Self {

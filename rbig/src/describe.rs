@@ -30,8 +30,9 @@ struct Settings {
 enum Marginals {
     /// `bins` (d x bins, their probabilities) and `edges` (d x 4: low, width, clamp, tail slope).
     Histogram,
-    /// `marginals` (d x 8: warp centre, warp scale (0 for no warp), centre, scale, bandwidth, first knot,
-    /// step, number of knots) and `knots` (all columns' knots one after the other, x 2: value, slope).
+    /// `marginals` (d x 8: warp centre, warp scale (0 for no warp), centre, scale, bandwidth, first
+    /// knot, step, number of knots) and `knots` (all columns' knots one after the other, x 2:
+    /// value, slope).
     Smooth,
 }
 

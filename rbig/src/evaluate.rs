@@ -39,8 +39,8 @@ impl Density for Rbig {
 }
 
 impl Rbig {
-    /// Data -> Gaussian: `z` (n x d) and `ln |det dz/dx|` of each row, nats. A row that is not finite gives values that are
-    /// not finite.
+    /// Data -> Gaussian: `z` (n x d) and `ln |det dz/dx|` of each row, nats. A row that is not
+    /// finite gives values that are not finite.
     ///
     /// # Panics
     /// If x does not have `dim` columns.

@@ -20,15 +20,16 @@ const LEAST_ROWS: usize = 8;
 impl Rbig {
     /// Fits the model to `train`. Weights need not sum to one.
     ///
-    /// `validation` is needed by [`LayerRule::HeldOut`]; the other rules only report its likelihood in
-    /// the history. `rng` draws the rotations.
+    /// `validation` is needed by [`LayerRule::HeldOut`]; the other rules only report its likelihood
+    /// in the history. `rng` draws the rotations.
     ///
     /// # Errors
     /// [`Error::BadSetting`]; [`Error::NoValidation`]; [`Error::TooFewRows`] (fewer than 8, or no
     /// validation rows); [`Error::NotFinite`] and [`Error::ConstantColumn`] with their place;
-    /// [`Error::BadWeight`]; [`Error::SizeMismatch`] (also when there are contexts: the model is not
-    /// conditional); [`Error::Singular`] when a column is a linear combination of others (with no more
-    /// rows than columns, [`LayerRule::HeldOut`] ends the search instead); [`Error::Overflow`].
+    /// [`Error::BadWeight`]; [`Error::SizeMismatch`] (also when there are contexts: the model is
+    /// not conditional); [`Error::Singular`] when a column is a linear combination of others (with
+    /// no more rows than columns, [`LayerRule::HeldOut`] ends the search instead);
+    /// [`Error::Overflow`].
     pub fn fit(
         train: Data<'_>,
         validation: Option<Data<'_>>,

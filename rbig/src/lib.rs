@@ -1,8 +1,10 @@
-//! Rotation-based iterative Gaussianisation: density estimation, sampling and information measures without gradients.
+//! Rotation-based iterative Gaussianisation: density estimation, sampling and information measures
+//! without gradients.
 //!
-//! A model maps data to a standard normal ("forward") by turns of marginal Gaussianisation and rotation
-//! (Laparra, Camps-Valls and Malo 2011, arXiv:1602.00229). Both have exact inverses and Jacobians, so the density is
-//! exact and normalised. Matrices are samples x features. Results have the same bits on every CPU.
+//! A model maps data to a standard normal ("forward") by turns of marginal Gaussianisation and
+//! rotation (Laparra, Camps-Valls and Malo 2011, arXiv:1602.00229). Both have exact inverses and
+//! Jacobians, so the density is exact and normalised. Matrices are samples x features. Results have
+//! the same bits on every CPU.
 //!
 //! ```
 //! use density::{Data, Density};
@@ -35,7 +37,7 @@ mod rows;
 pub use config::{LayerRule, RbigConfig};
 pub use describe::KIND;
 pub use error::Error;
-pub use information::{Estimate, entropy, kl_divergence, mutual_information, total_correlation};
+pub use information::{entropy, kl_divergence, mutual_information, total_correlation};
 pub use marginal::{Marginal, MarginalKind};
 pub use model::{LayerRecord, Rbig};
 pub use negentropy::Negentropy;

@@ -5,7 +5,8 @@ use crate::rotation::Rotation;
 use density::Affine;
 use serde::{Deserialize, Serialize};
 
-/// What the fit saw after a number of layers; the first entry of [`Rbig::history`] is the standardisation alone.
+/// What the fit saw after a number of layers; the first entry of [`Rbig::history`] is the
+/// standardisation alone.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerRecord {
@@ -15,8 +16,8 @@ pub struct LayerRecord {
     pub train_nll: f64,
     /// The same of the validation data, if there were any.
     pub validation_nll: Option<f64>,
-    /// Sum of the negentropies of the columns that the layer made normal, nats. From the second layer on this is by how
-    /// much the total correlation fell; zero for the standardisation.
+    /// Sum of the negentropies of the columns that the layer made normal, nats. From the second
+    /// layer on this is by how much the total correlation fell; zero for the standardisation.
     pub negentropy: f64,
 }
 
@@ -32,8 +33,8 @@ pub(crate) struct Layer {
 ///
 /// Data are standardised, then each layer maps every column onto a standard normal (see
 /// [`crate::MarginalKind`]) and rotates the axes. With `z = T(x)`,
-/// `ln q(x) = sum_i ln phi(z_i) + ln |det dT/dx|`. With no layers q is the product of normals with the
-/// means and variances of the columns. A row's result does not depend on the rows beside it.
+/// `ln q(x) = sum_i ln phi(z_i) + ln |det dT/dx|`. With no layers q is the product of normals with
+/// the means and variances of the columns. A row's result does not depend on the rows beside it.
 ///
 /// Fitted by [`Rbig::fit`] with a [`crate::RbigConfig`], and is a [`density::Density`].
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +51,8 @@ impl Rbig {
         self.layers.len()
     }
 
-    /// One entry for the standardisation and one for each layer tried, also those that were not kept.
+    /// One entry for the standardisation and one for each layer tried, also those that were not
+    /// kept.
     #[must_use]
     pub fn history(&self) -> &[LayerRecord] {
         &self.history

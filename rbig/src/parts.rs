@@ -1,5 +1,5 @@
-//! The numbers of a model, as files hold them: taken apart, and put together again with every number
-//! checked.
+//! The numbers of a model, as files hold them: taken apart, and put together again with every
+//! number checked.
 
 use crate::marginal::{HistogramMarginal, Marginal, SmoothMarginal};
 use crate::model::{Layer, Rbig};

@@ -82,8 +82,8 @@ impl Rows {
             .into_par_iter()
             .map(|j| {
                 let column = self.x.column(j);
-                // A standardised column has unit variance, and so has any rotation of independent ones; a rotated
-                // column without variance is a linear relation between the columns.
+                // A standardised column has unit variance, and so has any rotation of independent
+                // ones; a rotated column without variance is a linear relation between the columns.
                 if layer > 0 && dot(column, &self.spread(column)) < 1e-18 {
                     return Err(Error::Singular { layer });
                 }

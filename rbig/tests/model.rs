@@ -130,7 +130,8 @@ fn log_determinant_is_that_of_the_numeric_jacobian() {
                 let numeric = log_abs_det(jacobian);
                 wrong += usize::from((numeric - log_det[i]).abs() > 1e-4);
             }
-            // A difference across the edge of a bin, or over a knot with a sharp bend, is not the derivative.
+            // A difference across the edge of a bin, or over a knot with a sharp bend, is not the
+            // derivative.
             assert!(
                 wrong <= if d == 8 { 3 } else { 1 },
                 "{config:?}: {wrong} wrong"

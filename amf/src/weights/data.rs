@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// The log-densities that a rule looks at.
 pub enum WeightData<'a> {
-    /// A table of `ln q_k(x_n)` (n x K) of held-out points, with optional weights of the points. Rules
-    /// that work in batches take them from the table without replacement, epoch by epoch.
+    /// A table of `ln q_k(x_n)` (n x K) of held-out points, with optional weights of the points.
+    /// Rules that work in batches take them from the table without replacement, epoch by epoch.
     HeldOut {
         /// n x K log-densities.
         table: MatRef<'a, f64>,

@@ -40,8 +40,8 @@ pub(super) struct Simplex {
     pub(super) floor: f64,
 }
 
-/// `pi <- decay pi + (1 - decay) r` with smoothed mean responsibilities r, floored and renormalised,
-/// from k uniform weights.
+/// `pi <- decay pi + (1 - decay) r` with smoothed mean responsibilities r, floored and
+/// renormalised, from k uniform weights.
 pub(super) fn of_responsibilities(
     batches: &mut Batches<'_>,
     k: usize,
@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn simplex_moving_average_settles_where_responsibilities_do() {
-        // At temperature 1 without smoothing a fixed point has mean responsibility = weight: the stacking optimum.
+        // At temperature 1 without smoothing a fixed point has mean responsibility = weight: the
+        // stacking optimum.
         let t = table(500, 3, 8);
         let rule = WeightRule::SimplexMovingAverage {
             decay: 0.9,

@@ -6,7 +6,8 @@ use numerics::math::{dot, exp, ln, sum};
 use numerics::matrix::{col, col_mut};
 use std::ops::Range;
 
-/// Log-densities of some points, checked, and the densities relative to the best expert of each point.
+/// Log-densities of some points, checked, and the densities relative to the best expert of each
+/// point.
 pub(super) struct Points {
     pub(super) log: Mat<f64>,
     /// `exp(ln q_k(x_n) - max_k ln q_k(x_n))`, n x K.
@@ -108,7 +109,8 @@ impl Points {
         }
     }
 
-    /// The gains `g_k = mean_n q_k(x_n) / q(x_n)`; their common factors `w_n / s_n` are left in `quotients`.
+    /// The gains `g_k = mean_n q_k(x_n) / q(x_n)`; their common factors `w_n / s_n` are left in
+    /// `quotients`.
     pub(super) fn gains(&self, pi: &[f64], quotients: &mut Vec<f64>) -> Vec<f64> {
         quotients.resize(self.weights.len(), 0.0);
         let mut gains = vec![0.0; pi.len()];
@@ -154,7 +156,8 @@ mod tests {
 
     #[test]
     fn many_points_are_summed_tile_by_tile() {
-        // Every point of a small table 150 times: the same weights, from several tiles and a broken one.
+        // Every point of a small table 150 times: the same weights, from several tiles and a broken
+        // one.
         let small = table(60, 4, 11);
         let many = Mat::from_fn(9000, 4, |i, k| small[(i % 60, k)]);
         let (a, b) = (learn(STACKING, &small), learn(STACKING, &many));

@@ -9,8 +9,8 @@ pub enum WeightRule {
     /// The published rule (arXiv:2510.02056): at each step, on a batch,
     /// `pi <- decay pi + (1 - decay) softmax_k(mean_n ln q_k(x_n))`, from uniform weights.
     ///
-    /// Each step adds one value to a moving average, so early steps whose final share is below 2^-60
-    /// are not computed.
+    /// Each step adds one value to a moving average, so early steps whose final share is below
+    /// 2^-60 are not computed.
     MovingAverage {
         /// Share of the old weights, in [0, 1).
         #[serde(deserialize_with = "numerics::checked::share")]
@@ -22,9 +22,10 @@ pub enum WeightRule {
         #[serde(deserialize_with = "numerics::checked::at_least_one")]
         batch: usize,
     },
-    /// The authors' later rule. Responsibilities `r_nk = softmax_k((ln q_k(x_n) + ln pi_k) / temperature)`
-    /// are averaged over the batch and smoothed, `(1 - smoothing) r + smoothing / K`; then
-    /// `pi <- decay pi + (1 - decay) r`, floored and renormalised.
+    /// The authors' later rule. Responsibilities
+    /// `r_nk = softmax_k((ln q_k(x_n) + ln pi_k) / temperature)` are averaged over the batch and
+    /// smoothed, `(1 - smoothing) r + smoothing / K`; then `pi <- decay pi + (1 - decay) r`,
+    /// floored and renormalised.
     SimplexMovingAverage {
         /// Share of the old weights, in [0, 1).
         #[serde(deserialize_with = "numerics::checked::share")]
@@ -46,9 +47,9 @@ pub enum WeightRule {
         floor: f64,
     },
     /// Log-score stacking: maximises `mean_n ln sum_k pi_k q_k(x_n)` over the simplex, by EM
-    /// (`pi_k <- pi_k g_k`, `g_k = mean_n q_k(x_n) / q(x_n)`), then by Newton steps on the active set.
-    /// The objective is concave, and the optimality gap `max_k g_k - 1` bounds what it can still gain:
-    /// iteration ends when the gap is at most `tolerance`.
+    /// (`pi_k <- pi_k g_k`, `g_k = mean_n q_k(x_n) / q(x_n)`), then by Newton steps on the active
+    /// set. The objective is concave, and the optimality gap `max_k g_k - 1` bounds what it can
+    /// still gain: iteration ends when the gap is at most `tolerance`.
     Stacking {
         /// The largest optimality gap, nats.
         #[serde(deserialize_with = "numerics::checked::positive")]
@@ -64,9 +65,9 @@ pub enum WeightRule {
     ///
     /// An expert gets no weight when its mean log-density is below the best one's by more than
     /// `standard_errors` standard errors of their difference: the weight it would get is small and
-    /// mostly noise. Exception: when stacking all experts is better on held-out points (five-fold) by
-    /// more than `1.5 * standard_errors` standard errors, all are stacked. The optimality gap is that
-    /// of the experts that remain.
+    /// mostly noise. Exception: when stacking all experts is better on held-out points (five-fold)
+    /// by more than `1.5 * standard_errors` standard errors, all are stacked. The optimality gap is
+    /// that of the experts that remain.
     ScreenedStacking {
         /// Standard errors by which an expert must be worse to be left out.
         #[serde(deserialize_with = "numerics::checked::positive")]

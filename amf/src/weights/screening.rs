@@ -7,8 +7,8 @@ use numerics::matrix::{col, select_rows};
 use numerics::random::{permutation, stream};
 
 impl Points {
-    /// Experts whose mean log-density is at most `standard_errors` standard errors of the difference
-    /// below the best one's.
+    /// Experts whose mean log-density is at most `standard_errors` standard errors of the
+    /// difference below the best one's.
     pub(super) fn not_clearly_worse(&self, standard_errors: f64) -> Vec<usize> {
         let means: Vec<f64> = (0..self.log.ncols()).map(|k| self.mean(k)).collect();
         let best = (0..means.len()).fold(0, |a, b| if means[b] > means[a] { b } else { a });
@@ -33,8 +33,9 @@ impl Points {
             .collect()
     }
 
-    /// Whether stacking all experts gives a mean log-density more than `standard_errors` standard errors
-    /// above that of stacking `some`, on points that the weights were not learned from (five-fold).
+    /// Whether stacking all experts gives a mean log-density more than `standard_errors` standard
+    /// errors above that of stacking `some`, on points that the weights were not learned from
+    /// (five-fold).
     pub(super) fn others_complement(
         &self,
         some: &[usize],
@@ -144,8 +145,8 @@ mod tests {
     #[test]
     fn screening_drops_the_clearly_worse_and_changes_nothing_else() {
         let mut rng = stream(8, "screen");
-        // The second is as good as the first on average, the third worse by 0.3 with a standard error
-        // of 0.03; the fourth has density zero at one point.
+        // The second is as good as the first on average, the third worse by 0.3 with a standard
+        // error of 0.03; the fourth has density zero at one point.
         let mut log = Mat::zeros(1000, 4);
         for i in 0..1000 {
             let base = standard_normal(&mut rng);

@@ -25,7 +25,8 @@ pub(super) fn stack(points: &Points, tolerance: f64, max_iterations: usize) -> (
             .flatten();
         pi = newton.unwrap_or_else(|| {
             let next: Vec<f64> = pi.iter().zip(&gains).map(|(p, g)| p * g).collect();
-            // EM cannot move a weight from zero: one that Newton set to zero and that would grow is restarted.
+            // EM cannot move a weight from zero: one that Newton set to zero and that would grow is
+            // restarted.
             let seeded = next
                 .iter()
                 .zip(&gains)
@@ -42,8 +43,8 @@ pub(super) fn normalised(mut pi: Vec<f64>) -> Vec<f64> {
     pi
 }
 
-/// One Newton step for `F(x) = mean_n ln (R x)_n - sum_k x_k` over x >= 0, whose maximum lies on the
-/// simplex (the form of stacking in Kim, Carbonetto, Stephens and Anitescu 2020,
+/// One Newton step for `F(x) = mean_n ln (R x)_n - sum_k x_k` over x >= 0, whose maximum lies on
+/// the simplex (the form of stacking in Kim, Carbonetto, Stephens and Anitescu 2020,
 /// doi:10.1080/10618600.2019.1689985).
 ///
 /// Weights at zero whose gain is at most 1 stay there. The step ends where the first weight reaches

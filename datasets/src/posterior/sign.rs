@@ -1,18 +1,18 @@
 //! A simulator that hides signs.
 
 use super::prior;
-use super::sign_coordinate;
 use super::sign_posterior::SignPosterior;
 use faer::{Mat, MatRef};
 use numerics::random::{Pcg64, standard_normal};
 use serde::{Deserialize, Serialize};
 
-/// `theta ~ N(0, I)` in `R^d`, `y_j = theta_j^2 + sigma e_j` with `e ~ N(0, I)`: data tell the size of each parameter, not its
-/// sign.
+/// `theta ~ N(0, I)` in `R^d`, `y_j = theta_j^2 + sigma e_j` with `e ~ N(0, I)`: data tell the size
+/// of each parameter, not its sign.
 ///
-/// The posterior has up to `2^d` modes of equal mass, and is known for every observation: see [`SignPosterior`]. It is the
-/// problem for amortised inference, where `q(theta | y)` is learnt from pairs of the prior and the simulator and asked about
-/// observations that it has not seen. Where `y_j` falls below `sigma^2 / 2`, the two modes of a coordinate merge into one.
+/// The posterior has up to `2^d` modes of equal mass, and is known for every observation: see
+/// [`SignPosterior`]. It is the problem for amortised inference, where `q(theta | y)` is learnt
+/// from pairs of the prior and the simulator and asked about observations that it has not seen.
+/// Where `y_j` falls below `sigma^2 / 2`, the two modes of a coordinate merge into one.
 ///
 /// ```
 /// use numerics::random::stream;
@@ -62,8 +62,9 @@ impl SignDegenerate {
     /// The exact posterior given one observation of `d` values, of whatever sign.
     ///
     /// # Panics
-    /// If `d` is not from 1 to 16 (there are up to `2^d` modes), if `y` has not `d` values, if `sigma` is not positive and finite, or if a value is not within `1e9 sigma`
-    /// of 0: beyond, `f64` cannot tell the points of a mode apart.
+    /// If `d` is not from 1 to 16 (there are up to `2^d` modes), if `y` has not `d` values, if
+    /// `sigma` is not positive and finite, or if a value is not within `1e9 sigma` of 0: beyond,
+    /// `f64` cannot tell the points of a mode apart.
     #[must_use]
     pub fn posterior(&self, y: &[f64]) -> SignPosterior {
         assert!(

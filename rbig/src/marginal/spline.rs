@@ -2,8 +2,8 @@
 
 use crate::parts::{SplineParts, positive};
 
-/// An increasing C1 map of the whole line onto itself: Gregory and Delbourgo's (1982) rational quadratic between knots,
-/// straight lines with the end slopes beyond them.
+/// An increasing C1 map of the whole line onto itself: Gregory and Delbourgo's (1982) rational
+/// quadratic between knots, straight lines with the end slopes beyond them.
 ///
 /// Between knots of values z0, z1 and slopes d0, d1, with `t` in [0, 1] and `s = (z1 - z0) / step`:
 /// `z = z0 + (z1 - z0) (s t^2 + d0 t (1 - t)) / b`, `b = s + (d0 + d1 - 2 s) t (1 - t)`, and

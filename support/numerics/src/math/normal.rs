@@ -1,6 +1,6 @@
 //! The standard normal distribution: density, distribution function, quantile.
 
-use super::elementary::{ln, ln_1p};
+use super::elementary::ln;
 use libm::erfc;
 
 /// `ln(2 pi)`.
@@ -19,7 +19,8 @@ pub fn normal_cdf(z: f64) -> f64 {
     0.5 * erfc(-z * std::f64::consts::FRAC_1_SQRT_2)
 }
 
-/// `Phi^-1(p)` for p in (0, 1), relative error about 1e-16; -infinity at 0, infinity at 1, NaN outside.
+/// `Phi^-1(p)` for p in (0, 1), relative error about 1e-16; -infinity at 0, infinity at 1, NaN
+/// outside.
 ///
 /// Wichura (1988), algorithm AS 241 (PPND16).
 #[must_use]
@@ -112,7 +113,6 @@ pub fn normal_quantile(p: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::exp;
 
     #[test]
     fn cdf_matches_tabulated_values() {
