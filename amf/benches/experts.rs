@@ -22,7 +22,7 @@ fn config(name: &str) -> RbigConfig {
 
 fn fit(x: &Mat<f64>, name: &str) -> Rbig {
     let rng = &mut stream(1, "rbig");
-    Rbig::fit(x.as_ref(), None, None, &config(name), rng).unwrap()
+    Rbig::fit(density::Data::new(x.as_ref()), None, &config(name), rng).unwrap()
 }
 
 /// Settings, points, dimension.
@@ -47,7 +47,13 @@ fn rbig_fit_chosen_by_10_000_held_out_points_100_000_x_16(bencher: Bencher) {
         let (train, held_out) = (x.subrows(0, 100_000), x.subrows(100_000, 10_000));
         let rng = &mut stream(1, "rbig");
         let config = RbigConfig::smooth();
-        Rbig::fit(train, None, Some((held_out, None)), &config, rng).unwrap()
+        Rbig::fit(
+            density::Data::new(train),
+            Some(density::Data::new(held_out)),
+            &config,
+            rng,
+        )
+        .unwrap()
     });
 }
 
@@ -58,7 +64,7 @@ fn rbig_log_prob(bencher: Bencher, (name, n, d): (&str, usize, usize)) {
     bencher.bench_local(|| model.log_prob(x.as_ref()));
 }
 
-/// To a optimality gap of 1e-8: points, experts.
+/// To an optimality gap of 1e-8: points, experts.
 #[divan::bench(args = [(1000, 3), (100_000, 3), (100_000, 10)], sample_count = 5)]
 fn stacking_weights(bencher: Bencher, (n, experts): (usize, usize)) {
     let table = log_density_table(n, experts);
@@ -68,7 +74,7 @@ fn stacking_weights(bencher: Bencher, (n, experts): (usize, usize)) {
             weights: None,
         };
         let learned = STACKING.learn(&source, 1).unwrap();
-        assert!(learned.certificate <= 1e-8);
+        assert!(learned.optimality_gap <= 1e-8);
         learned
     });
 }

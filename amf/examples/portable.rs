@@ -44,7 +44,7 @@ fn main() {
         ] {
             let x = curved(800, 6);
             let rng = &mut stream(1, "rbig");
-            let model = Rbig::fit(x.as_ref(), None, None, &config, rng).unwrap();
+            let model = Rbig::fit(density::Data::new(x.as_ref()), None, &config, rng).unwrap();
             print(&format!("rbig {name}"), &model.log_prob(x.as_ref()));
         }
         let table = log_density_table(1000, 6);

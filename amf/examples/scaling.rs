@@ -133,7 +133,7 @@ fn case(task: &str, n: usize, d: usize) -> f64 {
             table: table.as_ref(),
             weights: None,
         };
-        return repeated(|| assert!(STACKING.learn(&source, 1).unwrap().certificate <= 1e-8));
+        return repeated(|| assert!(STACKING.learn(&source, 1).unwrap().optimality_gap <= 1e-8));
     }
     let x = curved(n, d);
     let (model, action) = task.split_once('-').unwrap();
@@ -143,7 +143,13 @@ fn case(task: &str, n: usize, d: usize) -> f64 {
                 "rbig" => RbigConfig::published(),
                 _ => smooth_rbig(5),
             };
-            Rbig::fit(x.as_ref(), None, None, &config, &mut stream(1, "rbig")).unwrap()
+            Rbig::fit(
+                density::Data::new(x.as_ref()),
+                None,
+                &config,
+                &mut stream(1, "rbig"),
+            )
+            .unwrap()
         };
         if action == "fit" {
             return repeated(|| drop(black_box(fit(&x))));

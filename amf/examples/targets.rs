@@ -172,7 +172,7 @@ fn experts(pools: &[ThreadPool; 2]) {
             let x = curved(n, d);
             let fit = || {
                 let rng = &mut stream(1, "rbig");
-                Rbig::fit(x.as_ref(), None, None, &config, rng).unwrap()
+                Rbig::fit(density::Data::new(x.as_ref()), None, &config, rng).unwrap()
             };
             let mut model = None;
             let time = (0..3).map(|_| seconds(|| model = Some(pool.install(fit))));
@@ -192,7 +192,13 @@ fn experts(pools: &[ThreadPool; 2]) {
         let time = seconds(|| {
             pool.install(|| {
                 let rng = &mut stream(1, "rbig");
-                let model = Rbig::fit(fit, None, Some((held_out, None)), &config, rng).unwrap();
+                let model = Rbig::fit(
+                    density::Data::new(fit),
+                    Some(density::Data::new(held_out)),
+                    &config,
+                    rng,
+                )
+                .unwrap();
                 layers = model.history().len() - 1;
             });
         });
@@ -214,7 +220,7 @@ fn experts(pools: &[ThreadPool; 2]) {
     let time = (0..7).map(|_| seconds(|| learned = Some(STACKING.learn(&source, 1).unwrap())));
     let time = median(time.collect());
     let l = learned.unwrap();
-    let reached = format!("{} iterations to {:.1e}", l.iterations, l.certificate);
+    let reached = format!("{} iterations to {:.1e}", l.iterations, l.optimality_gap);
     row(
         "stacking weights, 100,000 x 10, 1e-8",
         "0.5 s",

@@ -45,7 +45,7 @@ fn behind(bijection: Bijection) -> Box<dyn Density> {
 
 fn gaussianisation(d: usize, config: &RbigConfig) -> Rbig {
     let x = points(300, d);
-    Rbig::fit(x.as_ref(), None, None, config, &mut stream(1, "rbig")).unwrap()
+    Rbig::fit(Data::new(x.as_ref()), None, config, &mut stream(1, "rbig")).unwrap()
 }
 
 fn fitted(d: usize) -> Box<dyn Density> {

@@ -93,7 +93,7 @@ fn larger_data_get_fewer_models_and_the_mixture_stays_a_density() {
         let found = fit(&quick(), &x);
         assert_eq!(found.models[0].len(), models);
         assert_eq!(found.rows.len(), rows);
-        assert!(found.weights.certificate <= 1e-8);
+        assert!(found.weights.optimality_gap <= 1e-8);
         // Integral over a window that holds nearly everything.
         let (side, lo, hi) = (300usize, -9.0, 9.0);
         let step = (hi - lo) / side as f64;

@@ -9,14 +9,17 @@ pub struct Mismatch {
     pub given: f64,
     /// The central difference.
     pub numeric: f64,
-    /// `|given - numeric| / max(1, |given|, |numeric|, scale)`, with `scale` the largest gradient entry.
+    /// `|given - numeric| / max(1, |given|, |numeric|, scale)`, with `scale` the largest gradient
+    /// entry.
     pub error: f64,
 }
 
-/// Compares `grad` with central differences of `f` at `params` and returns the worst entry (`None` without parameters).
+/// Compares `grad` with central differences of `f` at `params` and returns the worst entry (`None`
+/// without parameters).
 ///
-/// Each derivative is a Richardson extrapolation of two central differences (steps h and h/2, `h = step * max(1, |p|)`), whose
-/// truncation error is of order h^4; at `step = 1e-3` errors of 1e-10 relative to the size of `f` can be seen.
+/// Each derivative is a Richardson extrapolation of two central differences (steps h and h/2,
+/// `h = step * max(1, |p|)`), whose truncation error is of order h^4; at `step = 1e-3` errors of
+/// 1e-10 relative to the size of `f` can be seen.
 pub fn gradient(
     params: &[f64],
     grad: &[f64],

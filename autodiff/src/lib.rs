@@ -1,12 +1,13 @@
 //! A tiny reverse-mode automatic differentiation engine over dense `f64` matrices.
 //!
-//! - [`Tape`] is an arena of matrix-valued nodes. Recording an operation computes its value at once; [`Tape::backward`]
-//!   runs through the nodes in reverse and adds the gradient of a scalar node to a flat parameter gradient. [`Tape::reset`]
-//!   forgets the nodes and keeps their buffers, so a step that repeats the shapes of the last one allocates nothing.
-//! - [`Op`] is an operation with a hand-written backward pass. The built-in ones are methods of [`Graph`]; other crates add their own
-//!   fused operations through the same trait.
-//! - Parameters, gradients and the moments of [`Adam`] are flat vectors; operations address them by offset.
-//! - [`math`] and [`random`] are the maths kernels and random streams that make results the same on every machine.
+//! - [`Tape`] is an arena of matrix-valued nodes. Recording an operation computes its value at
+//!   once; [`Tape::backward`] goes through the nodes in reverse and adds the gradient of a scalar
+//!   node to a flat parameter gradient. [`Tape::reset`] forgets the nodes and keeps their buffers,
+//!   so a step that repeats the shapes of the last one allocates nothing.
+//! - [`Op`] is an operation with a hand-written backward pass. The built-in ones are methods of
+//!   [`Graph`]; other crates add fused operations of their own through the same trait.
+//! - Parameters, gradients and the moments of [`Adam`] are flat vectors; operations address them by
+//!   offset.
 //! - [`check`] compares gradients with central differences.
 //!
 //! Matrices are samples x features, column-major: one feature is one contiguous column.
@@ -21,7 +22,7 @@
 //! let x = graph.constant(2, 1, &[1.0, 2.0]);
 //! let w = graph.param(0, 1, 1);
 //! let y = graph.matmul(x, w);
-//! let squares = graph.square(y);
+//! let squares = graph.mul(y, y);
 //! let loss = graph.sum(squares);
 //! let mut grad = [0.0];
 //! tape.backward(loss, &params, &mut grad);

@@ -14,31 +14,17 @@ pub enum Schedule {
         /// Final rate as a share of the full one, in [0, 1].
         floor: f64,
     },
-    /// Linear rise over the first `warm_up` steps, then [`Schedule::Cosine`].
-    WarmUpCosine {
-        /// Steps until the full rate is reached.
-        warm_up: usize,
-        /// Final rate as a share of the full one, in [0, 1].
-        floor: f64,
-    },
 }
 
 impl Schedule {
     /// The factor on the learning rate at `step` (from 0) of `total`.
     #[must_use]
     pub fn factor(self, step: usize, total: usize) -> f64 {
-        let cosine = |step: usize, total: usize, floor: f64| {
-            let t = (step as f64 / total.max(1) as f64).min(1.0);
-            floor + (1.0 - floor) * 0.5 * (1.0 + math::cos(std::f64::consts::PI * t))
-        };
         match self {
             Self::Constant => 1.0,
-            Self::Cosine { floor } => cosine(step, total, floor),
-            Self::WarmUpCosine { warm_up, .. } if step < warm_up => {
-                (step + 1) as f64 / warm_up as f64
-            }
-            Self::WarmUpCosine { warm_up, floor } => {
-                cosine(step - warm_up, total.saturating_sub(warm_up), floor)
+            Self::Cosine { floor } => {
+                let t = (step as f64 / total.max(1) as f64).min(1.0);
+                floor + (1.0 - floor) * 0.5 * (1.0 + math::cos(std::f64::consts::PI * t))
             }
         }
     }
@@ -57,7 +43,8 @@ pub struct AdamConfig {
     /// Added to the root of the second moment.
     #[serde(deserialize_with = "numerics::checked::positive")]
     pub epsilon: f64,
-    /// Decoupled weight decay (AdamW): each step shrinks parameters by `learning rate * weight_decay`.
+    /// Decoupled weight decay (AdamW): each step shrinks parameters by
+    /// `learning rate * weight_decay`.
     #[serde(deserialize_with = "numerics::checked::not_negative")]
     pub weight_decay: f64,
 }
@@ -73,7 +60,8 @@ impl Default for AdamConfig {
     }
 }
 
-/// The Adam optimiser (arXiv:1412.6980) with decoupled weight decay (arXiv:1711.05101), over a flat parameter vector.
+/// The Adam optimiser (arXiv:1412.6980) with decoupled weight decay (arXiv:1711.05101), over a flat
+/// parameter vector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Adam {
     config: AdamConfig,
@@ -95,7 +83,8 @@ impl Adam {
         }
     }
 
-    /// First and second moments, and the powers `beta1^t` and `beta2^t`: with the settings, all there is.
+    /// First and second moments, and the powers `beta1^t` and `beta2^t`: with the settings, all
+    /// there is.
     #[must_use]
     pub fn parts(&self) -> (&[f64], &[f64], (f64, f64)) {
         (&self.first, &self.second, self.powers)
@@ -216,20 +205,12 @@ mod tests {
     }
 
     #[test]
-    fn schedules_rise_and_fall_as_stated() {
+    fn schedules_fall_as_stated() {
         assert_eq!(Schedule::Constant.factor(7, 10), 1.0);
         let cosine = Schedule::Cosine { floor: 0.1 };
         assert_eq!(cosine.factor(0, 100), 1.0);
         assert!((cosine.factor(50, 100) - 0.55).abs() < 1e-12);
         assert!((cosine.factor(100, 100) - 0.1).abs() < 1e-12);
-        let warm = Schedule::WarmUpCosine {
-            warm_up: 10,
-            floor: 0.0,
-        };
-        assert_eq!(warm.factor(0, 110), 0.1);
-        assert_eq!(warm.factor(9, 110), 1.0);
-        assert_eq!(warm.factor(10, 110), 1.0);
-        assert!((warm.factor(60, 110) - 0.5).abs() < 1e-12);
     }
 
     #[test]

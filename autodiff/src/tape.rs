@@ -19,13 +19,15 @@ const MAX_INPUTS: usize = 3;
 
 /// A matrix-valued operation with a hand-written backward pass.
 ///
-/// Inputs are earlier nodes of the tape; weights that are trained are read straight from the flat parameter vector, without a copy.
+/// Inputs are earlier nodes of the tape; weights that are trained are read straight from the flat
+/// parameter vector, without a copy.
 pub trait Op: Debug + Send + Sync {
     /// Computes the value of the node into `f.out`, whose content is arbitrary on entry.
     fn forward(&self, f: &mut Forward<'_>);
 
-    /// Adds to the gradients of the inputs (`b.grad(k)`) and of the parameters (`b.param_grad`), given the gradient of
-    /// the output. `b.out_grad` may be overwritten: nothing reads it afterwards.
+    /// Adds to the gradients of the inputs (`b.grad(k)`) and of the parameters (`b.param_grad`),
+    /// given the gradient of the output. `b.out_grad` may be overwritten: nothing reads it
+    /// afterwards.
     fn backward(&self, b: &mut Backward<'_>);
 }
 
@@ -309,7 +311,8 @@ impl<'a> Graph<'a> {
         v
     }
 
-    /// A constant that is written in place: `fill` gets the `rows x cols` matrix, whose content is arbitrary.
+    /// A constant that is written in place: `fill` gets the `rows x cols` matrix, whose content is
+    /// arbitrary.
     pub fn constant_with(
         &mut self,
         rows: usize,
@@ -412,7 +415,7 @@ mod tests {
         let params = [1.0];
         let mut g = Graph::new(&mut tape, &params);
         let x = g.constant(1, 1, &[3.0]);
-        let loss = g.square(x);
+        let loss = g.mul(x, x);
         let mut grad = [0.0];
         tape.backward(loss, &params, &mut grad);
         assert_eq!(grad, [0.0]);

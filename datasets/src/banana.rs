@@ -6,11 +6,11 @@ use numerics::random::{Pcg64, standard_normal};
 
 /// `x1 ~ N(0, 2)`, `x2 | x1 ~ N(x1^2 / 4, 1)`, observed as `y = x + s N(0, I)`.
 ///
-/// The noise on the second coordinate only widens its Gaussian. That on the first leaves an integral over `u = x1`,
-/// whose distribution given `y1` is normal:
+/// The noise on the second coordinate only widens its Gaussian. That on the first leaves an
+/// integral over `u = x1`, whose distribution given `y1` is normal:
 ///
-/// `p(y) = N(y1; 0, 2 + s^2) integral N(u; m, v) N(y2; u^2 / 4, a) du`, with `m = 2 y1 / (2 + s^2)`,
-/// `v = 2 s^2 / (2 + s^2)`, `a = 1 + s^2`.
+/// `p(y) = N(y1; 0, 2 + s^2) integral N(u; m, v) N(y2; u^2 / 4, a) du`, with
+/// `m = 2 y1 / (2 + s^2)`, `v = 2 s^2 / (2 + s^2)`, `a = 1 + s^2`.
 pub(crate) struct Banana;
 
 const NOISE: f64 = 0.1;
@@ -50,9 +50,10 @@ impl Target for Banana {
 
 /// `E(u) = (y2 - u^2 / 4)^2 / (2 a) + (u - m)^2 / (2 v)` with `m >= 0`, about its least value.
 ///
-/// Its derivative is `(u^3 + p u + q) / (8 a)`, with `p = 8 a / v - 4 y2` and `q = -8 a m / v <= 0`. The largest root of this
-/// cubic is where `E` is least, for `E(-u) >= E(u)` when `u >= 0`. All else follows from the roots, without the
-/// cancellation that would spoil differences of `E`, which is huge far out.
+/// Its derivative is `(u^3 + p u + q) / (8 a)`, with `p = 8 a / v - 4 y2` and
+/// `q = -8 a m / v <= 0`. The largest root of this cubic is where `E` is least, for `E(-u) >= E(u)`
+/// when `u >= 0`. All else follows from the roots, without the cancellation that would spoil
+/// differences of `E`, which is huge far out.
 struct Energy {
     /// The least value.
     least: f64,
@@ -104,7 +105,8 @@ impl Energy {
         }
         let minimum = -0.5 * (mode + discriminant.sqrt());
         let maximum = -q / mode / minimum;
-        // For three roots with sum zero, (t - i)(t - j)(t - k) integrates to (j - i)^3 k / 4 from i to j.
+        // For three roots with sum zero, (t - i)(t - j)(t - k) integrates to (j - i)^3 k / 4 from i
+        // to j.
         let cube = |t: f64| t * t * t;
         let across = mode - minimum;
         Self {
@@ -150,7 +152,8 @@ impl Well {
         d * d * (self.curvature + d * (self.mode + 0.25 * d)) / (8.0 * A)
     }
 
-    /// A distance outwards at which `E` has risen by at least `DEPTH`: each of the three terms alone gives a bound.
+    /// A distance outwards at which `E` has risen by at least `DEPTH`: each of the three terms
+    /// alone gives a bound.
     fn outer_end(&self) -> f64 {
         let c = 8.0 * A * DEPTH;
         (c / self.curvature)
@@ -172,8 +175,9 @@ impl Well {
 
     /// The trapezoid rule for the integral of `exp(-above)`, which is negligible at both ends.
     ///
-    /// For an analytic integrand that dies out at both ends the error falls like `exp(-2 pi^2 / h^2)`, where h is the step in
-    /// units of the narrowest standard deviation; it is at most 0.7 here.
+    /// For an analytic integrand that dies out at both ends the error falls like
+    /// `exp(-2 pi^2 / h^2)`, where h is the step in units of the narrowest standard deviation; it
+    /// is at most 0.7 here.
     fn trapezoid<const N: usize>(&self, lo: f64, hi: f64) -> f64 {
         let h = (hi - lo) / N as f64;
         let mut total = 0.0;
@@ -186,8 +190,8 @@ impl Well {
 
 /// The largest root of `t^3 + p t + q` for `q <= 0`.
 ///
-/// The cubic is convex on the positive axis, where the root lies, so Newton's method falls monotonically to it from any
-/// bound above.
+/// The cubic is convex on the positive axis, where the root lies, so Newton's method falls
+/// monotonically to it from any bound above.
 fn largest_root(p: f64, q: f64) -> f64 {
     let mut t = if p < 0.0 {
         (-p).sqrt() + cube_root(-q)

@@ -1,9 +1,11 @@
-//! Whether chains have converged, and how many independent draws they are worth (Gelman et al., Bayesian Data Analysis 3, 11.4-11.5).
+//! Whether chains have converged, and how many independent draws they are worth (Gelman et al.,
+//! Bayesian Data Analysis 3, 11.4-11.5).
 
-/// The potential scale reduction of a quantity along several chains, each split into halves: near 1 where they agree.
+/// The potential scale reduction of a quantity along several chains, each split into halves: near 1
+/// where they agree.
 ///
 /// # Panics
-/// If there is no chain, or one of less than four draws.
+/// If there is no chain, or a chain has fewer than four draws.
 #[must_use]
 pub fn r_hat(chains: &[Vec<f64>]) -> f64 {
     let halves: Vec<&[f64]> = chains
@@ -16,7 +18,8 @@ pub fn r_hat(chains: &[Vec<f64>]) -> f64 {
 
 /// The number of independent draws whose mean is as certain as that of all these together.
 ///
-/// Autocorrelations are summed in pairs for as long as the pairs are positive (Geyer's initial positive sequence).
+/// Autocorrelations are summed in pairs for as long as the pairs are positive (Geyer's initial
+/// positive sequence).
 ///
 /// # Panics
 /// As [`r_hat`].

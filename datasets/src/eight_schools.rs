@@ -1,8 +1,9 @@
-//! The eight schools (Rubin 1981): effects of coaching in eight schools, a hierarchical model in ten parameters.
+//! The eight schools (Rubin 1981): effects of coaching in eight schools, a hierarchical model in
+//! ten parameters.
 //!
-//! `y_j ~ N(theta_j, s_j)`, `theta_j ~ N(mu, tau)`, `mu ~ N(0, 5)`, `tau ~ half-Cauchy(5)` (second arguments are standard
-//! deviations and scales). Its posterior is a funnel in tau and theta; in `eta_j = (theta_j - mu) / tau` it is mild, and
-//! sampled there.
+//! `y_j ~ N(theta_j, s_j)`, `theta_j ~ N(mu, tau)`, `mu ~ N(0, 5)`, `tau ~ half-Cauchy(5)` (second
+//! arguments are standard deviations and scales). Its posterior is a funnel in tau and theta; in
+//! `eta_j = (theta_j - mu) / tau` it is mild, and sampled there.
 
 use numerics::math::{exp, ln_1p};
 
@@ -16,7 +17,8 @@ const PRIOR: f64 = 5.0;
 /// Number of parameters.
 pub const DIM: usize = 10;
 
-/// The log-density of the posterior, up to a constant, at `u = (mu, ln tau, eta_1, ..., eta_8)`; its gradient goes into `gradient`.
+/// The log-density of the posterior, up to a constant, at `u = (mu, ln tau, eta_1, ..., eta_8)`;
+/// its gradient goes into `gradient`.
 ///
 /// # Panics
 /// If a slice has not [`DIM`] numbers.
@@ -78,7 +80,8 @@ mod tests {
         }
     }
 
-    /// Posterior means of mu and ln tau, by quadrature: given tau all else is normal, `y_j ~ N(mu, s_j^2 + tau^2)`.
+    /// Posterior means of mu and ln tau, by quadrature: given tau all else is normal,
+    /// `y_j ~ N(mu, s_j^2 + tau^2)`.
     fn exact_means() -> (f64, f64) {
         let (mut total, mut mu, mut log_tau) = (0.0, 0.0, 0.0);
         for k in 0..4000 {

@@ -4,22 +4,24 @@ use crate::target::Target;
 use numerics::math::exp;
 use serde::{Deserialize, Serialize};
 
-/// A number and a bound on how far off it may be, both in the same unit.
+/// An integral by quadrature and a bound on its error, in the same unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Estimate {
-    /// The number.
+pub struct Quadrature {
+    /// The integral.
     pub value: f64,
-    /// How far off it may be.
+    /// Bound on its absolute error.
     pub error: f64,
 }
 
-/// `-integral p ln p` by the trapezoid rule on the target's grid; the error is the difference from twice the step.
+/// `-integral p ln p` by the trapezoid rule on the target's grid; the error is the difference from
+/// twice the step.
 ///
-/// The integrand and its derivatives vanish at the edge of the grid, where the trapezoid rule converges faster than any
-/// power of the step: the difference from a coarser grid is many times the error of the finer one. What rounding and the
-/// edge of the grid may add is far less than 1e-12.
-pub(crate) fn by_quadrature(target: &dyn Target) -> Estimate {
+/// The integrand and its derivatives vanish at the edge of the grid, where the trapezoid rule
+/// converges faster than any power of the step: the difference from a coarser grid is many times
+/// the error of the finer one. What rounding and the edge of the grid may add is far less than
+/// 1e-12.
+pub(crate) fn by_quadrature(target: &dyn Target) -> Quadrature {
     let ([x, y], step) = target.grid();
     let cells = |(lo, hi): (f64, f64)| ((hi - lo) / step).ceil() as usize;
     let (mut fine, mut coarse) = (0.0, 0.0);
@@ -40,7 +42,7 @@ pub(crate) fn by_quadrature(target: &dyn Target) -> Estimate {
     }
     let cell = step * step;
     let value = fine * cell;
-    Estimate {
+    Quadrature {
         value,
         error: (value - coarse * 4.0 * cell).abs().max(1e-12),
     }

@@ -1,7 +1,7 @@
 //! The names of the families, and what can be asked of each.
 
 use crate::banana::Banana;
-use crate::entropy::{self, Estimate};
+use crate::entropy::{self, Quadrature};
 use crate::gaussian_mixture;
 use crate::names::{Named, known, nearest};
 use crate::rings::Rings;
@@ -16,8 +16,9 @@ use std::sync::OnceLock;
 
 /// A target distribution on the plane.
 ///
-/// The definitions are those of arXiv:2510.02056 and of its authors' published code. `s` is the standard deviation of
-/// isotropic Gaussian noise that is added to each coordinate; `N(m, S)` has covariance `S`.
+/// The definitions are those of arXiv:2510.02056 and of its authors' published code. `s` is the
+/// standard deviation of isotropic Gaussian noise that is added to each coordinate; `N(m, S)` has
+/// covariance `S`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Family {
@@ -27,9 +28,11 @@ pub enum Family {
     XShape,
     /// `N((-3, -1), [[.8, .2], [.2, .3]])` and `N((3, 1), [[.3, -.1], [-.1, .6]])`, s = 0.2.
     Bimodal,
-    /// Isotropic Gaussians of variances .7, .3, 1, .7, .3 at (-.5, -1), (.5, 1), (2, 2.5), (.5, -1), (-.5, 1), s = 0.1.
+    /// Isotropic Gaussians of variances .7, .3, 1, .7, .3 at (-.5, -1), (.5, 1), (2, 2.5), (.5,
+    /// -1), (-.5, 1), s = 0.1.
     FiveMode,
-    /// The half circles `(cos t, sin t)` and `(1 - cos t, 1/2 - sin t)`, t uniform on (0, pi), s = 0.1.
+    /// The half circles `(cos t, sin t)` and `(1 - cos t, 1/2 - sin t)`, t uniform on (0, pi), s =
+    /// 0.1.
     TwoMoons,
     /// Radius `N(1, 0.1^2)` or `N(2.5, 0.1^2)`, angle uniform, no further noise.
     Rings,
@@ -94,8 +97,9 @@ impl Family {
 
     /// `n` independent draws, `n x 2`.
     ///
-    /// Rows are drawn in order and each takes the same number of random numbers: a shorter sample is the beginning of a
-    /// longer one from an equal generator. The bits are the same on every machine.
+    /// Rows are drawn in order and each takes the same number of random numbers: a shorter sample
+    /// is the beginning of a longer one from an equal generator. The bits are the same on every
+    /// machine.
     #[must_use]
     pub fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
         let target = self.target();
@@ -110,10 +114,11 @@ impl Family {
 
     /// `ln p(x)` of each row of `x` (`n x 2`), in nats.
     ///
-    /// Exact: closed form, or a one-dimensional integral to a relative error below 1e-10, also where `p` itself
-    /// underflows. A row with a NaN gives NaN; a row with a coordinate beyond 1e153 gives -infinity, for its
-    /// log-density is beyond what `f64` holds. Within 1e-8 of the origin, where the density of [`Family::Rings`] has a
-    /// pole with 1e-29 of its mass, the pole is cut off.
+    /// Exact: closed form, or a one-dimensional integral to a relative error below 1e-10, also
+    /// where `p` itself underflows. A row with a NaN gives NaN; a row with a coordinate beyond
+    /// 1e153 gives -infinity, for its log-density is beyond what `f64` holds. Within 1e-8 of the
+    /// origin, where the density of [`Family::Rings`] has a pole with 1e-29 of its mass, the pole
+    /// is cut off.
     ///
     /// # Panics
     /// If `x` has not two columns.
@@ -126,13 +131,14 @@ impl Family {
             .collect()
     }
 
-    /// The differential entropy `-E[ln p(x)]` in nats, by quadrature of the exact density; computed once.
+    /// The differential entropy `-E[ln p(x)]` in nats, by quadrature of the exact density; computed
+    /// once.
     ///
-    /// It is the infimum of the expected negative log-likelihood over all models: what a model's exceeds it by is the
-    /// Kullback-Leibler divergence from this family to the model.
+    /// It is the infimum of the expected negative log-likelihood over all models: what a model's
+    /// exceeds it by is the Kullback-Leibler divergence from this family to the model.
     #[must_use]
-    pub fn entropy(&self) -> Estimate {
-        static CACHE: [OnceLock<Estimate>; Family::ALL.len()] =
+    pub fn entropy(&self) -> Quadrature {
+        static CACHE: [OnceLock<Quadrature>; Family::ALL.len()] =
             [const { OnceLock::new() }; Family::ALL.len()];
         *CACHE[*self as usize].get_or_init(|| entropy::by_quadrature(self.target()))
     }
@@ -157,7 +163,8 @@ impl Family {
     }
 }
 
-/// The log-density with the cases that no formula should meet: NaN, and values whose square overflows.
+/// The log-density with the cases that no formula should meet: NaN, and values whose square
+/// overflows.
 fn log_prob_of(target: &dyn Target, x: [f64; 2]) -> f64 {
     const LARGEST: f64 = 1e153;
     if x[0].is_nan() || x[1].is_nan() {

@@ -78,8 +78,8 @@ impl Target for GaussianMixture {
     }
 
     fn grid(&self) -> (Rectangle, f64) {
-        // Ten standard deviations about every mean; a step of a fraction of the narrowest principal axis, which is at
-        // least l11 l22 / (l11^2 + l21^2 + l22^2)^(1/2) wide.
+        // Ten standard deviations about every mean; a step of a fraction of the narrowest principal
+        // axis, which is at least l11 l22 / (l11^2 + l21^2 + l22^2)^(1/2) wide.
         const REACH: f64 = 10.0;
         let mut rectangle = [(f64::INFINITY, f64::NEG_INFINITY); 2];
         let mut narrowest = f64::INFINITY;
@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn far_tails_stay_exact() {
-        // Along its long axis the nearer component alone is left: variance 3.81 in the direction (1, 1).
+        // Along its long axis the nearer component alone is left: variance 3.81 in the direction
+        // (1, 1).
         let t = 1e6;
         let got = X_SHAPE.log_density([t, t]);
         let exact = -t * t / 3.81 - LN_2PI - 0.5 * ln(3.81 * 0.21) - ln(2.0);

@@ -3,10 +3,12 @@
 use numerics::math::{exp, ln};
 use numerics::random::{Pcg64, standard_normal, uniform};
 
-/// A sampler whose trajectories have between one and `leapfrogs` steps, at random, so that none closes on itself.
+/// A sampler whose trajectories have between one and `leapfrogs` steps, at random, so that none
+/// closes on itself.
 ///
-/// The first half of the warm-up finds a step size; then each coordinate is scaled by its standard deviation so far, and the
-/// second half finds the step size anew. What is returned comes after, with both fixed.
+/// The first half of the warm-up finds a step size; then each coordinate is scaled by its standard
+/// deviation so far, and the second half finds the step size anew. What is returned comes after,
+/// with both fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hamiltonian {
     /// Trajectories before the first draw.

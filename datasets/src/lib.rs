@@ -1,10 +1,12 @@
-//! Synthetic targets: seeded draws and exact log-densities. Two-dimensional families, and in [`posterior`] multi-modal
-//! inverse problems whose posterior is known. [`multivariate`] has targets of other dimensions,
-//! [`eight_schools`] a hierarchical model for the sampler of [`hamiltonian`]. [`table`] reads draws from files.
+//! Synthetic targets: seeded draws and exact log-densities. Two-dimensional families, and in
+//! [`posterior`] multi-modal inverse problems whose posterior is known. [`multivariate`] has
+//! targets of other dimensions, [`eight_schools`] a hierarchical model for the sampler of
+//! [`hamiltonian`]. [`table`] reads draws from files.
 //!
-//! The six [families](Family::PAPER) of arXiv:2510.02056, and two more. Each is known in closed form or up to a
-//! one-dimensional integral, so that [`Family::log_prob`] is exact, and [`Family::entropy`], the lowest
-//! negative log-likelihood that any model can reach, follows by deterministic quadrature.
+//! The six [families](Family::PAPER) of arXiv:2510.02056, and two more. Each is known in closed
+//! form or up to a one-dimensional integral, so that [`Family::log_prob`] is exact, and
+//! [`Family::entropy`], the lowest negative log-likelihood that any model can reach, follows by
+//! deterministic quadrature.
 //!
 //! ```
 //! use numerics::random::stream;
@@ -33,5 +35,5 @@ mod rings;
 mod target;
 mod two_moons;
 
-pub use entropy::Estimate;
+pub use entropy::Quadrature;
 pub use family::{Family, UnknownFamily};

@@ -10,7 +10,8 @@ pub(crate) struct GaussLegendre<const N: usize> {
 }
 
 impl<const N: usize> GaussLegendre<N> {
-    /// The roots of Legendre's polynomial of degree `N`, by Newton's method from Tricomi's approximation.
+    /// The roots of Legendre's polynomial of degree `N`, by Newton's method from Tricomi's
+    /// approximation.
     pub(crate) fn new() -> Self {
         let (mut nodes, mut weights) = ([0.0; N], [0.0; N]);
         for i in 0..N.div_ceil(2) {

@@ -7,15 +7,16 @@ use std::f64::consts::{LN_2, TAU};
 
 /// A signed radius `R`, half `N(1, 0.1^2)` and half `N(2.5, 0.1^2)`, at a uniform angle.
 ///
-/// A negative `R` is the point opposite, so that `p(x) = (f(r) + f(-r)) / (2 pi r)` with `r = |x|` and `f` the density
-/// of `R`.
+/// A negative `R` is the point opposite, so that `p(x) = (f(r) + f(-r)) / (2 pi r)` with `r = |x|`
+/// and `f` the density of `R`.
 pub(crate) struct Rings;
 
 const RADII: [f64; 2] = [1.0, 2.5];
 const SD: f64 = 0.1;
 
-/// The least radius in the divisor. The density has a pole at the origin with 1e-29 of the mass about it; where `p` has
-/// risen to 1e-14 it is cut off, for no point of a grid to weigh more than its cell.
+/// The least radius in the divisor. The density has a pole at the origin with 1e-29 of the mass
+/// about it; where `p` has risen to 1e-14 it is cut off, for no point of a grid to weigh more than
+/// its cell.
 const LEAST_RADIUS: f64 = 1e-8;
 
 impl Target for Rings {

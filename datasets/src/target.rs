@@ -7,8 +7,8 @@ pub(crate) type Rectangle = [(f64, f64); 2];
 
 /// A distribution on the plane with a known density.
 pub(crate) trait Target: Sync {
-    /// One point. It takes the same number of random numbers each time, so that a shorter sample is the beginning of a
-    /// longer one.
+    /// One point. It takes the same number of random numbers each time, so that a shorter sample is
+    /// the beginning of a longer one.
     fn draw(&self, rng: &mut Pcg64) -> [f64; 2];
 
     /// `ln p(x)` in nats, for finite coordinates up to 1e153.
@@ -17,7 +17,7 @@ pub(crate) trait Target: Sync {
     /// The window to plot: all but a thousandth of the mass.
     fn window(&self) -> Rectangle;
 
-    /// A rectangle outside which the integral of `p ln p` is below 1e-12, and a step at which the trapezoid rule on it
-    /// has converged.
+    /// A rectangle outside which the integral of `p ln p` is below 1e-12, and a step at which the
+    /// trapezoid rule on it has converged.
     fn grid(&self) -> (Rectangle, f64);
 }

@@ -7,10 +7,11 @@ use numerics::random::{Pcg64, standard_normal, uniform};
 use std::f64::consts::{LN_2, PI};
 use std::sync::LazyLock;
 
-/// The half circles `(cos t, sin t)` and `(1 - cos t, 1/2 - sin t)`, `t` uniform on (0, pi), with isotropic noise.
+/// The half circles `(cos t, sin t)` and `(1 - cos t, 1/2 - sin t)`, `t` uniform on (0, pi), with
+/// isotropic noise.
 ///
-/// The second is the first after the point reflection `x -> (1, 1/2) - x`, which keeps areas, so that one density `q` serves
-/// both: `p(x) = (q(x) + q((1, 1/2) - x)) / 2`, with
+/// The second is the first after the point reflection `x -> (1, 1/2) - x`, which keeps areas, so
+/// that one density `q` serves both: `p(x) = (q(x) + q((1, 1/2) - x)) / 2`, with
 ///
 /// `q(x) = 1 / (2 pi s^2) (1 / pi) integral_0^pi exp(-|x - (cos t, sin t)|^2 / (2 s^2)) dt`.
 pub(crate) struct TwoMoons;
@@ -53,10 +54,11 @@ impl Target for TwoMoons {
 
 /// `ln q(x)`, see [`TwoMoons`].
 ///
-/// With `(r, phi)` the polar coordinates of `x`, the squared distance from the circle's point at `phi + u` is
-/// `(r - 1)^2 + 2 r (1 - cos u)`. Above the diameter the nearest point has `u = 0`, and the integral splits there into arcs of
-/// length `phi` and `pi - phi`. Below it, the nearest points are the two ends, at angles `alpha` and `pi - alpha` from
-/// `phi`, and both arcs run from there to the antipode of `phi`.
+/// With `(r, phi)` the polar coordinates of `x`, the squared distance from the circle's point at
+/// `phi + u` is `(r - 1)^2 + 2 r (1 - cos u)`. Above the diameter the nearest point has `u = 0`,
+/// and the integral splits there into arcs of length `phi` and `pi - phi`. Below it, the nearest
+/// points are the two ends, at angles `alpha` and `pi - alpha` from `phi`, and both arcs run from
+/// there to the antipode of `phi`.
 fn log_half_circle([x, y]: [f64; 2]) -> f64 {
     let variance = NOISE * NOISE;
     let r = (x * x + y * y).sqrt();
@@ -80,7 +82,8 @@ fn log_half_circle([x, y]: [f64; 2]) -> f64 {
     -LN_2PI - ln(PI * variance) - nearest_squared / (2.0 * variance) + ln(integral)
 }
 
-/// `integral_0^length exp(-kappa (cos(alpha) - cos(alpha + u))) du`, for `0 <= alpha <= alpha + length <= pi`.
+/// `integral_0^length exp(-kappa (cos(alpha) - cos(alpha + u))) du`, for
+/// `0 <= alpha <= alpha + length <= pi`.
 ///
 /// The exponent falls from zero; it reaches `-DEPTH` where `t = tan(u / 2)` solves
 /// `(2 cos(alpha) - c) t^2 + 2 sin(alpha) t - c = 0`, `c = DEPTH / kappa`, or nowhere.
@@ -108,7 +111,8 @@ mod tests {
     use super::*;
     use numerics::math::{cos, ln_sum_exp};
 
-    /// The defining integral over a curve, by many short panels and squared distances as they stand.
+    /// The defining integral over a curve, by many short panels and squared distances as they
+    /// stand.
     fn by_brute_force(x: [f64; 2], curve: fn(f64) -> [f64; 2]) -> f64 {
         const PANELS: usize = 4000;
         let rule = GaussLegendre::<8>::new();

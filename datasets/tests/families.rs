@@ -1,12 +1,13 @@
-//! What every family promises: a normalised density, draws that follow it, and the published entropies.
+//! What every family promises: a normalised density, draws that follow it, and the published
+//! entropies.
 
 use datasets::Family;
 use faer::Mat;
 use numerics::math::{exp, mean_and_standard_error, sin, sum};
 use numerics::random::stream;
 
-/// Rectangles that hold all but 1e-15 of the mass, and steps at which the trapezoid rule has converged: set here apart
-/// from those of the library.
+/// Rectangles that hold all but 1e-15 of the mass, and steps at which the trapezoid rule has
+/// converged: set here apart from those of the library.
 fn grid(family: Family) -> ([(f64, f64); 2], f64) {
     match family {
         Family::Banana => ([(-12.2, 12.0), (-8.5, 40.0)], 0.06),

@@ -5,7 +5,8 @@ use faer::Mat;
 use numerics::math::{exp, mean_and_standard_error};
 use numerics::random::stream;
 
-/// With `g` a density whose draws are known, the mean of `g / p` over draws of p is one: p is normalised and is what is drawn.
+/// With `g` a density whose draws are known, the mean of `g / p` over draws of p is one: p is
+/// normalised and is what is drawn.
 ///
 /// `g` is p itself moved by a small amount, for which the ratio has a finite variance.
 #[test]
@@ -18,7 +19,8 @@ fn draws_follow_the_density() {
                 x[(i, k)] + if k == j { shift } else { 0.0 }
             });
             let log_g = target.log_prob(moved.as_ref());
-            // In the throat of the funnel a shift is many standard deviations: compared where it is not.
+            // In the throat of the funnel a shift is many standard deviations: compared where it is
+            // not.
             let usable = |i: usize| target != Multivariate::Funnel || j == 0 || x[(i, 0)] > 0.0;
             let ratio = |i: usize| {
                 if usable(i) {

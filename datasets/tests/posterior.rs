@@ -1,5 +1,5 @@
-//! What every exact posterior promises, measured by methods that share nothing with the library's: tensor grids over prior
-//! times likelihood, and draws.
+//! What every exact posterior promises, measured by methods that share nothing with the library's:
+//! tensor grids over prior times likelihood, and draws.
 
 use datasets::posterior::{Benchmark, ExactPosterior, InverseProblem, SignDegenerate};
 use faer::{Mat, MatRef};
@@ -416,16 +416,12 @@ fn the_simulator_and_its_posteriors_belong_together() {
     let squares: Vec<f64> = noise.iter().map(|e| e * e).collect();
     close("variance", mean_and_standard_error(&squares), 1.0);
 
-    let rowwise = simulator.log_likelihood_of(theta.as_ref(), y.as_ref());
+    // Half of the truths are in the half of highest density, whatever was observed.
     let mut inside = 0.0;
-    for (i, rowwise) in rowwise.into_iter().enumerate() {
+    for i in 0..400 {
         let posterior = simulator.posterior(&row(y.as_ref(), i));
         let truth = theta.as_ref().subrows(i, 1);
-        assert_eq!(posterior.log_likelihood(truth), [rowwise]);
-        // Half of the truths are in the half of highest density, whatever was observed.
-        if i < 400 {
-            inside += share(posterior.log_posterior(truth)[0] >= posterior.hdr_level(0.5));
-        }
+        inside += share(posterior.log_posterior(truth)[0] >= posterior.hdr_level(0.5));
     }
     close("coverage", (inside / 400.0, 0.025), 0.5);
 }

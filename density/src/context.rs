@@ -27,7 +27,8 @@ pub struct Progress<'a> {
 /// Is told of progress, from any thread; it can end the fit.
 pub type Observer<'a> = dyn Fn(&Progress<'_>) -> ControlFlow<()> + Sync + 'a;
 
-/// What every fit is given besides data and a seed: who is told of its progress, and where it leaves checkpoints. By default nobody and nowhere.
+/// What every fit is given besides data and a seed: who is told of its progress, and where it
+/// leaves checkpoints. By default nobody and nowhere.
 ///
 /// ```
 /// use density::{FitContext, Progress};
@@ -72,7 +73,8 @@ impl<'a> FitContext<'a> {
         Self { observer, ..self }
     }
 
-    /// With a place for checkpoints: the same call after an interruption goes on from there and ends in the same bits.
+    /// With a place for checkpoints: the same call after an interruption goes on from there and
+    /// ends in the same bits.
     #[must_use]
     pub fn checkpointed_in(self, checkpoints: &'a dyn CheckpointStore) -> Self {
         Self {

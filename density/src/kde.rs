@@ -13,7 +13,8 @@ const MOST: usize = 4000;
 /// Points that are scored together.
 const TILE: usize = 64;
 
-/// `q(x) = sum_i w_i N(x; x_i, h^2 C)`, C the covariance of the points and h chosen by the likelihood of each point under the others.
+/// `q(x) = sum_i w_i N(x; x_i, h^2 C)`, C the covariance of the points and h chosen by the
+/// likelihood of each point under the others.
 #[derive(Debug, Clone)]
 pub struct Kde {
     /// Points in the coordinates where C is the identity, n x d.
@@ -65,8 +66,9 @@ impl Kde {
     /// The kind's name in files.
     pub const KIND: &'static str = "kde";
 
-    /// Reads `points` (n x d, in coordinates where their covariance is the identity), their `weights` (n), `bandwidth` (1), and in the folder `frame`
-    /// the normal that gives these coordinates.
+    /// Reads `points` (n x d, in coordinates where their covariance is the identity), their
+    /// `weights` (n), `bandwidth` (1), and in the folder `frame` the normal that gives these
+    /// coordinates.
     ///
     /// # Errors
     /// A sentence that says what is wrong.
@@ -84,7 +86,8 @@ impl Kde {
             && bandwidth > 0.0;
         if !sound {
             return Err(
-                "a kernel density needs a weight for each point, weights of sum one, one normal as its frame and a positive bandwidth".into(),
+                "a kernel density needs a weight for each point, weights of sum one, one normal as its \
+                 frame and a positive bandwidth".into(),
             );
         }
         Ok(Self {
@@ -117,8 +120,9 @@ impl Kde {
                 .enumerate()
                 .map(|(i, &l)| {
                     let w = weights[i];
-                    // Without the point's own kernel. Where that is nearly all there is, the difference would be rounding, and a
-                    // narrow kernel look good by it: the others are summed anew.
+                    // Without the point's own kernel. Where that is nearly all there is, the
+                    // difference would be rounding, and a narrow kernel look good by it: the others
+                    // are summed anew.
                     let (all, own) = (exp(l), w * exp(own));
                     let others = if all - own > 1e-10 * own && all < f64::INFINITY {
                         ln((all - own) / (total - w))
@@ -281,7 +285,8 @@ mod tests {
 
     #[test]
     fn isolated_points_in_many_dimensions_ask_for_a_wide_kernel() {
-        // Ten dimensions and heavy tails: many a point is so far from the others that its own kernel is all there is in rounding.
+        // Ten dimensions and heavy tails: many a point is so far from the others that its own
+        // kernel is all there is in rounding.
         let mut rng = stream(1, "kde");
         let x = Mat::from_fn(600, 10, |_, _| {
             let (a, b) = (standard_normal(&mut rng), standard_normal(&mut rng));
@@ -289,7 +294,8 @@ mod tests {
         });
         let kde = Kde::fit(Data::new(x.as_ref()), &mut rng).unwrap();
         assert!(kde.bandwidth() > 0.3, "{}", kde.bandwidth());
-        // The likelihood of the points under the others, term by term, is best near the bandwidth that was found.
+        // The likelihood of the points under the others, term by term, is best near the bandwidth
+        // that was found.
         let score = |h: f64| {
             let loo = (0..600).map(|i| others(kde.white.as_ref(), i, &kde.log_weights, h));
             loo.sum::<f64>()

@@ -1,9 +1,11 @@
 //! Densities on R^d behind one trait, and those that need no gradient.
 //!
-//! A [`Density`] is evaluated exactly and sampled: [`GaussianMixture`], [`Kde`], a [`Mixture`] of densities, a density behind a [`Bijection`] ([`Transformed`]);
-//! flows and Gaussianisations are in crates of their own. All are fitted to [`Data`] and written to files in one form ([`archive`]).
+//! A [`Density`] is evaluated exactly and sampled: [`GaussianMixture`], [`Kde`], a [`Mixture`] of
+//! densities, a density behind a [`Bijection`] ([`Transformed`]); flows and Gaussianisations are in
+//! crates of their own. All are fitted to [`Data`] and written to files in one form ([`archive`]).
 //!
-//! Points are n x d, column-major; log-densities are in nats. A bijection maps data to coordinates ("forward", `transform_and_log_det`).
+//! Points are n x d, column-major; log-densities are in nats. A bijection maps data to coordinates
+//! ("forward", `transform_and_log_det`).
 //!
 //! ```
 //! use density::{Data, Density, EmConfig, GaussianMixture};
@@ -19,6 +21,7 @@
 
 pub mod archive;
 mod bijection;
+mod column;
 mod context;
 mod data;
 mod gaussian_mixture;
@@ -30,6 +33,7 @@ pub mod trial;
 
 pub use archive::{Description, NotSavable, Reader, Writer};
 pub use bijection::{Affine, Arcsinh, ArcsinhColumn, Bijection, Rotation, Support};
+pub use column::{ColumnError, ColumnProblem};
 pub use context::{FitContext, Observer, Progress};
 pub use data::{Data, DataError};
 pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture, MixtureParts, row_ln_sum_exp};
@@ -52,10 +56,11 @@ pub trait Density: Send + Sync {
     /// n draws, n x d.
     fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64>;
 
-    /// Writes all of its numbers and gives the description from which it can be read again, see [`archive`].
+    /// Writes all of its numbers and gives the description from which it can be read again, see
+    /// [`archive`].
     ///
     /// # Errors
-    /// Densities of one's own that have no description cannot be saved: that is what happens unless this is written.
+    /// The default implementation always fails: a density without a description cannot be saved.
     fn describe(&self, writer: &mut Writer) -> Result<Description, NotSavable> {
         let place = writer.folder();
         Err(NotSavable(format!(

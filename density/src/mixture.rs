@@ -32,7 +32,7 @@ pub fn mixture_log_prob(table: MatRef<'_, f64>, weights: &[f64]) -> Vec<f64> {
     (0..table.nrows())
         .map(|i| {
             for (k, t) in terms.iter_mut().enumerate() {
-                // An expert without weight has no say, even where its density is not a number.
+                // An expert of weight zero does not count, even where its density is NaN.
                 *t = if weights[k] == 0.0 {
                     f64::NEG_INFINITY
                 } else {
@@ -80,7 +80,8 @@ impl Mixture {
     /// A mixture of experts on the same space; weights are normalised.
     ///
     /// # Panics
-    /// If there is no expert, the numbers or dimensions differ, or the weights are not a distribution.
+    /// If there is no expert, the numbers or dimensions differ, or the weights are not a
+    /// distribution.
     #[must_use]
     pub fn new(experts: Vec<Box<dyn Density>>, weights: Vec<f64>) -> Self {
         assert!(
@@ -100,7 +101,8 @@ impl Mixture {
         Self { experts, weights }
     }
 
-    /// A mixture with weights of sum one as they are, to the last bit: for mixtures that were read from a file.
+    /// A mixture with weights of sum one as they are, to the last bit: for mixtures that were read
+    /// from a file.
     fn with_weights(experts: Vec<Box<dyn Density>>, weights: Vec<f64>) -> Result<Self, String> {
         let total: f64 = weights.iter().sum();
         if experts.is_empty()
@@ -163,7 +165,7 @@ impl Density for Mixture {
     fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
         let mut table = Mat::zeros(x.nrows(), self.experts.len());
         for (k, e) in self.experts.iter().enumerate() {
-            // Experts without weight have no say, and none is asked of them.
+            // Experts of weight zero are not evaluated.
             if self.weights[k] > 0.0 {
                 col_mut(table.as_mut(), k).copy_from_slice(&e.log_prob(x));
             }
@@ -239,7 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn an_expert_without_weight_has_no_say() {
+    fn n_eff_counts_equal_shares() {
+        assert!((n_eff(&[0.25; 4]) - 4.0).abs() < 1e-12);
+        assert_eq!(n_eff(&[0.0, 1.0]), 1.0);
+    }
+
+    #[test]
+    fn an_expert_without_weight_does_not_count() {
         let table = Mat::from_fn(1, 2, |_, k| if k == 0 { -1.0 } else { f64::NAN });
         assert_eq!(mixture_log_prob(table.as_ref(), &[1.0, 0.0]), [-1.0]);
     }

@@ -7,7 +7,8 @@ use faer::prelude::*;
 use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
 
-/// `q(x) = p(u(x)) |det du/dx|` for a bijection u and a density p of its coordinates; exactly zero outside of the support of a bounded column.
+/// `q(x) = p(u(x)) |det du/dx|` for a bijection u and a density p of its coordinates; exactly zero
+/// outside of the support of a bounded column.
 #[derive(Debug, Clone)]
 pub struct Transformed<D = Box<dyn Density>> {
     /// From data to coordinates.
@@ -16,7 +17,8 @@ pub struct Transformed<D = Box<dyn Density>> {
     pub density: D,
 }
 
-/// Adds log-determinants to log-densities of the coordinates. A row outside of the support has no density, whatever that of its arbitrary coordinates is.
+/// Adds log-determinants to log-densities of the coordinates. Where the log-determinant is minus
+/// infinity (outside of the support), so is the result.
 pub fn add_log_det(log_q: &mut [f64], log_det: &[f64]) {
     for (l, j) in log_q.iter_mut().zip(log_det) {
         *l = if *j == f64::NEG_INFINITY { *j } else { *l + j };

@@ -4,7 +4,8 @@ use crate::Density;
 use faer::prelude::*;
 use numerics::random::stream;
 
-/// The largest magnitude of a number that a model from a file may hold or draw: squares of such numbers do not overflow.
+/// The largest magnitude of a number that a model from a file may hold or draw: squares of such
+/// numbers do not overflow.
 pub const LARGEST: f64 = 1e150;
 /// The smallest scale that it may have.
 pub const SMALLEST_SCALE: f64 = 1e-150;
@@ -19,9 +20,9 @@ pub fn in_range(v: f64) -> bool {
 /// How many draws a density from a file is tried on.
 pub const TRIAL_DRAWS: usize = 8;
 
-/// Numbers can each be sound, and a density of them still beyond the range of the arithmetic: weights of 1e140, one behind the other, overflow, and
-/// infinity less infinity is no number. Whether a density works is therefore tried: draws of its own (n x d) must be within [`LARGEST`], and
-/// their log-densities as [`try_log_prob`] wants them.
+/// Every number in a file can be valid and the density still overflow: products of weights of 1e140
+/// do, and infinity minus infinity is NaN. So a density from a file is tried: draws of its own (n x d) must be within [`LARGEST`],
+/// and their log-densities as [`try_log_prob`] wants them.
 ///
 /// # Errors
 /// A sentence.
@@ -37,8 +38,9 @@ pub fn try_out(
     try_log_prob(draws, log_prob)
 }
 
-/// Whether log-densities are numbers, or minus infinity where the density is smaller than any number: at draws (n x d), at mixtures of their coordinates, at
-/// points a few times farther out, and about zero, wherever the draws are.
+/// Whether log-densities are numbers, or minus infinity where the density is smaller than any
+/// number: at draws (n x d), at mixtures of their coordinates, at points a few times farther out,
+/// and about zero, wherever the draws are.
 ///
 /// # Errors
 /// A sentence.

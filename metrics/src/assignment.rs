@@ -1,19 +1,24 @@
 //! The linear assignment problem.
 //!
-//! An auction (Bertsekas 1979) finds nearly optimal prices, shortest augmenting paths (Jonker and Volgenant 1987) make them optimal:
+//! An auction (Bertsekas 1979) finds nearly optimal prices, shortest augmenting paths (Jonker and
+//! Volgenant 1987) make them optimal:
 //!
-//! - In the auction each free row takes its best column and raises what the column costs until its second best is better by
-//!   epsilon; the row that had the column bids again. A few rounds with falling epsilon.
-//! - Then the assignment is dropped, the prices are kept, rows bid with epsilon = 0, and each row that is left is assigned by Dijkstra's
-//!   search. From here on the prices prove each assigned pair to be its row's best: the auction decides only how long it takes (and
-//!   which assignment of several that cost the same).
+//! - In the auction each free row takes its best column and raises what the column costs until its
+//!   second best is better by epsilon; the row that had the column bids again. A few rounds with
+//!   falling epsilon.
+//! - Then the assignment is dropped, the prices are kept, rows bid with epsilon = 0, and each row
+//!   that is left is assigned by Dijkstra's search. From here on the prices prove each assigned
+//!   pair to be its row's best: the auction decides only how long it takes (and which assignment of
+//!   several that cost the same).
 //!
-//! Whole rows of the matrix are rarely read. Each row has a short list of the columns with the lowest `c_ij - v_j`, and a bound that
-//! no other column falls below. Prices v only ever fall, so the bound stays true; bids and searches read the list,
-//! and make a new one only when they come to reduced costs beyond the bound.
+//! Whole rows of the matrix are rarely read. Each row has a short list of the columns with the
+//! lowest `c_ij - v_j`, and a bound that no other column falls below. Prices v only ever fall, so
+//! the bound stays true; bids and searches read the list, and make a new one only when they come to
+//! reduced costs beyond the bound.
 //!
-//! For two samples of 2,000 points in the plane this takes 0.09 to 0.14 s on one core, 1.5 s where one has the tails of a Cauchy law. The
-//! `lapjv` crate (0.3.0) takes 2.5 to 9 s for the same, and 7.5 s; shortest augmenting paths on whole rows 0.3 to 2.5 s.
+//! For two samples of 2,000 points in the plane this takes 0.09 to 0.14 s on one core, 1.5 s where
+//! one has the tails of a Cauchy law. The `lapjv` crate (0.3.0) takes 2.5 to 9 s for the same, and
+//! 7.5 s; shortest augmenting paths on whole rows 0.3 to 2.5 s.
 
 use super::MetricError;
 use numerics::math::sum;
@@ -29,11 +34,13 @@ pub struct Assignment {
     pub cost: f64,
     /// Dual price u of each row.
     pub row_duals: Vec<f64>,
-    /// Dual price v of each column: `u_i + v_j <= c_ij`, with equality on the assigned pairs, up to rounding.
+    /// Dual price v of each column: `u_i + v_j <= c_ij`, with equality on the assigned pairs, up to
+    /// rounding.
     pub column_duals: Vec<f64>,
 }
 
-/// Solves `min over permutations s of sum_i c[i][s(i)]` for the `n x n` matrix `cost`, one row after the other.
+/// Solves `min over permutations s of sum_i c[i][s(i)]` for the `n x n` matrix `cost`, one row
+/// after the other.
 ///
 /// # Errors
 /// A cost that is not finite, or beyond 1e290 in magnitude.
@@ -49,12 +56,14 @@ pub fn assign(cost: &[f64], n: usize) -> Result<Assignment, MetricError> {
     }
 }
 
-/// The auction's first epsilon, as a share of the median of `c_ij - min_k c_kj`; each round has a quarter of the one before.
+/// The auction's first epsilon, as a share of the median of `c_ij - min_k c_kj`; each round has a
+/// quarter of the one before.
 const FIRST_EPSILON: f64 = 0.25;
 const ROUNDS: usize = 5;
 /// Bids in a round for each row, before the rows still free are left for later.
 const BIDS: usize = 60;
-/// A list takes the columns up to the LISTED-th least of the minima of GROUPS groups: a few more than LISTED.
+/// A list takes the columns up to the LISTED-th least of the minima of GROUPS groups: a few more
+/// than LISTED.
 const LISTED: usize = 16;
 const GROUPS: usize = 64;
 
@@ -90,7 +99,8 @@ struct List {
 struct Solver<'a> {
     cost: &'a [f64],
     n: usize,
-    /// Prices of the columns; they never rise. An assigned row i has column j with the least `c_ij - v_j`.
+    /// Prices of the columns; they never rise. An assigned row i has column j with the least
+    /// `c_ij - v_j`.
     v: Vec<f64>,
     column_of_row: Vec<usize>,
     row_of_column: Vec<usize>,
@@ -106,8 +116,8 @@ struct Search {
     done: Vec<bool>,
     /// Columns with a distance.
     touched: Vec<usize>,
-    /// Distances (the bits of non-negative numbers order like the numbers) with what waits there: column j, or as n + i the
-    /// columns of row i that are not on its list.
+    /// Distances (the bits of non-negative numbers order like the numbers) with what waits there:
+    /// column j, or as n + i the columns of row i that are not on its list.
     queue: BinaryHeap<Reverse<(u64, usize)>>,
     /// Least distance of a free column: what lies beyond is of no use.
     nearest_free: f64,
@@ -153,7 +163,8 @@ impl<'a> Solver<'a> {
         solver
     }
 
-    /// Median of `c_ij - v_j` over two columns of each row: the scale of the problem, whatever its outliers.
+    /// Median of `c_ij - v_j` over two columns of each row: the scale of the problem, robust to
+    /// outliers.
     fn typical_reduced_cost(&self) -> f64 {
         let mut sample: Vec<f64> = (0..2 * self.n)
             .map(|k| {
@@ -227,8 +238,8 @@ impl<'a> Solver<'a> {
         (j, least, second)
     }
 
-    /// Each free row takes its best column and lowers that column's price until the second best is as good; a row that loses its
-    /// column tries again. Returns the rows that are left.
+    /// Each free row takes its best column and lowers that column's price until the second best is
+    /// as good; a row that loses its column tries again. Returns the rows that are left.
     fn bid(&mut self, mut free: Vec<usize>, epsilon: f64) -> Vec<usize> {
         let mut tries = BIDS * free.len();
         let mut left = Vec::new();
@@ -314,7 +325,8 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// Offers the columns on the list of row i, at their distances, and the rest at the least that it can be.
+    /// Offers the columns on the list of row i, at their distances, and the rest at the least that
+    /// it can be.
     fn scan(&self, i: usize, entry: f64, base: f64, search: &mut Search) {
         let list = &self.lists[i];
         // Rounding can make a difference negative (even -0, whose bits are large).

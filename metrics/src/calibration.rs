@@ -10,9 +10,11 @@ use std::f64::consts::PI;
 
 /// Ranks of true parameters among draws of their posteriors, counted in bins.
 ///
-/// When theta is drawn from the prior and y from the simulator, the rank of `theta_j` among L independent draws of `q(theta_j | y)` is uniform on
-/// 0, 1, ..., L if q is the posterior (simulation-based calibration, arXiv:1804.06788). A histogram that is high at both ends belongs to posteriors that
-/// are too narrow, one that is high in the middle to posteriors that are too wide.
+/// When theta is drawn from the prior and y from the simulator, the rank of `theta_j` among L
+/// independent draws of `q(theta_j | y)` is uniform on 0, 1, ..., L if q is the posterior
+/// (simulation-based calibration, arXiv:1804.06788). A histogram that is high at both ends belongs
+/// to posteriors that are too narrow, one that is high in the middle to posteriors that are too
+/// wide.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RankHistogram {
@@ -20,7 +22,8 @@ pub struct RankHistogram {
     pub counts: Vec<usize>,
     /// `sum (count - expected)^2 / expected`.
     pub chi_squared: f64,
-    /// The probability of so large a statistic with uniform ranks: chi-squared with one degree of freedom less than there are bins.
+    /// The probability of so large a statistic with uniform ranks: chi-squared with one degree of
+    /// freedom less than there are bins.
     pub p_value: f64,
 }
 
@@ -28,7 +31,8 @@ impl RankHistogram {
     /// From ranks among `draws` draws, each from 0 to `draws`.
     ///
     /// # Panics
-    /// If a rank is above `draws`, there are fewer than two bins, or their number does not divide `draws + 1`.
+    /// If a rank is above `draws`, there are fewer than two bins, or their number does not divide
+    /// `draws + 1`.
     #[must_use]
     pub fn new(ranks: &[usize], draws: usize, bins: usize) -> Self {
         assert!(
@@ -55,7 +59,8 @@ impl RankHistogram {
     }
 }
 
-/// How many of the draws (L x d) are below the truth, coordinate by coordinate. Ties are broken at random.
+/// How many of the draws (L x d) are below the truth, coordinate by coordinate. Ties are broken at
+/// random.
 ///
 /// # Panics
 /// If the numbers of coordinates differ.
@@ -75,8 +80,9 @@ fn rank(truth: f64, draws: &[f64], rng: &mut Pcg64) -> usize {
     below + (uniform(rng) * (ties + 1) as f64) as usize
 }
 
-/// The share of q in the region where it is denser than at the truth: at most `s` exactly when the truth is in q's highest-density region of
-/// share `s`. Estimated from `ln q` at the truth and at draws of q, both given y, with ties broken at random.
+/// The share of q in the region where it is denser than at the truth: at most `s` exactly when the
+/// truth is in q's highest-density region of share `s`. Estimated from `ln q` at the truth and at
+/// draws of q, both given y, with ties broken at random.
 #[must_use]
 pub fn density_rank(log_q_truth: f64, log_q_draws: &[f64], rng: &mut Pcg64) -> f64 {
     let lower = rank(log_q_truth, log_q_draws, rng) as f64;
@@ -168,7 +174,8 @@ impl Calibrate {
         Ok(())
     }
 
-    /// Draws from the posterior of every row of `truth` (n x d), which was drawn from the prior; `posterior(i)` is that of the data simulated from row i.
+    /// Draws from the posterior of every row of `truth` (n x d), which was drawn from the prior;
+    /// `posterior(i)` is that of the data simulated from row i.
     ///
     /// Rows are worked on in parallel, each with a stream of its own.
     ///
@@ -213,11 +220,13 @@ impl Calibrate {
     }
 }
 
-/// `P(X >= statistic)` for X chi-squared with so many degrees of freedom k >= 1: the regularised upper incomplete gamma function
-/// `Q(k / 2, statistic / 2)`, as the finite sums that it is for whole and half numbers.
+/// `P(X >= statistic)` for X chi-squared with k >= 1 degrees of freedom: the regularised
+/// upper incomplete gamma function `Q(k / 2, statistic / 2)`, as the finite sums that it is for
+/// whole and half numbers.
 ///
 /// With `x = statistic / 2`, `Q(k/2, x) = e^-x sum_{j < k/2} x^j / j!` for even k and
-/// `erfc(sqrt x) + e^-x sum_{j=1}^{(k-1)/2} x^(j - 1/2) / Gamma(j + 1/2)` for odd k. All terms are positive: no digit is lost.
+/// `erfc(sqrt x) + e^-x sum_{j=1}^{(k-1)/2} x^(j - 1/2) / Gamma(j + 1/2)` for odd k. All terms are
+/// positive: no digit is lost.
 ///
 /// # Panics
 /// If there is no degree of freedom, or the statistic is negative or NaN.

@@ -3,11 +3,11 @@
 use numerics::math::{exp, ln, ln_1p, ln_sum_exp};
 use serde::{Deserialize, Serialize};
 
-/// Weights of draws that stand for a posterior: `w_i` in proportion to `L(theta_i) p(theta_i) / g(theta_i)`, `g` the density that the
-/// draws come from, with sum one.
+/// Weights of draws that stand for a posterior: `w_i` in proportion to
+/// `L(theta_i) p(theta_i) / g(theta_i)`, `g` the density that the draws come from, with sum one.
 ///
-/// Minimising `KL(posterior || q)` is maximising `sum_i w_i ln q(theta_i)` (arXiv:2512.04954). Everything is computed from logarithms:
-/// likelihoods of e^-1000 are no trouble.
+/// Minimising `KL(posterior || q)` is maximising `sum_i w_i ln q(theta_i)` (arXiv:2512.04954).
+/// Everything is computed from logarithms: likelihoods of e^-1000 are no trouble.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportanceWeights {
     shares: Vec<f64>,
@@ -20,15 +20,19 @@ pub struct ImportanceWeights {
 pub struct Reliability {
     /// The number of draws N.
     pub draws: usize,
-    /// Effective sample size `1 / sum_i w_i^2` of weights with sum one: from 1 (one draw has it all) to N (all have the same).
+    /// Effective sample size `1 / sum_i w_i^2` of weights with sum one: from 1 (one draw has it
+    /// all) to N (all have the same).
     pub ess: f64,
-    /// The shape k of a generalised Pareto distribution fitted to the largest weights, see [`pareto_k`]. Below 0.5 the weights have a
-    /// finite variance; up to 0.7 estimates converge at practical rates; beyond, the draws miss a part of the posterior. `None` for fewer
-    /// than 25 draws, whose tail is too short.
+    /// The shape k of a generalised Pareto distribution fitted to the largest weights, see
+    /// [`pareto_k`]. Below 0.5 the weights have a finite variance; up to 0.7 estimates converge at
+    /// practical rates; beyond, the draws miss a part of the posterior. `None` for fewer than 25
+    /// draws, whose tail is too short.
     pub pareto_k: Option<f64>,
-    /// `ln (1/N sum_i u_i)`, `u_i` the weights before normalisation: an estimate of the log-evidence `ln Z`, nats.
+    /// `ln (1/N sum_i u_i)`, `u_i` the weights before normalisation: an estimate of the
+    /// log-evidence `ln Z`, nats.
     pub log_evidence: f64,
-    /// Its standard error `sqrt(1 / ESS - 1 / N)`, by the delta method, nats. It cannot see what the draws miss: look at `pareto_k`.
+    /// Its standard error `sqrt(1 / ESS - 1 / N)`, by the delta method, nats. It cannot see what
+    /// the draws miss: look at `pareto_k`.
     pub standard_error: f64,
 }
 
@@ -59,7 +63,8 @@ pub enum WeightsError {
 }
 
 impl ImportanceWeights {
-    /// Normalises log-weights, nats, up to a constant (which [`Reliability::log_evidence`] depends on).
+    /// Normalises log-weights, nats, up to a constant (which [`Reliability::log_evidence`] depends
+    /// on).
     ///
     /// # Errors
     /// See [`WeightsError`]: nothing is ever NaN.
@@ -105,11 +110,13 @@ impl ImportanceWeights {
         &self.reliability
     }
 
-    /// Fewer draws with weights that stand for all: those above a threshold `c` keep their weights, the others stay with probability
-    /// `w_i / c` and then weigh `c`, with `c` such that about `most` are left.
+    /// Fewer draws with weights that stand for all: those above a threshold `c` keep their weights,
+    /// the others stay with probability `w_i / c` and then weigh `c`, with `c` such that about
+    /// `most` are left.
     ///
-    /// The expectation of every weighted sum stays what it was, and among all ways to leave out draws this one adds the least variance
-    /// (Fearnhead and Clifford 2003, whose stratified draw this is). Returns rows in rising order, and their weights with sum about one.
+    /// The expectation of every weighted sum stays what it was, and among all ways to leave out
+    /// draws this one adds the least variance (Fearnhead and Clifford 2003, whose stratified draw
+    /// this is). Returns rows in rising order, and their weights with sum about one.
     #[must_use]
     pub fn thin(&self, most: usize, rng: &mut numerics::random::Pcg64) -> (Vec<usize>, Vec<f64>) {
         let threshold = self.threshold(most);
@@ -136,14 +143,16 @@ impl ImportanceWeights {
         (rows, weights)
     }
 
-    /// The `c` with `sum_i min(1, w_i / c) = most`; 0 when there are no more than `most` weights above zero.
+    /// The `c` with `sum_i min(1, w_i / c) = most`; 0 when there are no more than `most` weights
+    /// above zero.
     fn threshold(&self, most: usize) -> f64 {
         let mut sorted: Vec<f64> = self.shares.iter().copied().filter(|w| *w > 0.0).collect();
         if sorted.len() <= most {
             return 0.0;
         }
         sorted.sort_unstable_by(|a, b| b.total_cmp(a));
-        // With the k largest above c: k + rest / c = most. The first k whose c is no less than the next weight is the one.
+        // With the k largest above c: k + rest / c = most. Take the first k for which c is at
+        // least the next weight.
         let mut rest: f64 = sorted.iter().sum();
         for (k, &w) in sorted.iter().enumerate().take(most) {
             let c = rest / (most - k) as f64;
@@ -157,8 +166,8 @@ impl ImportanceWeights {
 }
 
 impl Reliability {
-    /// What is wrong and what to do about it, if anything: an effective sample size below 100 or below 1 % of the draws, or a Pareto k
-    /// above 0.7.
+    /// What is wrong and what to do about it, if anything: an effective sample size below 100 or
+    /// below 1 % of the draws, or a Pareto k above 0.7.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let n = self.draws as f64;
@@ -184,12 +193,13 @@ impl Reliability {
     }
 }
 
-/// The Pareto k of importance weights (not negative, in any scale): the shape of a generalised Pareto distribution fitted to the
-/// `M = min(0.2 N, 3 sqrt(N))` largest.
+/// The Pareto k of importance weights (not negative, in any scale): the shape of a generalised
+/// Pareto distribution fitted to the `M = min(0.2 N, 3 sqrt(N))` largest.
 ///
-/// The fit is the posterior mean of Zhang and Stephens (2009) with the weak prior of Vehtari, Simpson, Gelman, Yao and Gabry
-/// (arXiv:1507.02646), which draws k towards 0.5 with the weight of 10 draws. Weights whose largest are all equal have no tail: k is 0.
-/// `None` for fewer than 25 weights (M below 5).
+/// The fit is the posterior mean of Zhang and Stephens (2009) with the weak prior of Vehtari,
+/// Simpson, Gelman, Yao and Gabry (arXiv:1507.02646), which draws k towards 0.5 with the weight of
+/// 10 draws. Weights whose largest are all equal have no tail: k is 0. `None` for fewer than 25
+/// weights (M below 5).
 ///
 /// # Panics
 /// If a weight is NaN.
@@ -217,8 +227,8 @@ pub fn pareto_k(weights: &[f64]) -> Option<f64> {
     Some((m * k + prior * 0.5) / (m + prior))
 }
 
-/// The shape k of a generalised Pareto distribution with density `(1/s) (1 + k x / s)^(-1/k - 1)`, for sorted `x >= 0` with the last
-/// above 0: Zhang and Stephens (2009).
+/// The shape k of a generalised Pareto distribution with density `(1/s) (1 + k x / s)^(-1/k - 1)`,
+/// for sorted `x >= 0` with the last above 0: Zhang and Stephens (2009).
 fn pareto_shape(x: &[f64]) -> f64 {
     let n = x.len();
     let grid = 30 + (n as f64).sqrt() as usize;

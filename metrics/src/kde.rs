@@ -20,19 +20,20 @@ const MARGIN: f64 = 0.1;
 /// p(x) = 1/n sum_i N(x; x_i, f^2 S)
 /// ```
 ///
-/// S is the sample's own covariance (divisor n - 1), `f = n^(-1/6)` Scott's factor of the target's size for both. They are
-/// evaluated on a 100 x 100 grid over the range that the two samples span together, widened by 10 % of itself on each
-/// side (both ends are grid points), raised to at least 1e-10 and not normalised again; the result is
+/// S is the sample's own covariance (divisor n - 1), `f = n^(-1/6)` Scott's factor of the target's
+/// size for both. They are evaluated on a 100 x 100 grid over the range that the two samples span
+/// together, widened by 10 % of itself on each side (both ends are grid points), raised to at least
+/// 1e-10 and not normalised again; the result is
 ///
 /// ```text
 /// sum_grid p ln(p / q) dx dy
 /// ```
 ///
-/// in nats. It is biased by the smoothing and by the edges, and it saturates where a density meets the floor. The kernels are
-/// those of `scipy.stats.gaussian_kde`; source: arXiv:2510.02056.
+/// in nats. It is biased by the smoothing and by the edges, and it saturates where a density meets
+/// the floor. The kernels are those of `scipy.stats.gaussian_kde`; source: arXiv:2510.02056.
 ///
-/// A kernel is left out of a grid point where it is so small that all such omissions together change no density by more
-/// than half a unit in the last place of the floor.
+/// A kernel is left out of a grid point where it is so small that all such omissions together
+/// change no density by more than half a unit in the last place of the floor.
 #[derive(Debug, Clone)]
 pub struct TargetKde {
     target: Points,
@@ -137,7 +138,8 @@ impl Kernel {
         let (x, y) = (centred(0), centred(1));
         let l11 = norm(&x);
         let unit: Vec<f64> = x.iter().map(|v| v / l11).collect();
-        // Cholesky of the Gram matrix by Gram-Schmidt on the columns: it squares nothing, so it loses no digits.
+        // Cholesky of the Gram matrix by Gram-Schmidt on the columns: it squares nothing, so it
+        // loses no digits.
         let l21 = numerics::math::dot(&unit, &y);
         let rest: Vec<f64> = y.iter().zip(&unit).map(|(v, u)| v - l21 * u).collect();
         let l22 = norm(&rest);
@@ -156,18 +158,21 @@ impl Kernel {
 
     /// The density at `(x, y_k)` for every k.
     ///
-    /// Along a column of the grid the whitened coordinates of a point are `u`, constant, and `v_k = v_0 + k delta`. Only the k with
-    /// `(u^2 + v_k^2) / 2 < cut` count. Where the grid is finer than the kernel there are many of them, and they are computed from
+    /// Along a column of the grid the whitened coordinates of a point are `u`, constant, and
+    /// `v_k = v_0 + k delta`. Only the k with `(u^2 + v_k^2) / 2 < cut` count. Where the grid is
+    /// finer than the kernel there are many of them, and they are computed from
     ///
     /// ```text
     /// exp(-(v + j delta)^2 / 2) = exp(-v^2 / 2) exp(-v delta)^j exp(-(j delta)^2 / 2)
     /// ```
     ///
-    /// for the first LANES, then from one group of LANES to the next by the ratio of neighbours, whose own ratio is constant: two exponentials a
-    /// point. At most 13 steps follow each other, so that rounding stays near 100 units in the last place.
+    /// for the first LANES, then from one group of LANES to the next by the ratio of neighbours,
+    /// whose own ratio is constant: two exponentials a point. At most 13 steps follow each other,
+    /// so that rounding stays near 100 units in the last place.
     fn density(&self, points: &Points, x: f64, y: &Axis, out: &mut [f64; GRID]) {
         let norm = 1.0 / (2.0 * std::f64::consts::PI * self.l11 * self.l22);
-        // Kernel values below e^-cut add up to less than 2^-54 of the floor. The upper end keeps e^-cut normal.
+        // Kernel values below e^-cut add up to less than 2^-54 of the floor. The upper end keeps
+        // e^-cut normal.
         let cut = (ln(norm) - ln(FLOOR) + 54.0 * std::f64::consts::LN_2).min(700.0);
         let delta = y.step / self.l22;
         let mut sums = [0.0; GRID + LANES];

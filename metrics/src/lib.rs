@@ -1,11 +1,14 @@
 //! Distances between a target and a model: from log-densities, and from samples of both.
 //!
-//! - [`nll`] and [`kl_exact`] need the model's (and the target's) log-density at draws of the target.
-//! - [`TargetKde`], [`wasserstein2`], [`TargetSliced`] and [`TargetMmd`] compare two sets of samples.
+//! - [`nll`] and [`kl_exact`] need the model's (and the target's) log-density at draws of the
+//!   target.
+//! - [`TargetKde`], [`wasserstein2`], [`TargetSliced`] and [`TargetMmd`] compare two sets of
+//!   samples.
 //! - [`TargetSet`] prepares a target sample once and gives every sampled metric of a model sample.
 //!
-//! Samples are `n x d` matrices, one row a point. The definitions are those of arXiv:2510.02056 wherever it has the metric.
-//! Everything is computed in a fixed order with portable maths: the same samples give the same bits on every machine.
+//! Samples are `n x d` matrices, one row a point. The definitions are those of arXiv:2510.02056
+//! wherever it has the metric. Everything is computed in a fixed order with portable maths: the
+//! same samples give the same bits on every machine.
 //!
 //! ```
 //! use metrics::TargetSet;
@@ -42,18 +45,6 @@ pub use mmd::{Mmd, TargetMmd};
 pub use sliced::TargetSliced;
 pub use target_set::{SampleMetrics, TargetSet};
 pub use wasserstein::wasserstein2;
-
-use serde::{Deserialize, Serialize};
-
-/// A mean over samples and its standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Estimate {
-    /// The mean.
-    pub value: f64,
-    /// Standard error of the mean, `sd / sqrt(n)` with the sample standard deviation (n - 1): NaN for one sample.
-    pub standard_error: f64,
-}
 
 /// Why a metric has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

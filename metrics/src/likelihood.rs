@@ -1,12 +1,12 @@
 //! Metrics from log-densities at draws of the target.
 
-use super::Estimate;
-use numerics::math::mean_and_standard_error;
+use numerics::Estimate;
 
-/// Negative log-likelihood `mean_n -ln q(x_n)` in nats, from `log_q[n] = ln q(x_n)` at draws `x_n` of the target.
+/// Negative log-likelihood `mean_n -ln q(x_n)` in nats, from `log_q[n] = ln q(x_n)` at draws `x_n`
+/// of the target.
 ///
-/// Its expectation is the target's entropy plus KL(p || q). A model that gives a point no mass scores infinity; NaN
-/// stays NaN; no draws give NaN. Source: arXiv:2510.02056.
+/// Its expectation is the target's entropy plus KL(p || q). A model that gives a point no mass
+/// scores infinity; NaN stays NaN; no draws give NaN. Source: arXiv:2510.02056.
 #[must_use]
 pub fn nll(log_q: &[f64]) -> Estimate {
     mean_of(log_q.iter().map(|l| -l))
@@ -14,7 +14,8 @@ pub fn nll(log_q: &[f64]) -> Estimate {
 
 /// `KL(p || q) = E_p[ln p - ln q]` in nats, from both log-densities at the same draws of p.
 ///
-/// Unbiased, and exact where the two densities agree; a single estimate can be negative by chance. No draws give NaN.
+/// Unbiased, and exact where the two densities agree; a single estimate can be negative by chance.
+/// No draws give NaN.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -25,10 +26,5 @@ pub fn kl_exact(log_p: &[f64], log_q: &[f64]) -> Estimate {
 }
 
 fn mean_of(terms: impl Iterator<Item = f64>) -> Estimate {
-    let terms: Vec<f64> = terms.collect();
-    let (value, standard_error) = mean_and_standard_error(&terms);
-    Estimate {
-        value,
-        standard_error,
-    }
+    Estimate::of_mean(&terms.collect::<Vec<f64>>())
 }

@@ -36,7 +36,8 @@ pub struct TargetMmd {
 }
 
 impl TargetMmd {
-    /// Prepares a target sample `m x d`, m >= 2, for kernel width `sigma` in the units of the coordinates.
+    /// Prepares a target sample `m x d`, m >= 2, for kernel width `sigma` in the units of the
+    /// coordinates.
     ///
     /// # Errors
     /// Fewer than two points, a coordinate that is not finite, a `sigma` that is not positive.

@@ -17,10 +17,12 @@ const DIRECTIONS: usize = 128;
 /// SW2^2 = 1/L sum_l 1/n sum_i ((theta_l . x)_(i) - (theta_l . y)_(i))^2
 /// ```
 ///
-/// which is the mean over the directions of the exact squared one-dimensional distance. In two dimensions the L = 128
-/// directions have equal angles `pi l / L`; in d > 2 they are random orthonormal frames, always the same ones, the first multiple of d that
-/// reaches 128; in one dimension a single direction is all there is. In each case the mean of `theta theta^T` is `I / d`: the distance
-/// of a set from its translate by s is `|s| / sqrt(d)`, and SW2 is at most `W2 / sqrt(d)`.
+/// which is the mean over the directions of the exact squared one-dimensional distance. In two
+/// dimensions the L = 128 directions have equal angles `pi l / L`; in d > 2 they are random
+/// orthonormal frames, always the same ones, the first multiple of d that reaches 128; in one
+/// dimension a single direction is all there is. In each case the mean of `theta theta^T` is
+/// `I / d`: the distance of a set from its translate by s is `|s| / sqrt(d)`, and SW2 is at most
+/// `W2 / sqrt(d)`.
 ///
 /// Source: Bonneel et al. (2015), J. Math. Imaging Vis. 51.
 #[derive(Debug, Clone)]
@@ -61,8 +63,8 @@ impl TargetSliced {
     /// The distance SW2 of a model sample `n x d`, in the units of the coordinates.
     ///
     /// # Errors
-    /// Another number of points or another dimension than the target's, a coordinate that is not finite, distances whose
-    /// squares overflow.
+    /// Another number of points or another dimension than the target's, a coordinate that is not
+    /// finite, distances whose squares overflow.
     pub fn compare(&self, model: MatRef<'_, f64>) -> Result<f64, MetricError> {
         self.compare_points(&Points::new(model, "model", 1)?)
     }
@@ -121,7 +123,8 @@ fn directions(d: usize) -> Vec<f64> {
     }
 }
 
-/// d orthonormal vectors with the uniform law on the orthogonal group: Gram-Schmidt, twice for accuracy.
+/// d orthonormal vectors with the uniform law on the orthogonal group: Gram-Schmidt, twice for
+/// accuracy.
 fn random_frame(d: usize, mut normal: impl FnMut() -> f64) -> Vec<f64> {
     let mut frame: Vec<f64> = Vec::with_capacity(d * d);
     while frame.len() < d * d {

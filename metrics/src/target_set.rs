@@ -13,7 +13,8 @@ const SIGMA: f64 = 1.0;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampleMetrics {
-    /// KL(target || model) between kernel density estimates, nats ([`TargetKde`]); only in two dimensions.
+    /// KL(target || model) between kernel density estimates, nats ([`TargetKde`]); only in two
+    /// dimensions.
     pub kl_kde: Option<f64>,
     /// Exact 2-Wasserstein distance ([`super::wasserstein2`]).
     pub w2: f64,
@@ -38,7 +39,8 @@ impl TargetSet {
     /// Prepares a target sample `n x d`, n >= 2.
     ///
     /// # Errors
-    /// Fewer than two points, a coordinate that is not finite, two-dimensional points on a common line.
+    /// Fewer than two points, a coordinate that is not finite, two-dimensional points on a common
+    /// line.
     pub fn new(target: MatRef<'_, f64>) -> Result<Self, MetricError> {
         let points = Points::new(target, "target", 2)?;
         let kde = match points.dim() {
@@ -56,8 +58,8 @@ impl TargetSet {
     /// The metrics of a model sample of the same shape `n x d`.
     ///
     /// # Errors
-    /// Another shape, a coordinate that is not finite, two-dimensional points on a common line, squared distances that
-    /// overflow.
+    /// Another shape, a coordinate that is not finite, two-dimensional points on a common line,
+    /// squared distances that overflow.
     pub fn compare(&self, model: MatRef<'_, f64>) -> Result<SampleMetrics, MetricError> {
         let model = Points::new(model, "model", 2)?;
         self.points.check_shape(&model)?;

@@ -6,15 +6,17 @@ use super::points::Points;
 use faer::MatRef;
 use numerics::math::{dot, sum};
 
-/// `W2 = sqrt(min over permutations s of mean_i |x_i - y_s(i)|^2)`, the exact 2-Wasserstein distance between two samples `n x d` with
-/// equal weights, in the units of the coordinates.
+/// `W2 = sqrt(min over permutations s of mean_i |x_i - y_s(i)|^2)`, the exact 2-Wasserstein
+/// distance between two samples `n x d` with equal weights, in the units of the coordinates.
 ///
-/// By Birkhoff's theorem a permutation attains the minimum over all transport plans. The squared distance between the means is split
-/// off, which changes no minimiser: `W2^2 = |m_x - m_y|^2 + W2^2` of the centred samples. Time is about that of [`assign`];
-/// memory is that of the `n x n` matrix of squared distances. Source: arXiv:2510.02056.
+/// By Birkhoff's theorem a permutation attains the minimum over all transport plans. The squared
+/// distance between the means is split off, which changes no minimiser:
+/// `W2^2 = |m_x - m_y|^2 + W2^2` of the centred samples. Time is about that of [`assign`]; memory
+/// is that of the `n x n` matrix of squared distances. Source: arXiv:2510.02056.
 ///
 /// # Errors
-/// No points, unequal sizes or dimensions, a coordinate that is not finite, squared distances that overflow.
+/// No points, unequal sizes or dimensions, a coordinate that is not finite, squared distances that
+/// overflow.
 pub fn wasserstein2(target: MatRef<'_, f64>, model: MatRef<'_, f64>) -> Result<f64, MetricError> {
     wasserstein2_points(
         &Points::new(target, "target", 1)?,

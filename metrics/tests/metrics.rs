@@ -53,7 +53,8 @@ fn squared_distance(x: &Mat<f64>, i: usize, y: &Mat<f64>, j: usize) -> f64 {
         .sum()
 }
 
-// ---- likelihood ----------------------------------------------------------------------------------------------------
+// ---- likelihood
+// ----------------------------------------------------------------------------------------------------
 
 #[test]
 fn nll_is_minus_the_mean_with_its_error() {
@@ -68,7 +69,8 @@ fn nll_is_minus_the_mean_with_its_error() {
 
 #[test]
 fn kl_exact_of_two_gaussians() {
-    // KL(N(0, 1) || N(m, s^2)) = ln s + (1 + m^2) / (2 s^2) - 1/2; the mean of ln p is -(ln 2 pi + 1) / 2.
+    // KL(N(0, 1) || N(m, s^2)) = ln s + (1 + m^2) / (2 s^2) - 1/2; the mean of ln p is -(ln 2 pi +
+    // 1) / 2.
     let (m, s) = (0.5, 1.5);
     let mut rng = stream(1, "kl");
     let x: Vec<f64> = (0..50_000).map(|_| standard_normal(&mut rng)).collect();
@@ -85,7 +87,8 @@ fn kl_exact_of_two_gaussians() {
     assert_eq!(kl_exact(&log_p, &log_p).value, 0.0);
 }
 
-// ---- golden values -------------------------------------------------------------------------------------------------
+// ---- golden values
+// -------------------------------------------------------------------------------------------------
 
 /// t = (37 i mod 101) / 101, s = ((53 i + 7) mod 97) / 97 for i < n;
 /// target (4t - 2, (4t - 2)^2 / 2 + 2s - 1), model spread * (5s - 2.5, t + s / 2).
@@ -111,8 +114,9 @@ fn golden_sets(n: usize, spread: f64) -> (Mat<f64>, Mat<f64>) {
     (target, model)
 }
 
-/// numpy 2 and scipy 1: `gaussian_kde` (the model's with `bw_method` the target's factor) on two `linspace(_, _, 100)`,
-/// `linear_sum_assignment`, sums over all pairs, and sorted projections on 128 angles.
+/// numpy 2 and scipy 1: `gaussian_kde` (the model's with `bw_method` the target's factor) on two
+/// `linspace(_, _, 100)`, `linear_sum_assignment`, sums over all pairs, and sorted projections on
+/// 128 angles.
 #[test]
 fn every_sampled_metric_matches_numpy_and_scipy() {
     let golden = [
@@ -165,11 +169,13 @@ fn unequal_sizes_match_numpy_and_scipy() {
     close(mmd.biased, 0.2924886408096659, 1e-12);
 }
 
-// ---- KL between density estimates ----------------------------------------------------------------------------------
+// ---- KL between density estimates
+// ----------------------------------------------------------------------------------
 
 #[test]
 fn kde_divergence_of_a_shift_is_the_smoothed_one() {
-    // Smoothing makes the variance 1 + f^2, f = n^(-1/6): KL of a shift m is about m^2 / (2 (1 + f^2)).
+    // Smoothing makes the variance 1 + f^2, f = n^(-1/6): KL of a shift m is about m^2 / (2 (1 +
+    // f^2)).
     let (n, m) = (4000, 1.0);
     let lattice = |offset: f64| {
         Mat::from_fn(n, 2, |i, j| {
@@ -192,7 +198,8 @@ fn kde_divergence_of_a_shift_is_the_smoothed_one() {
 
 #[test]
 fn kde_follows_a_common_change_of_units_and_origin() {
-    // Until a density meets the floor, the divergence has no units; the offset costs the digits that it takes.
+    // Until a density meets the floor, the divergence has no units; the offset costs the digits
+    // that it takes.
     let mut rng = stream(3, "kde");
     let (x, y) = (normals(300, 2, &mut rng), normals(300, 2, &mut rng));
     let kl =
@@ -235,9 +242,11 @@ fn points_on_a_line_have_no_density() {
     }
 }
 
-// ---- assignment and W2 ---------------------------------------------------------------------------------------------
+// ---- assignment and W2
+// ---------------------------------------------------------------------------------------------
 
-/// The prices prove the assignment optimal: no pair costs less than its two prices, and the prices add up to the cost.
+/// The prices prove the assignment optimal: no pair costs less than its two prices, and the prices
+/// add up to the cost.
 fn assert_optimal(cost: &[f64], n: usize) -> f64 {
     let a = assign(cost, n).unwrap();
     let largest = cost.iter().fold(0.0f64, |m, c| m.max(c.abs()));
@@ -383,8 +392,9 @@ fn w2_and_sliced_w2_of_a_translation() {
 
 #[test]
 fn w2_and_sliced_w2_of_a_stretch() {
-    // W2(X, a X) = |a - 1| sqrt(E |X|^2), because the stretch is the gradient of a convex function; each projection is
-    // stretched too, and the mean of (theta . x)^2 over the directions is |x|^2 / d.
+    // W2(X, a X) = |a - 1| sqrt(E |X|^2), because the stretch is the gradient of a convex function;
+    // each projection is stretched too, and the mean of (theta . x)^2 over the directions is |x|^2
+    // / d.
     let mut rng = stream(11, "w2");
     let (n, d) = (300, 3);
     let x = normals(n, d, &mut rng);
@@ -456,7 +466,8 @@ fn samples_that_cannot_be_compared_are_errors() {
     );
 }
 
-// ---- MMD -----------------------------------------------------------------------------------------------------------
+// ---- MMD
+// -----------------------------------------------------------------------------------------------------------
 
 #[test]
 fn mmd_equals_the_double_loop() {
@@ -493,8 +504,9 @@ fn mmd_equals_the_double_loop() {
     }
 }
 
-/// `MMD^2` between N(0, I) and N(m, I): with `c = (s^2 / (s^2 + 2))^(d/2)`, `2 c (1 - exp(-|m|^2 / (2 (s^2 + 2))))`.
-/// The unbiased estimate has that mean, zero for equal laws.
+/// `MMD^2` between N(0, I) and N(m, I): with `c = (s^2 / (s^2 + 2))^(d/2)`,
+/// `2 c (1 - exp(-|m|^2 / (2 (s^2 + 2))))`. The unbiased estimate has that mean, zero for equal
+/// laws.
 #[test]
 fn unbiased_mmd_has_the_closed_form_as_its_mean() {
     let (n, d, sigma) = (100, 2, 1.0);
@@ -519,7 +531,8 @@ fn unbiased_mmd_has_the_closed_form_as_its_mean() {
     }
 }
 
-// ---- all at once ---------------------------------------------------------------------------------------------------
+// ---- all at once
+// ---------------------------------------------------------------------------------------------------
 
 #[test]
 fn a_target_set_gives_what_each_metric_gives() {
@@ -647,7 +660,8 @@ proptest! {
     }
 }
 
-/// Times on one core; run with `cargo test --release -p amf --test metrics -- --ignored --nocapture`.
+/// Times on one core; run with
+/// `cargo test --release -p amf --test metrics -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn times_at_two_thousand_points() {

@@ -106,7 +106,11 @@ pub fn compute(
         add(&a.name, &log_q);
     }
     metrics.push(metric("mixture", "out_of_fold_nll", fitted.mixture_nll));
-    metrics.push(metric("mixture", "certificate", fitted.weights.certificate));
+    metrics.push(metric(
+        "mixture",
+        "certificate",
+        fitted.weights.optimality_gap,
+    ));
     let plain = amf::MixtureAware {
         rounds: 1,
         specialisation: 0.0,

@@ -3,7 +3,8 @@
 use datasets::posterior::ExactPosterior;
 use density::Density;
 use faer::prelude::*;
-use metrics::{Estimate, MetricError, kl_exact, wasserstein2};
+use metrics::{MetricError, kl_exact, wasserstein2};
+use numerics::Estimate;
 use numerics::random::stream;
 use serde::{Deserialize, Serialize};
 

@@ -4,9 +4,7 @@ use crate::model::Rbig;
 use crate::parts::{LayerParts, MarginalParts, Parts, SplineParts};
 use density::archive::Kind;
 use density::trial::SMALLEST_SCALE;
-use density::{Density, Description, NotSavable, Reader, Writer};
-use faer::prelude::*;
-use numerics::random::Pcg64;
+use density::{Description, Reader, Writer};
 use serde::{Deserialize, Serialize};
 
 /// How a Gaussianisation is read among other densities.
@@ -17,7 +15,8 @@ pub const KIND: Kind = Kind {
 
 const NAME: &str = "rbig";
 
-/// A Gaussianisation in a file: `shift` and `scale` (d); for each layer `rotation` (d x d) and what the marginals are made of.
+/// A Gaussianisation in a file: `shift` and `scale` (d); for each layer `rotation` (d x d) and the
+/// numbers of the marginals.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -31,41 +30,29 @@ struct Settings {
 enum Marginals {
     /// `bins` (d x bins, their probabilities) and `edges` (d x 4: low, width, clamp, tail slope).
     Histogram,
-    /// `marginals` (d x 8: warp centre, warp scale (0 for no warp), centre, scale, bandwidth, first knot, step, number of knots) and `knots` (all
-    /// columns' knots one after the other, x 2: value, slope).
+    /// `marginals` (d x 8: warp centre, warp scale (0 for no warp), centre, scale, bandwidth, first
+    /// knot, step, number of knots) and `knots` (all columns' knots one after the other, x 2:
+    /// value, slope).
     Smooth,
 }
 
-impl Density for Rbig {
-    fn dim(&self) -> usize {
-        Rbig::dim(self)
-    }
-
-    fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
-        Rbig::log_prob(self, x)
-    }
-
-    fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
-        Rbig::sample(self, n, rng)
-    }
-
-    fn describe(&self, w: &mut Writer) -> Result<Description, NotSavable> {
-        let parts = self.parts();
-        let d = parts.mean.len();
-        w.array("shift", &[d], &parts.mean);
-        w.array("scale", &[d], &parts.deviation);
-        let layers = parts.layers.iter().enumerate();
-        let layers = layers.map(|(l, layer)| {
-            w.within(&format!("layer/{l}"), |w| {
-                w.array("rotation", &[d, d], &layer.rotation);
-                write_marginals(&layer.marginals, w)
-            })
-        });
-        let settings = Settings {
-            layers: layers.collect(),
-        };
-        Ok(Description::new(NAME, &settings))
-    }
+/// Writes all numbers of a model, and describes how to read them.
+pub(crate) fn write(model: &Rbig, w: &mut Writer) -> Description {
+    let parts = model.parts();
+    let d = parts.mean.len();
+    w.array("shift", &[d], &parts.mean);
+    w.array("scale", &[d], &parts.deviation);
+    let layers = parts.layers.iter().enumerate();
+    let layers = layers.map(|(l, layer)| {
+        w.within(&format!("layer/{l}"), |w| {
+            w.array("rotation", &[d, d], &layer.rotation);
+            write_marginals(&layer.marginals, w)
+        })
+    });
+    let settings = Settings {
+        layers: layers.collect(),
+    };
+    Description::new(NAME, &settings)
 }
 
 fn read(description: &Description, reader: &mut Reader<'_>) -> Result<Rbig, String> {
@@ -177,10 +164,10 @@ fn histograms(d: usize, reader: &Reader<'_>) -> Result<Vec<MarginalParts>, Strin
     let edges = reader.shaped("edges", &[d, 4])?;
     let (shape, bins) = reader.array("bins")?;
     let [rows, count] = shape[..] else {
-        return Err("bins are no matrix".into());
+        return Err("bins must be a matrix".into());
     };
     if count == 0 || rows != d {
-        return Err("there must be as many rows of bins as columns, and no empty one".into());
+        return Err("bins needs one row of at least one bin for each column".into());
     }
     let each = edges.chunks_exact(4).zip(bins.chunks_exact(count));
     Ok(each
@@ -204,7 +191,7 @@ fn smooth_marginals(d: usize, reader: &Reader<'_>) -> Result<Vec<MarginalParts>,
     let mut left = &knots[..];
     let mut marginals = Vec::with_capacity(d);
     for m in numbers.chunks_exact(SMOOTH) {
-        // A count that is no count becomes one that does not fit.
+        // A fraction or a negative number is not equal to its cast.
         let count = m[7] as usize;
         if count as f64 != m[7] || count > left.len() / 2 {
             return Err(wrong());

@@ -26,7 +26,8 @@ pub enum Error {
         /// Rows needed.
         needed: usize,
     },
-    /// A weight is negative, NaN or infinite, or the weights sum to zero (`row` is then their number).
+    /// A weight is negative, NaN or infinite, or the weights sum to zero (`row` is then their
+    /// number).
     #[error("the weight of row {row} is not a finite number >= 0, or all weights are zero")]
     BadWeight {
         /// The row.

@@ -1,52 +1,45 @@
 //! Information measures from samples, in nats, by cross-fitted Gaussianisation.
 //!
-//! The rows are cut into two random halves. A model (smooth marginals, principal axes then random rotations, held-out
-//! number of layers) is fitted to one half and its log-densities are averaged over the other, then the halves change
-//! places: no row is judged by a model that saw it.
+//! The rows are cut into two random halves. A model (smooth marginals, principal axes then random
+//! rotations, held-out number of layers) is fitted to one half and its log-densities are averaged
+//! over the other, then the halves change places: no row is judged by a model that saw it.
 //!
-//! The standard error joins the error of the mean over the rows with the models' own error, for which stands half the
-//! difference between the same estimate from the rows that were fitted and from those that were not. Without it the
-//! error would vanish faster than the bias when there is no dependence or no divergence at all: the bias (downwards for
-//! information, upwards for entropy) is then of the order of that half difference.
+//! The standard error joins the error of the mean over the rows with the models' own error, for
+//! which stands half the difference between the same estimate from the rows that were fitted and
+//! from those that were not. Without it the error would vanish faster than the bias when there is
+//! no dependence or no divergence at all: the bias (downwards for information, upwards for entropy)
+//! is then of the order of that half difference.
 //!
-//! Total correlation and mutual information do not change when a column is mapped by an increasing function, so they are
-//! estimated from normal scores: each value becomes `Phi^-1` of its rank. Then no marginal is left to be learned.
+//! Total correlation and mutual information do not change when a column is mapped by an increasing
+//! function, so they are estimated from normal scores: each value becomes `Phi^-1` of its rank.
+//! Then no marginal is left to be learned.
 
-use crate::model::{LayerRule, Rbig, RbigConfig};
-use crate::{Error, MarginalKind, RotationKind};
+use crate::{Error, LayerRule, MarginalKind, Rbig, RbigConfig, RotationKind};
+use density::{Data, Density};
 use faer::{Mat, MatRef};
+use numerics::Estimate;
 use numerics::math::{exp, ln, ln_sum_exp, mean_and_standard_error, normal_quantile};
 use numerics::random::{Pcg64, permutation};
 
-/// An estimate in nats.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
-    /// The value.
-    pub value: f64,
-    /// Its standard error: that of the mean over the rows, and that of the fits.
-    pub standard_error: f64,
-}
-
-impl Estimate {
-    /// From the value and its error over the rows, and the value `seen` at the rows that were fitted.
-    fn new(value: f64, error_rows: f64, seen: f64) -> Self {
-        /// What rounding leaves of a difference of log-densities that are equal.
-        const ROUNDING: f64 = 1e-12;
-        let optimism = 0.5 * (seen - value);
-        Self {
-            value,
-            standard_error: (error_rows * error_rows + optimism * optimism).sqrt() + ROUNDING,
-        }
+/// From the value and its error over the rows, and the value `seen` at the rows that were fitted.
+fn estimate(value: f64, error_rows: f64, seen: f64) -> Estimate {
+    /// What rounding leaves of a difference of log-densities that are equal.
+    const ROUNDING: f64 = 1e-12;
+    let optimism = 0.5 * (seen - value);
+    Estimate {
+        value,
+        standard_error: (error_rows * error_rows + optimism * optimism).sqrt() + ROUNDING,
     }
 }
 
 /// Fewest rows for an estimate: each half is cut again for the number of layers.
 const LEAST_ROWS: usize = 40;
 
-/// `TC(x) = sum_i H(x_i) - H(x) = KL(p || prod p_i)`, the dependence between the columns of x (n x d).
+/// `TC(x) = sum_i H(x_i) - H(x) = KL(p || prod p_i)`, the dependence between the columns of x (n x
+/// d).
 ///
-/// Estimated by `mean(ln q(z) - ln q_1(z))` of the normal scores z, q_1 being the product of the marginals of the first
-/// layer.
+/// Estimated by `mean(ln q(z) - ln q_1(z))` of the normal scores z, q_1 being the product of the
+/// marginals of the first layer.
 ///
 /// # Errors
 /// Those of [`Rbig::fit`], and [`Error::TooFewRows`] below 40 rows.
@@ -78,7 +71,8 @@ pub fn entropy(x: MatRef<'_, f64>, rng: &mut Pcg64) -> Result<Estimate, Error> {
     })
 }
 
-/// The mutual information `I(x; y) = H(x) + H(y) - H(x, y)` between paired rows of x (n x d) and y (n x e).
+/// The mutual information `I(x; y) = H(x) + H(y) - H(x, y)` between paired rows of x (n x d) and y
+/// (n x e).
 ///
 /// # Errors
 /// As [`total_correlation`], and [`Error::SizeMismatch`] when the numbers of rows differ.
@@ -116,9 +110,10 @@ pub fn mutual_information(
 
 /// The divergence `KL(p || r) = E_p ln(p / r)` from samples x (n x d) of p and y (m x d) of r.
 ///
-/// With `T = ln q_x - ln q_y` the estimate is Donsker and Varadhan's `mean_x T - ln mean_y e^T`: a lower bound on KL for
-/// every T, in which the errors of q_x and q_y cancel to first order, and whose standard error counts both samples. When
-/// hardly a row of y lies where x does, the second mean rests on few rows and both numbers are unreliable.
+/// With `T = ln q_x - ln q_y` the estimate is Donsker and Varadhan's `mean_x T - ln mean_y e^T`: a
+/// lower bound on KL for every T, in which the errors of q_x and q_y cancel to first order, and
+/// whose standard error counts both samples. When hardly a row of y lies where x does, the second
+/// mean rests on few rows and both numbers are unreliable.
 ///
 /// # Errors
 /// As [`total_correlation`], and [`Error::SizeMismatch`] when the numbers of columns differ.
@@ -156,7 +151,7 @@ pub fn kl_divergence(
     let (_, error_y) = mean_and_standard_error(&relative);
     let seen = mean_and_standard_error(&seen_x).0 - log_mean_exp(&seen_y);
     let error_rows = (error_x * error_x + error_y * error_y).sqrt();
-    Ok(Estimate::new(mean - level, error_rows, seen))
+    Ok(estimate(mean - level, error_rows, seen))
 }
 
 /// `Phi^-1((rank - 1/2) / n)` in each column; equal values share the mean of their ranks.
@@ -193,8 +188,8 @@ fn folds(rows: usize, rng: &mut Pcg64) -> Result<[Vec<usize>; 2], Error> {
     Ok([first, second])
 }
 
-/// The mean over both folds, at the rows that were not fitted, of what `values(rows to fit, rows)` gives for each of the
-/// rows: those that were fitted, then those that were not.
+/// The mean over both folds, at the rows that were not fitted, of what `values(rows to fit, rows)`
+/// gives for each of the rows: those that were fitted, then those that were not.
 fn cross(
     folds: &[Vec<usize>; 2],
     mut values: impl FnMut(&[usize], &[usize]) -> Result<Vec<f64>, Error>,
@@ -209,7 +204,7 @@ fn cross(
     }
     let (value, error_rows) = mean_and_standard_error(&fresh);
     let (seen, _) = mean_and_standard_error(&seen);
-    Ok(Estimate::new(value, error_rows, seen))
+    Ok(estimate(value, error_rows, seen))
 }
 
 /// The number of layers is chosen with a fifth of the rows held out, then all of them are fitted.
@@ -226,14 +221,13 @@ fn fit_rows(x: MatRef<'_, f64>, rows: &[usize], rng: &mut Pcg64) -> Result<Rbig,
     let (fit, check) = rows.split_at(rows.len() * 4 / 5);
     let check = take(x, check);
     let chosen = Rbig::fit(
-        take(x, fit).as_ref(),
-        None,
-        Some((check.as_ref(), None)),
+        Data::new(take(x, fit).as_ref()),
+        Some(Data::new(check.as_ref())),
         &config,
         &mut rng.clone(),
     )?;
     config.layers = LayerRule::Count(chosen.num_layers());
-    Rbig::fit(take(x, rows).as_ref(), None, None, &config, rng)
+    Rbig::fit(Data::new(take(x, rows).as_ref()), None, &config, rng)
 }
 
 fn take(x: MatRef<'_, f64>, rows: &[usize]) -> Mat<f64> {

@@ -5,11 +5,13 @@ use crate::marginal::{Sample, check_weights};
 use numerics::math::{LN_2PI, ln, mean_and_standard_error};
 use numerics::random::{Pcg64, fill_standard_normal, stream};
 
-/// An estimator of the negentropy `J = ln(2 pi e s^2) / 2 - H`, nats, for samples of one size and one set of weights.
+/// An estimator of the negentropy `J = ln(2 pi e s^2) / 2 - H`, nats, for samples of one size and
+/// one set of weights.
 ///
-/// H is the m-spacing estimate (Vasicek 1976) `mean ln((x[i+m] - x[i-m]) / (share between them))`, the indices cut at the
-/// ends, m near `sqrt(n) / 2`. Its bias is removed with the mean over simulated normal samples of the same size and
-/// weights, so that the expected value is 0 for normal data; for others a bias of about 0.01 at n = 4000 remains.
+/// H is the m-spacing estimate (Vasicek 1976) `mean ln((x[i+m] - x[i-m]) / (share between them))`,
+/// the indices cut at the ends, m near `sqrt(n) / 2`. Its bias is removed with the mean over
+/// simulated normal samples of the same size and weights, so that the expected value is 0 for
+/// normal data; for others a bias of about 0.01 at n = 4000 remains.
 #[derive(Debug, Clone)]
 pub struct Negentropy {
     weights: Option<Vec<f64>>,
@@ -19,7 +21,8 @@ pub struct Negentropy {
 }
 
 impl Negentropy {
-    /// For samples of `rows` >= 8 values with these weights; simulates 48 normal samples from a fixed seed.
+    /// For samples of `rows` >= 8 values with these weights; simulates 48 normal samples from a
+    /// fixed seed.
     ///
     /// # Errors
     /// [`Error::TooFewRows`], [`Error::BadWeight`], [`Error::SizeMismatch`].

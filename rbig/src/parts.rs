@@ -1,10 +1,12 @@
-//! The numbers of a model, to be kept in files: taken apart, and put together again with every number checked.
+//! The numbers of a model, as files hold them: taken apart, and put together again with every
+//! number checked.
 
 use crate::marginal::{HistogramMarginal, Marginal, SmoothMarginal};
-use crate::model::{Layer, Rbig, Standardisation};
+use crate::model::{Layer, Rbig};
 use crate::rotation::Rotation;
+use density::Affine;
 
-/// All that the density of a [`Rbig`] depends on; [`Rbig::history`] is not a part of it.
+/// All numbers that the density of a [`Rbig`] depends on; [`Rbig::history`] is left out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
     /// Means of the columns.
@@ -83,9 +85,10 @@ impl Rbig {
                 .collect(),
             rotation: layer.rotation.rows(),
         };
+        let (mean, deviation) = self.standardisation.parts();
         Parts {
-            mean: self.standardisation.iter().map(|s| s.mean).collect(),
-            deviation: self.standardisation.iter().map(|s| s.deviation).collect(),
+            mean: mean.to_vec(),
+            deviation: deviation.to_vec(),
             layers: self.layers.iter().map(layer).collect(),
         }
     }
@@ -96,25 +99,18 @@ impl Rbig {
     /// A sentence that says which number is wrong.
     pub fn from_parts(parts: Parts) -> Result<Self, String> {
         let dim = parts.mean.len();
-        let finite = parts.mean.iter().all(|m| m.is_finite());
-        if dim == 0 || parts.deviation.len() != dim || !finite {
-            return Err("a finite mean and a standard deviation are needed for each column".into());
-        }
         if let Some(j) = parts.deviation.iter().position(|&d| !positive(d)) {
             return Err(format!(
                 "the standard deviation of column {j} is not positive"
             ));
         }
-        let standardisation = parts
-            .mean
-            .into_iter()
-            .zip(parts.deviation)
-            .map(|(mean, deviation)| Standardisation { mean, deviation })
-            .collect();
+        let standardisation = Affine::new(parts.mean, parts.deviation)
+            .filter(|s| s.dim() > 0)
+            .ok_or("a finite mean and a standard deviation are needed for each column")?;
         let mut layers = Vec::with_capacity(parts.layers.len());
         for (l, layer) in parts.layers.into_iter().enumerate() {
             if layer.marginals.len() != dim {
-                return Err(format!("layer {l} has not one marginal for each column"));
+                return Err(format!("layer {l} needs one marginal for each column"));
             }
             let marginal = |(j, m): (usize, MarginalParts)| {
                 match m {
@@ -134,7 +130,11 @@ impl Rbig {
                     .ok_or_else(|| format!("the rotation of layer {l} is not orthogonal"))?,
             });
         }
-        Ok(Self::from_layers(standardisation, layers))
+        Ok(Self {
+            standardisation,
+            layers,
+            history: Vec::new(),
+        })
     }
 }
 

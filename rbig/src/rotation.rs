@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 pub enum RotationKind {
     /// Uniform over the orthogonal matrices (Haar).
     Random,
-    /// The principal axes: eigenvectors of the covariance of the layer's output. In two dimensions the output has equal
-    /// variances, so the axes are always the diagonals and later layers add little.
+    /// The principal axes: eigenvectors of the covariance of the layer's output. In two dimensions
+    /// the output has equal variances, so the axes are always the diagonals and later layers add
+    /// little.
     Pca,
     /// The principal axes after the first layer, random ones after the others.
     PcaThenRandom,
-    /// Of `candidates` rotations (the principal axes, and random ones) the one whose marginals are farthest from normal,
-    /// by the sum of their negentropies.
+    /// Of `candidates` rotations (the principal axes, and random ones) the one whose marginals are
+    /// farthest from normal, by the sum of their negentropies.
     MostNonGaussian {
         /// How many rotations are compared, >= 1.
         candidates: usize,
@@ -27,8 +28,7 @@ pub enum RotationKind {
 }
 
 /// An orthogonal matrix Q that acts on rows: `y = x Q` forward, `x = y Q^T` inverse.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rotation {
     dim: usize,
     /// Column-major.
@@ -73,7 +73,8 @@ impl Rotation {
         (0..d * d).map(|k| self.matrix[k % d * d + k / d]).collect()
     }
 
-    /// The inverse of [`Self::rows`]; `None` unless the rows are those of an orthogonal matrix, to rounding.
+    /// The inverse of [`Self::rows`]; `None` unless the rows are those of an orthogonal matrix, to
+    /// rounding.
     pub fn from_rows(dim: usize, rows: &[f64]) -> Option<Self> {
         if Some(rows.len()) != dim.checked_mul(dim) {
             return None;
@@ -101,11 +102,13 @@ impl Rotation {
         Self { dim, matrix }
     }
 
-    /// Gram-Schmidt on normal draws, with positive diagonal in the triangular factor: uniform (Haar).
+    /// Gram-Schmidt on normal draws, with positive diagonal in the triangular factor: uniform
+    /// (Haar).
     pub fn random(dim: usize, rng: &mut Pcg64) -> Self {
         let mut matrix: Vec<f64> = (0..dim * dim).map(|_| standard_normal(rng)).collect();
-        // Not faer's QR: the order of its sums depends on the width of the CPU's vectors, and so would the bits. Two
-        // sweeps of modified Gram-Schmidt are orthogonal to rounding (Giraud et al. 2005).
+        // Not faer's QR: the order of its sums depends on the width of the CPU's vectors, and so
+        // would the bits. Two sweeps of modified Gram-Schmidt are orthogonal to rounding (Giraud et
+        // al. 2005).
         for j in 0..dim {
             let (done, rest) = matrix.split_at_mut(j * dim);
             let column = &mut rest[..dim];
@@ -125,7 +128,8 @@ impl Rotation {
         Self { dim, matrix }
     }
 
-    /// Eigenvectors of the weighted covariance, by falling eigenvalue, each with its largest entry positive.
+    /// Eigenvectors of the weighted covariance, by falling eigenvalue, each with its largest entry
+    /// positive.
     pub fn principal(x: &Columns, shares: &[f64]) -> Self {
         let dim = x.dim();
         let centred: Vec<Vec<f64>> = (0..dim)
@@ -166,7 +170,8 @@ impl Rotation {
 
     /// `y = x Q` for column-major `rows x dim` blocks.
     ///
-    /// Plain loops, not a matrix product from a library: each row's bits are the same in a block of any size.
+    /// Plain loops, not a matrix product from a library: each row's bits are the same in a block of
+    /// any size.
     pub fn forward(&self, x: &[f64], y: &mut [f64], rows: usize) {
         self.apply(x, y, rows, |i, j| self.matrix[j * self.dim + i]);
     }
@@ -203,10 +208,11 @@ impl Rotation {
     }
 }
 
-/// Eigenvectors of a symmetric matrix (column-major) by cyclic Jacobi rotations, in columns, by falling eigenvalue.
+/// Eigenvectors of a symmetric matrix (column-major) by cyclic Jacobi rotations, in columns, by
+/// falling eigenvalue.
 ///
-/// Not faer's solver, for the reason given in [`Rotation::random`]; for the tens of columns here Jacobi is fast and
-/// accurate (Golub and Van Loan, section 8.5).
+/// Not faer's solver, for the reason given in [`Rotation::random`]; for the tens of columns here
+/// Jacobi is fast and accurate (Golub and Van Loan, section 8.5).
 fn eigenvectors(mut a: Vec<f64>, dim: usize) -> Vec<f64> {
     let mut v = Rotation::identity(dim).matrix;
     let at = |i: usize, j: usize| j * dim + i;
@@ -290,7 +296,8 @@ mod tests {
         for dim in [1, 2, 3, 8, 40] {
             assert_orthogonal(&Rotation::random(dim, &mut rng));
         }
-        // An entry of a uniform 3 x 3 rotation is uniform on (-1, 1): second moment 1/3, fourth 1/5.
+        // An entry of a uniform 3 x 3 rotation is uniform on (-1, 1): second moment 1/3, fourth
+        // 1/5.
         let n = 20_000;
         let entries: Vec<f64> = (0..n)
             .map(|_| Rotation::random(3, &mut rng).matrix[4])

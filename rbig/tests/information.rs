@@ -1,9 +1,10 @@
 //! Information measures against the closed forms of normal distributions.
 
 use faer::Mat;
+use numerics::Estimate;
 use numerics::math::{LN_2PI, ln};
 use numerics::random::{Pcg64, standard_normal, stream};
-use rbig::{Estimate, entropy, kl_divergence, mutual_information, total_correlation};
+use rbig::{entropy, kl_divergence, mutual_information, total_correlation};
 
 /// Columns that share one factor: every pair has correlation r; some scales and shifts.
 fn equicorrelated(n: usize, d: usize, r: f64, rng: &mut Pcg64) -> Mat<f64> {

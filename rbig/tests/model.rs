@@ -1,5 +1,6 @@
 //! The whole model: a normalised density with an exact inverse, and what fitting promises.
 
+use density::{Data, Density, archive};
 use faer::Mat;
 use numerics::math::{LN_2PI, exp, ln, sum};
 use numerics::random::{Pcg64, standard_normal, stream};
@@ -58,7 +59,13 @@ fn configs() -> Vec<RbigConfig> {
 }
 
 fn fit(x: &Mat<f64>, config: &RbigConfig) -> Rbig {
-    Rbig::fit(x.as_ref(), None, None, config, &mut stream(7, "rotations")).unwrap()
+    Rbig::fit(
+        Data::new(x.as_ref()),
+        None,
+        config,
+        &mut stream(7, "rotations"),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -123,7 +130,8 @@ fn log_determinant_is_that_of_the_numeric_jacobian() {
                 let numeric = log_abs_det(jacobian);
                 wrong += usize::from((numeric - log_det[i]).abs() > 1e-4);
             }
-            // A difference across the edge of a bin, or over a knot with a sharp bend, is not the derivative.
+            // A difference across the edge of a bin, or over a knot with a sharp bend, is not the
+            // derivative.
             assert!(
                 wrong <= if d == 8 { 3 } else { 1 },
                 "{config:?}: {wrong} wrong"
@@ -202,9 +210,8 @@ fn held_out_normal_data_cost_little_more_than_their_entropy() {
             normal(20_000, d, &mut rng),
         );
         let m = Rbig::fit(
-            train.as_ref(),
-            None,
-            Some((check.as_ref(), None)),
+            Data::new(train.as_ref()),
+            Some(Data::new(check.as_ref())),
             &RbigConfig::smooth(),
             &mut rng,
         )
@@ -224,9 +231,8 @@ fn the_banana_is_learned() {
         banana(20_000, &mut rng),
     );
     let smooth = Rbig::fit(
-        train.as_ref(),
-        None,
-        Some((check.as_ref(), None)),
+        Data::new(train.as_ref()),
+        Some(Data::new(check.as_ref())),
         &RbigConfig::smooth(),
         &mut rng,
     )
@@ -309,7 +315,13 @@ fn weights_shift_the_fit() {
         layers: LayerRule::Count(3),
         ..RbigConfig::smooth()
     };
-    let m = Rbig::fit(x.as_ref(), Some(&w), None, &config, &mut rng).unwrap();
+    let m = Rbig::fit(
+        Data::new(x.as_ref()).weighted(&w[..]),
+        None,
+        &config,
+        &mut rng,
+    )
+    .unwrap();
     let excess = mean_nll(&m, &normal(5000, 2, &mut rng)) - (1.0 + LN_2PI);
     assert!(excess < 0.06, "{excess}");
 }
@@ -324,9 +336,9 @@ fn seeds_and_files_give_the_same_bits() {
             a.sample(50, &mut stream(1, "s")),
             b.sample(50, &mut stream(1, "s"))
         );
-        let text = ron::to_string(&a).unwrap();
-        let read: Rbig = ron::from_str(&text).unwrap();
-        assert_eq!(a, read);
+        let bytes = archive::to_bytes(&a).unwrap();
+        let read = archive::from_bytes(&bytes, &[rbig::KIND]).unwrap();
+        assert_eq!(bytes, archive::to_bytes(&read).unwrap());
         assert_eq!(a.log_prob(x.as_ref()), read.log_prob(x.as_ref()));
         // A row alone gives the bits that it gives among others.
         let row = x.as_ref().subrows(123, 1);
@@ -371,7 +383,7 @@ fn errors_say_what_is_wrong() {
     let mut rng = stream(10, "errors");
     let good = normal(100, 3, &mut rng);
     let mut try_fit = |x: &Mat<f64>, config: &RbigConfig| {
-        Rbig::fit(x.as_ref(), None, None, config, &mut rng).unwrap_err()
+        Rbig::fit(Data::new(x.as_ref()), None, config, &mut rng).unwrap_err()
     };
     let config = RbigConfig::published();
     let mut x = good.clone();
@@ -389,12 +401,12 @@ fn errors_say_what_is_wrong() {
         ..config
     };
     assert!(matches!(try_fit(&x, &pca), Error::Singular { .. }));
-    // No more rows than columns lie on a plane whatever they come from: the search ends there.
+    // No more rows than columns always lie on a plane: the search ends there.
     let few = Mat::from_fn(10, 10, |i, j| good[(i + 10 * j % 90, j % 3)]);
     let smooth = RbigConfig::smooth();
-    let (few, held_out) = (few.as_ref(), Some((few.as_ref(), None)));
-    let model = Rbig::fit(few, None, held_out, &smooth, &mut stream(1, "few")).unwrap();
-    assert!(model.log_prob(few).iter().all(|l| l.is_finite()));
+    let data = Data::new(few.as_ref());
+    let model = Rbig::fit(data, Some(data), &smooth, &mut stream(1, "few")).unwrap();
+    assert!(model.log_prob(few.as_ref()).iter().all(|l| l.is_finite()));
     assert_eq!(
         try_fit(&Mat::zeros(3, 2), &config),
         Error::TooFewRows { rows: 3, needed: 8 }
@@ -413,12 +425,14 @@ fn errors_say_what_is_wrong() {
     ));
     let narrow = normal(10, 2, &mut stream(0, "narrow"));
     let e = Rbig::fit(
-        good.as_ref(),
-        None,
-        Some((narrow.as_ref(), None)),
+        Data::new(good.as_ref()),
+        Some(Data::new(narrow.as_ref())),
         &config,
         &mut rng,
     );
+    assert!(matches!(e, Err(Error::SizeMismatch { .. })));
+    let conditioned = Data::new(good.as_ref()).conditioned(good.as_ref());
+    let e = Rbig::fit(conditioned, None, &config, &mut rng);
     assert!(matches!(e, Err(Error::SizeMismatch { .. })));
 }
 
@@ -442,7 +456,7 @@ fn parts_make_the_same_model_and_bad_ones_are_refused() {
             ..RbigConfig::smooth()
         },
     ] {
-        let model = Rbig::fit(x.as_ref(), None, None, &config, &mut rng).unwrap();
+        let model = Rbig::fit(Data::new(x.as_ref()), None, &config, &mut rng).unwrap();
         let parts = model.parts();
         let again = Rbig::from_parts(parts.clone()).unwrap();
         assert_eq!(again.log_prob(x.as_ref()), model.log_prob(x.as_ref()));

@@ -71,7 +71,7 @@ fn the_mixture_is_close_to_the_best_expert_and_out_of_fold_scores_are_honest() {
     let found = settings()
         .cross_fit(Data::new(x.as_ref()), 1, &FitContext::default())
         .unwrap();
-    assert!(found.weights.certificate <= 1e-8);
+    assert!(found.weights.optimality_gap <= 1e-8);
     let test = family.sample(5000, &mut stream(2, "cross-fit"));
     let log_p = family.log_prob(test.as_ref());
     let kl = |e: &dyn Density| kl_exact(&log_p, &e.log_prob(test.as_ref())).value;

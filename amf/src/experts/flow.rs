@@ -1,7 +1,8 @@
 //! MAF and RealNVP experts.
 
 use super::{ExpertError, ExpertReport, FittedParts, GaussianMixtureExpert};
-use density::{Affine, Data, FitContext};
+use crate::preprocess::PreprocessError;
+use density::{Affine, ColumnError, ColumnProblem, Data, FitContext};
 use flows::{Architecture, Base, FitConfig, Flow};
 use numerics::random::Pcg64;
 use serde::{Deserialize, Serialize};
@@ -66,8 +67,12 @@ impl FlowExpert {
         context: &FitContext<'_>,
     ) -> Result<FittedParts, ExpertError> {
         let standardise = if self.standardise {
-            Affine::standardising(train.points, train.weights)
-                .map_err(|column| ExpertError::ConstantColumn { column })?
+            Affine::standardising(train.points, train.weights).map_err(|column| {
+                PreprocessError::from(ColumnError {
+                    column,
+                    problem: ColumnProblem::Constant,
+                })
+            })?
         } else {
             Affine::identity(train.points.ncols())
         };

@@ -27,13 +27,7 @@ impl RbigExpert {
         rng: &dyn Fn(&str) -> Pcg64,
         context: &FitContext<'_>,
     ) -> Result<FittedParts, ExpertError> {
-        let model = Rbig::fit(
-            train.points,
-            train.weights,
-            validation.map(|v| (v.points, v.weights)),
-            &self.model,
-            &mut rng("rotations"),
-        )?;
+        let model = Rbig::fit(train, validation, &self.model, &mut rng("rotations"))?;
         let history: Vec<Evaluation> = model
             .history()
             .iter()

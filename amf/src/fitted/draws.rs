@@ -3,10 +3,9 @@
 use super::Column;
 use crate::preprocess::dequantise::{self, Ties};
 use crate::preprocess::{QUARTILES_OF_A_NORMAL, quartiles};
-use density::{Bijection, Support};
+use density::{Bijection, ColumnError, ColumnProblem, Support};
 use faer::prelude::*;
 use metrics::{ImportanceWeights, Reliability, WeightsError};
-use numerics::Spread;
 use numerics::matrix::{col, select_rows};
 use numerics::random::stream;
 use std::borrow::Cow;
@@ -84,32 +83,24 @@ pub enum DrawsError {
         /// What is needed.
         least: usize,
     },
-    /// A column that is mostly one value.
-    #[error(
-        "column \"{column}\": {count} of {rows} different rows are exactly {value}, which has a probability and no density; take these rows out and model \
-         their share apart, or leave the column out"
-    )]
-    Atom {
-        /// Name of the column.
-        column: String,
-        /// The value.
-        value: f64,
-        /// Rows that have it.
-        count: usize,
-        /// All rows, those that repeat others not counted.
-        rows: usize,
-    },
-    /// A column whose values cannot be told apart.
-    #[error("column \"{column}\": {reason}")]
-    Spread {
-        /// Name of the column.
-        column: String,
-        /// What is wrong and what to do.
-        reason: String,
+    /// A column that has no density.
+    #[error("{}", problem.named(names))]
+    Column {
+        /// What is wrong.
+        problem: ColumnError,
+        /// Names of all columns.
+        names: Vec<String>,
     },
     /// Log-weights that cannot be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+}
+
+impl DrawsError {
+    fn of_column(problem: ColumnError, columns: &[Column]) -> Self {
+        let names = columns.iter().map(|c| c.name.clone()).collect();
+        Self::Column { problem, names }
+    }
 }
 
 /// The least number of different rows.
@@ -131,21 +122,9 @@ impl Prepared {
     /// Whether the arithmetic can tell the values of each column apart, on the whole line.
     pub fn check(&self, columns: &[Column]) -> Result<(), DrawsError> {
         let rows: Vec<usize> = (0..self.points.nrows()).collect();
-        for (j, c) in columns.iter().enumerate() {
-            let reason = match Spread::of(col(self.points.as_ref(), j), &rows) {
-                Spread::Fine => continue,
-                Spread::Constant => "all values are equal, and have no density; leave it out".into(),
-                Spread::OutOfScale(span) => {
-                    format!("it spans {span:e}, beyond the range of the arithmetic; rescale it")
-                }
-                Spread::Far(row) => {
-                    let value = self.points[(row, j)];
-                    format!("{value:e} is so far out that the arithmetic cannot tell the other rows apart; take the row out")
-                }
-                Spread::LastDigits(_) => "its values differ in the last digits of the arithmetic; subtract a constant where they still have their digits".into(),
-            };
-            let column = c.name.clone();
-            return Err(DrawsError::Spread { column, reason });
+        for (j, _) in columns.iter().enumerate() {
+            let checked = ColumnError::check_spread(j, col(self.points.as_ref(), j), &rows);
+            checked.map_err(|problem| DrawsError::of_column(problem, columns))?;
         }
         Ok(())
     }
@@ -401,12 +380,9 @@ pub(super) fn dequantise_all(
         let name = &c.name;
         if ties.is_atom(rows) && ties.different > 1 {
             let (value, count) = ties.most;
-            return Err(DrawsError::Atom {
-                column: name.clone(),
-                value,
-                count,
-                rows,
-            });
+            let problem = ColumnProblem::Atom { value, count, rows };
+            let problem = ColumnError { column: j, problem };
+            return Err(DrawsError::of_column(problem, columns));
         }
         if let Some(step) = ties.step.filter(|_| ties.on_coarse_grid(rows)) {
             let rng = &mut stream(seed, &format!("density/grid/{name}"));

@@ -182,7 +182,7 @@ fn assemble(
     let verdict = Verdict::of(
         &mixture,
         &compared,
-        fitted.weights.certificate,
+        fitted.weights.optimality_gap,
         &calibration,
         ready.reliability.as_ref(),
     );
@@ -198,7 +198,7 @@ fn assemble(
         n_eff: fitted.weights.n_eff,
         experts,
         mixture,
-        certificate: fitted.weights.certificate,
+        certificate: fitted.weights.optimality_gap,
         baselines: compared,
         calibration,
         left_out,

@@ -1,8 +1,7 @@
 //! Columns that nearly tell each other: fitted along their principal axes.
 
 use super::quartiles::{QUARTILES_OF_A_NORMAL, quartiles};
-use crate::experts::ExpertError;
-use density::{Affine, Bijection, Data, Rotation};
+use density::{Affine, Bijection, ColumnError, ColumnProblem, Data, Rotation};
 use numerics::linalg::symmetric_eigen;
 use numerics::math::{dot, sum};
 use numerics::matrix::{col, col_mut};
@@ -19,7 +18,7 @@ const FAR: f64 = 10.0;
 ///
 /// # Errors
 /// A column that is a combination of others, to rounding.
-pub(super) fn principal(train: Data<'_>) -> Result<Option<Bijection>, ExpertError> {
+pub(super) fn principal(train: Data<'_>) -> Result<Option<Bijection>, ColumnError> {
     let (n, d) = (train.points.nrows(), train.points.ncols());
     let shares: Vec<f64> = match train.weights {
         None => vec![1.0 / n as f64; n],
@@ -40,8 +39,11 @@ pub(super) fn principal(train: Data<'_>) -> Result<Option<Bijection>, ExpertErro
                 .for_each(|v| *v = v.clamp(middle - reach, middle + reach));
         }
     }
-    let standardise = Affine::standardising(x.as_ref(), train.weights)
-        .map_err(|column| ExpertError::ConstantColumn { column })?;
+    let standardise =
+        Affine::standardising(x.as_ref(), train.weights).map_err(|column| ColumnError {
+            column,
+            problem: ColumnProblem::Constant,
+        })?;
     let (shift, scale) = standardise.parts();
     for (m, s) in shift.iter().zip(scale) {
         rounding = rounding.max(f64::EPSILON * (1.0 + m.abs() / s));
@@ -62,6 +64,8 @@ pub(super) fn principal(train: Data<'_>) -> Result<Option<Bijection>, ExpertErro
     if values[0] > THIN {
         return Ok(None);
     }
+    let shifts_and_scales: Vec<(f64, f64)> =
+        shift.iter().copied().zip(scale.iter().copied()).collect();
     let rotation = Rotation::onto_axes(&vectors, d);
     let axes = Bijection::Chain(vec![
         Bijection::Affine(standardise),
@@ -72,13 +76,26 @@ pub(super) fn principal(train: Data<'_>) -> Result<Option<Bijection>, ExpertErro
     let thinnest = col(along.as_ref(), 0);
     let square: Vec<f64> = thinnest.iter().map(|v| v * v).collect();
     if dot(&square, &shares).sqrt() <= 8.0 * d as f64 * rounding {
-        let part = |j: &usize| vectors[j * d].abs();
-        let column = (0..d).max_by(|a, b| part(a).total_cmp(&part(b)));
-        return Err(ExpertError::Dependent {
-            column: column.unwrap_or(0),
-        });
+        return Err(dependent(&vectors, &shifts_and_scales));
     }
     Ok(Some(axes))
+}
+
+/// The column that the thinnest axis (the first of the eigenvectors, of standardised columns) gives as a combination of the others.
+fn dependent(vectors: &[f64], columns: &[(f64, f64)]) -> ColumnError {
+    /// Shares of the axis below this are rounding.
+    const NOTHING: f64 = 1e-6;
+    let d = columns.len();
+    let part = |j: usize| vectors[j * d];
+    let column = (0..d).max_by(|&a, &b| part(a).abs().total_cmp(&part(b).abs()));
+    let column = column.unwrap_or(0);
+    let (shift, scale) = columns[column];
+    let others = (0..d).filter(|&k| k != column && part(k).abs() > NOTHING);
+    let coefficient = |k: usize| (k, -part(k) * scale / (part(column) * columns[k].1));
+    let on: Vec<(usize, f64)> = others.map(coefficient).collect();
+    let constant = shift - on.iter().map(|(k, c)| c * columns[*k].0).sum::<f64>();
+    let problem = ColumnProblem::Dependent { on, constant };
+    ColumnError { column, problem }
 }
 
 /// Standardised columns, if their standard deviations are more than a thousandfold apart.
@@ -104,7 +121,7 @@ mod tests {
         x
     }
 
-    fn found(x: &Mat<f64>) -> Result<Option<Bijection>, ExpertError> {
+    fn found(x: &Mat<f64>) -> Result<Option<Bijection>, ColumnError> {
         principal(Data::new(x.as_ref()))
     }
 

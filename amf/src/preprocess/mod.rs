@@ -9,16 +9,16 @@
 
 mod axes;
 pub(crate) mod dequantise;
+mod error;
 mod far_values;
 mod quartiles;
 
+pub use error::PreprocessError;
 pub(crate) use quartiles::{QUARTILES_OF_A_NORMAL, quartiles};
 
-use crate::experts::ExpertError;
-use density::{Bijection, Data, Density, Support, Transformed};
+use density::{Bijection, ColumnError, ColumnProblem, Data, Density, Support, Transformed};
 use dequantise::Ties;
 use faer::prelude::*;
-use numerics::Spread;
 use numerics::matrix::col;
 use numerics::random::Pcg64;
 
@@ -73,7 +73,7 @@ impl Preprocessing {
         train: Data<'a>,
         validation: Option<Data<'a>>,
         rng: &dyn Fn(&str) -> Pcg64,
-    ) -> Result<(Self, Prepared<'a>, Option<Prepared<'a>>), ExpertError> {
+    ) -> Result<(Self, Prepared<'a>, Option<Prepared<'a>>), PreprocessError> {
         let as_it_is = |data: Data<'a>| Prepared {
             points: data.points.to_owned(),
             weights: data.weights,
@@ -144,23 +144,17 @@ fn is_sound(data: Data<'_>) -> bool {
 }
 
 /// Whether there are enough points, and columns whose values the arithmetic can tell apart.
-fn check(train: Data<'_>) -> Result<(), ExpertError> {
+fn check(train: Data<'_>) -> Result<(), PreprocessError> {
     let counts = |i: usize| train.weights.is_none_or(|w| w[i] > 0.0);
     let rows: Vec<usize> = (0..train.points.nrows()).filter(|i| counts(*i)).collect();
     if rows.len() < LEAST_ROWS {
-        return Err(ExpertError::TooFewRows {
+        return Err(PreprocessError::TooFewRows {
             rows: rows.len(),
             least: LEAST_ROWS,
         });
     }
     for column in 0..train.points.ncols() {
-        match Spread::of(col(train.points, column), &rows) {
-            Spread::Fine => {}
-            Spread::Constant => return Err(ExpertError::ConstantColumn { column }),
-            Spread::OutOfScale(span) => return Err(ExpertError::OutOfScale { column, span }),
-            Spread::LastDigits(width) => return Err(ExpertError::LastDigits { column, width }),
-            Spread::Far(row) => return Err(ExpertError::Far { column, row }),
-        }
+        ColumnError::check_spread(column, col(train.points, column), &rows)?;
     }
     Ok(())
 }
@@ -169,19 +163,15 @@ fn check(train: Data<'_>) -> Result<(), ExpertError> {
 ///
 /// # Errors
 /// A column that is mostly one value.
-fn grids(train: Data<'_>) -> Result<Option<Vec<Option<f64>>>, ExpertError> {
+fn grids(train: Data<'_>) -> Result<Option<Vec<Option<f64>>>, PreprocessError> {
     let rows = train.points.nrows();
     let mut steps = Vec::new();
     for column in 0..train.points.ncols() {
         let ties = Ties::of(col(train.points, column).iter().copied());
         if ties.is_atom(rows) {
             let (value, count) = ties.most;
-            return Err(ExpertError::Atom {
-                column,
-                value,
-                count,
-                rows,
-            });
+            let problem = ColumnProblem::Atom { value, count, rows };
+            return Err(ColumnError { column, problem }.into());
         }
         steps.push(ties.step.filter(|_| ties.on_coarse_grid(rows)));
     }
@@ -213,7 +203,7 @@ mod tests {
         assert!(
             error(&|_| 3.0)
                 .unwrap_err()
-                .contains("column 1 has no spread")
+                .contains("column 1 is constant")
         );
         assert!(
             error(&|i| 1e300 * i as f64)

@@ -1,4 +1,5 @@
-//! Four Gaussians in eight dimensions, six apart, with weights 0.1 to 0.4 and correlations of their own.
+//! Four Gaussians in eight dimensions, six apart, with weights 0.1 to 0.4 and correlations of their
+//! own.
 
 use super::autoregressive as normal;
 use numerics::math::{ln, ln_sum_exp};
@@ -9,7 +10,8 @@ const WEIGHTS: [f64; 4] = [0.1, 0.2, 0.3, 0.4];
 /// The correlation of coordinates next to each other.
 const CORRELATIONS: [f64; 4] = [0.0, 0.5, -0.5, 0.8];
 
-/// Coordinate j of mean k: the signs are rows of a Hadamard matrix, which differ in half of their places.
+/// Coordinate j of mean k: the signs are rows of a Hadamard matrix, which differ in half of their
+/// places.
 fn mean(k: usize, j: usize) -> f64 {
     if (j & k).count_ones().is_multiple_of(2) {
         1.5

@@ -1,4 +1,5 @@
-//! Targets of one to eight dimensions, exactly known, on which models of any dimension are compared.
+//! Targets of one to eight dimensions, exactly known, on which models of any dimension are
+//! compared.
 
 mod autoregressive;
 mod funnel;

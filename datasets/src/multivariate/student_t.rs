@@ -1,4 +1,5 @@
-//! Student's t in five dimensions, with correlations `0.8^|i - j|`: `x = z / sqrt(c / 4)`, z normal, c chi-square with 4 degrees of freedom.
+//! Student's t in five dimensions, with correlations `0.8^|i - j|`: `x = z / sqrt(c / 4)`, z
+//! normal, c chi-square with 4 degrees of freedom.
 
 use super::autoregressive as normal;
 use numerics::math::{ln, ln_1p};

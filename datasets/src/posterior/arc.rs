@@ -9,17 +9,19 @@ use numerics::random::{Pcg64, uniform};
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
-/// The term `exp(-(s - R^2)^2 / (8 R^2 t^2) + k (a . d / R - 1))`, with `d = theta - c` and `s = |d|^2`: about the circle of radius
-/// `R` and centre `c`, Gaussian across with standard deviation `t` (near `s = R^2` the first exponent is
-/// `-(|d| - R)^2 / (2 t^2)`), and most of it in the direction of the unit vector `a`, for on the circle the second exponent is
-/// `k (cos - 1)` of the angle from `a`, von Mises' law. As a polynomial it is smooth at the centre too.
+/// The term `exp(-(s - R^2)^2 / (8 R^2 t^2) + k (a . d / R - 1))`, with `d = theta - c` and
+/// `s = |d|^2`: about the circle of radius `R` and centre `c`, Gaussian across with standard
+/// deviation `t` (near `s = R^2` the first exponent is `-(|d| - R)^2 / (2 t^2)`), and most of it in
+/// the direction of the unit vector `a`, for on the circle the second exponent is `k (cos - 1)` of
+/// the angle from `a`, von Mises' law. As a polynomial it is smooth at the centre too.
 ///
 /// Under the standard normal prior, with `b = k a / R - c`, prior times term is
 ///
 /// `exp(-|c|^2 / 2 - k) / (2 pi) exp(-s / 2 - (s - R^2)^2 / (2 v)) exp(b . d)`, `v = 4 R^2 t^2`,
 ///
-/// and area is `ds dphi / 2`. So the angle between `d` and `b` given `s` follows von Mises' law with concentration
-/// `|b| sqrt(s)`, and `s` has the density `exp(-(s - m)^2 / (2 v)) I0(|b| sqrt(s))` up to its scale, `m = R^2 - v / 2`.
+/// and area is `ds dphi / 2`. So the angle between `d` and `b` given `s` follows von Mises' law
+/// with concentration `|b| sqrt(s)`, and `s` has the density
+/// `exp(-(s - m)^2 / (2 v)) I0(|b| sqrt(s))` up to its scale, `m = R^2 - v / 2`.
 pub(super) struct Arc {
     centre: [f64; 2],
     direction: [f64; 2],
@@ -54,7 +56,8 @@ impl Curve for Square {
     }
 }
 
-/// `I0(x) = sum_k (x^2 / 4)^k / k!^2` as a function of `x^2 / 4 >= 0`: terms are positive and no digit is lost.
+/// `I0(x) = sum_k (x^2 / 4)^k / k!^2` as a function of `x^2 / 4 >= 0`: terms are positive and no
+/// digit is lost.
 fn bessel_i0_of_square(quarter: f64) -> f64 {
     let (mut total, mut term, mut k) = (1.0, 1.0, 1.0);
     while term > 1e-17 * total {
@@ -87,7 +90,8 @@ impl Arc {
             variance,
             pull: norm,
         };
-        // ln I0 rises by at most b / (2 sqrt(s)) times the step in s: it moves the bell by a fraction of its width.
+        // ln I0 rises by at most b / (2 sqrt(s)) times the step in s: it moves the bell by a
+        // fraction of its width.
         let reach = 10.0 * variance.sqrt();
         let (lo, hi) = ((curve.mean - reach).max(0.0), curve.mean + reach);
         let square = Line::new(curve, lo, hi);
@@ -111,7 +115,8 @@ impl Arc {
         self.square.curve()
     }
 
-    /// The log-density of the posterior at distance `sqrt(s)` in the direction of `b`: at its greatest for this `s`.
+    /// The log-density of the posterior at distance `sqrt(s)` in the direction of `b`: at its
+    /// greatest for this `s`.
     fn log_ridge(&self, s: f64) -> f64 {
         self.curve().bell(s) + self.curve().pull * s.sqrt() - ln(PI * self.square.total())
     }
@@ -161,9 +166,10 @@ impl Part<2> for Arc {
         self.log_ridge(self.summit())
     }
 
-    /// At every `s` the region is an arc about the direction of `b`, and the ridge is above the level on an interval of `s`,
-    /// for it is concave. The length of the arc rises from both ends like a square root, which the substitution
-    /// `s = middle - half cos(t)` smoothes: the midpoint rule in `t` then converges fast.
+    /// At every `s` the region is an arc about the direction of `b`, and the ridge is above the
+    /// level on an interval of `s`, for it is concave. The length of the arc rises from both ends
+    /// like a square root, which the substitution `s = middle - half cos(t)` smoothes: the midpoint
+    /// rule in `t` then converges fast.
     fn mass_above(&self, level: f64) -> f64 {
         const NODES: usize = 200;
         static RULE: LazyLock<GaussLegendre<32>> = LazyLock::new(GaussLegendre::new);
@@ -202,7 +208,8 @@ impl Part<2> for Arc {
 
 /// Sine and cosine of an angle with density `exp(kappa cos(angle))` up to its scale, `kappa > 0`.
 ///
-/// Best and Fisher (1979): rejection from a wrapped Cauchy distribution, which accepts two thirds at the least.
+/// Best and Fisher (1979): rejection from a wrapped Cauchy distribution, which accepts two thirds
+/// at the least.
 fn von_mises(kappa: f64, rng: &mut Pcg64) -> (f64, f64) {
     let t = 1.0 + (1.0 + 4.0 * kappa * kappa).sqrt();
     let rho = (t - (2.0 * t).sqrt()) / (2.0 * kappa);

@@ -16,9 +16,10 @@ use std::sync::LazyLock;
 
 /// A multi-modal inverse problem in two or three dimensions whose posterior is known.
 ///
-/// The prior is `N(0, I)` throughout. Likelihoods are smooth and positive everywhere, and all but 1e-5 of each posterior is in
-/// `[-2.5, 2.5]^d`. The region of highest density that holds 99.9 % of it consists of disconnected pieces, one for each mode: a
-/// flow whose base has a single mode joins them by bridges. Measured by quadrature:
+/// The prior is `N(0, I)` throughout. Likelihoods are smooth and positive everywhere, and all but
+/// 1e-5 of each posterior is in `[-2.5, 2.5]^d`. The region of highest density that holds 99.9 % of
+/// it consists of disconnected pieces, one for each mode: a flow whose base has a single mode joins
+/// them by bridges. Measured by quadrature:
 ///
 /// | benchmark | d | modes | entropy, nats | ESS/N of prior draws |
 /// | --- | --- | --- | --- | --- |
@@ -29,36 +30,40 @@ use std::sync::LazyLock;
 /// | `ring_and_ball` | 3 | 2 | 0.5978 | 3.6 % |
 /// | `five_unequal` | 3 | 5 | 0.7479 | 2.2 % |
 ///
-/// ESS is the effective sample size `1 / sum_i w_i^2` of N draws of the prior with weights `w_i` in proportion to the likelihood
-/// and sum 1; the table has the limit of ESS/N for large N.
+/// ESS is the effective sample size `1 / sum_i w_i^2` of N draws of the prior with weights `w_i` in
+/// proportion to the likelihood and sum 1; the table has the limit of ESS/N for large N.
 ///
-/// The likelihoods other than the signs' are sums `sum_k w_k exp(l_k(theta))` of one term for each mode, written below. Their
-/// weights give the modes the stated masses of the posterior, and the greatest of them is 1. The entropy is the lowest
-/// negative log-likelihood that any model of the posterior can reach.
+/// The likelihoods other than the signs' are sums `sum_k w_k exp(l_k(theta))` of one term for each
+/// mode, written below. Their weights give the modes the stated masses of the posterior, and the
+/// greatest of them is 1. The entropy is the lowest negative log-likelihood that any model of the
+/// posterior can reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Benchmark {
-    /// 2-D: `y_j = theta_j^2 + 0.2 e_j` with `e ~ N(0, I)`, and `y = (1, 1)` was seen: [`SignDegenerate`]. Four equal modes about
-    /// `(+-0.99, +-0.99)`.
+    /// 2-D: `y_j = theta_j^2 + 0.2 e_j` with `e ~ N(0, I)`, and `y = (1, 1)` was seen:
+    /// [`SignDegenerate`]. Four equal modes about `(+-0.99, +-0.99)`.
     FourSigns,
-    /// 2-D: two arcs that open towards each other, masses 0.65 and 0.35. With `d = theta - c`, a term is
-    /// `l = -(|d|^2 - R^2)^2 / (8 R^2 t^2) + k (a . d / R - 1)`: Gaussian across with standard deviation `t = 0.08`, along the
-    /// circle von Mises' law about the direction `a`. Left: `c = (-0.35, 0.2)`, `R = 1.2`, `a = (-1, 0)`, `k = 11`. Right:
-    /// `c = (0.35, -0.2)`, `R = 1`, `a = (1, 0)`, `k = 9`.
+    /// 2-D: two arcs that open towards each other, masses 0.65 and 0.35. With `d = theta - c`, a
+    /// term is `l = -(|d|^2 - R^2)^2 / (8 R^2 t^2) + k (a . d / R - 1)`: Gaussian across with
+    /// standard deviation `t = 0.08`, along the circle von Mises' law about the direction `a`.
+    /// Left: `c = (-0.35, 0.2)`, `R = 1.2`, `a = (-1, 0)`, `k = 11`. Right: `c = (0.35, -0.2)`,
+    /// `R = 1`, `a = (1, 0)`, `k = 9`.
     Crescents,
-    /// 2-D: Gaussian terms `l = -(theta - m)^T S^-1 (theta - m) / 2`. Masses 0.5, 0.3, 0.15, 0.05; `m` = (1.3, 1), (-1.4, 0.9),
-    /// (-0.9, -1.4), (1.2, -1.3); `S` = [[.06, -.03], [-.03, .04]], diag(.03, .05), [[.04, .02], [.02, .03]], diag(.02, .02).
+    /// 2-D: Gaussian terms `l = -(theta - m)^T S^-1 (theta - m) / 2`. Masses 0.5, 0.3, 0.15, 0.05;
+    /// `m` = (1.3, 1), (-1.4, 0.9), (-0.9, -1.4), (1.2, -1.3); `S` = [[.06, -.03], [-.03, .04]],
+    /// diag(.03, .05), [[.04, .02], [.02, .03]], diag(.02, .02).
     UnequalModes,
     /// 3-D: as `four_signs`, `y = (1, 1, 1)`. Eight equal modes.
     EightSigns,
     /// 3-D: a ring about the third axis and a ball on it, masses 0.7 and 0.3. Ring:
-    /// `l = -(x^2 + y^2 - R^2)^2 / (8 R^2 t^2) - (z + 0.5)^2 / (2 t^2)`, `R = 1.2`, `t = 0.12`. Ball:
-    /// `l = -|theta - (0, 0, 0.9)|^2 / (2 0.15^2)`.
+    /// `l = -(x^2 + y^2 - R^2)^2 / (8 R^2 t^2) - (z + 0.5)^2 / (2 t^2)`, `R = 1.2`, `t = 0.12`.
+    /// Ball: `l = -|theta - (0, 0, 0.9)|^2 / (2 0.15^2)`.
     RingAndBall,
-    /// 3-D: Gaussian terms as in `unequal_modes`. Masses 0.35, 0.25, 0.2, 0.12, 0.08; `m` = (1.1, 1, 0.6), (-1.1, 1, -0.7),
-    /// (-0.9, -1.1, 0.8), (1, -1.2, -0.6), (0.1, 0, 2); variances (.05, .04, .05), (.04, .06, .03), (.03, .04, .03),
-    /// (.04, .03, .04), (.03, .03, .02). Covariances: -.02 of coordinates 1 and 2 and .01 of 2 and 3 in the first mode, .01
-    /// of 1 and 2 and of 1 and 3 in the third, .015 of 1 and 3 in the fourth, none elsewhere.
+    /// 3-D: Gaussian terms as in `unequal_modes`. Masses 0.35, 0.25, 0.2, 0.12, 0.08; `m` = (1.1,
+    /// 1, 0.6), (-1.1, 1, -0.7), (-0.9, -1.1, 0.8), (1, -1.2, -0.6), (0.1, 0, 2); variances (.05,
+    /// .04, .05), (.04, .06, .03), (.03, .04, .03), (.04, .03, .04), (.03, .03, .02). Covariances:
+    /// -.02 of coordinates 1 and 2 and .01 of 2 and 3 in the first mode, .01 of 1 and 2 and of 1
+    /// and 3 in the third, .015 of 1 and 3 in the fourth, none elsewhere.
     FiveUnequal,
 }
 
@@ -114,8 +119,8 @@ impl Benchmark {
 
     /// The number of components with which a mixture base matches the posterior: one for each mode.
     ///
-    /// The crescents and the ring are not Gaussian: there one component matches a mode in number and place, and the flow has
-    /// to bend it.
+    /// The crescents and the ring are not Gaussian: there one component matches a mode in number
+    /// and place, and the flow has to bend it.
     #[must_use]
     pub fn matched_components(self) -> usize {
         self.problem().num_modes()

@@ -6,8 +6,8 @@ use numerics::random::{Pcg64, standard_normal};
 
 /// The term `exp(-(theta - m)^T S^-1 (theta - m) / 2)`.
 ///
-/// Under the standard normal prior its posterior is `N((I + S)^-1 m, I - (I + S)^-1)`, and its evidence
-/// `(det S / det(I + S))^(1/2) exp(-m^T (I + S)^-1 m / 2)`.
+/// Under the standard normal prior its posterior is `N((I + S)^-1 m, I - (I + S)^-1)`, and its
+/// evidence `(det S / det(I + S))^(1/2) exp(-m^T (I + S)^-1 m / 2)`.
 pub(super) struct Gaussian<const D: usize> {
     likelihood: Normal<D>,
     posterior: Normal<D>,

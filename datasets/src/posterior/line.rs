@@ -1,4 +1,5 @@
-//! Distributions on an interval with a smooth density: integral, distribution function and quantiles, to rounding.
+//! Distributions on an interval with a smooth density: integral, distribution function and
+//! quantiles, to rounding.
 
 use crate::quadrature::GaussLegendre;
 use std::sync::LazyLock;
@@ -10,8 +11,8 @@ pub(super) trait Curve {
 
 /// A curve on an interval that is cut into equal cells, with the integral up to the edge of each.
 ///
-/// In a cell a rule of degree 15 serves: an interval of 18 standard deviations about a Gaussian bump has cells of a seventh
-/// of one, and the rule's error there is below rounding.
+/// In a cell a rule of degree 15 serves: an interval of 18 standard deviations about a Gaussian
+/// bump has cells of a seventh of one, and the rule's error there is below rounding.
 #[derive(Clone, Debug)]
 pub(super) struct Line<C> {
     curve: C,
@@ -65,7 +66,8 @@ impl<C: Curve> Line<C> {
         (self.below[k] + integral(&self.curve, edge, x)) / self.total()
     }
 
-    /// Where the share of the integral up to it is `share`, in [0, 1]: Newton's method in the cell, safe by bisection.
+    /// Where the share of the integral up to it is `share`, in [0, 1]: Newton's method in the cell,
+    /// safe by bisection.
     pub(super) fn quantile(&self, share: f64) -> f64 {
         let target = share * self.total();
         let k = self.below.partition_point(|&b| b <= target).clamp(1, CELLS) - 1;

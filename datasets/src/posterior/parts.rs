@@ -7,7 +7,8 @@ use numerics::math::{exp, exp_m1, ln, ln_sum_exp, normal_cdf};
 use numerics::random::{Pcg64, categorical};
 use std::f64::consts::{PI, SQRT_2};
 
-/// One term of a likelihood, which has an exact posterior of its own under the standard normal prior.
+/// One term of a likelihood, which has an exact posterior of its own under the standard normal
+/// prior.
 pub(super) trait Part<const D: usize>: Send + Sync {
     /// The log of the term, about 0 at its greatest.
     fn log_likelihood(&self, theta: [f64; D]) -> f64;
@@ -25,15 +26,16 @@ pub(super) trait Part<const D: usize>: Send + Sync {
     fn mass_above(&self, level: f64) -> f64;
 }
 
-/// `L(theta) = sum_k w_k exp(l_k(theta))`, with the weights that give the terms fixed shares of the posterior.
+/// `L(theta) = sum_k w_k exp(l_k(theta))`, with the weights that give the terms fixed shares of the
+/// posterior.
 ///
-/// With `Z_k` the evidence of the term `exp(l_k)` alone, the posterior is the mixture of the terms' posteriors with masses
-/// proportional to `w_k Z_k`. The weights are `m_k / Z_k` over the greatest of these, so that the greatest weight is 1, for
-/// masses `m_k`.
+/// With `Z_k` the evidence of the term `exp(l_k)` alone, the posterior is the mixture of the terms'
+/// posteriors with masses proportional to `w_k Z_k`. The weights are `m_k / Z_k` over the greatest
+/// of these, so that the greatest weight is 1, for masses `m_k`.
 ///
-/// The mode of a point is the term that is greatest there (the first of equals). That its mass is `m_k`, and that levels of
-/// density follow from those of each term, is exact up to the terms' overlap `integral min_{j < k}(m_j p_j, m_k p_k)`, which must
-/// be below 1e-6: a test measures it.
+/// The mode of a point is the term that is greatest there (the first of equals). That its mass is
+/// `m_k`, and that levels of density follow from those of each term, is exact up to the terms'
+/// overlap `integral min_{j < k}(m_j p_j, m_k p_k)`, which must be below 1e-6: a test measures it.
 pub(super) struct Parts<const D: usize> {
     terms: Vec<Term<D>>,
     log_evidence: f64,

@@ -5,16 +5,20 @@ use numerics::random::Pcg64;
 
 /// A prior over parameters and the likelihood of data that have been seen.
 ///
-/// With parameters `theta` in `R^d`, a normalised prior density `p(theta)` and fixed data `y`, the posterior is
+/// With parameters `theta` in `R^d`, a normalised prior density `p(theta)` and fixed data `y`, the
+/// posterior is
 ///
-/// `p(theta | y) = p(theta) L(theta) / Z`, `L(theta) = p(y | theta)`, `Z = integral p(theta) L(theta) dtheta`.
+/// `p(theta | y) = p(theta) L(theta) / Z`, `L(theta) = p(y | theta)`,
+/// `Z = integral p(theta) L(theta) dtheta`.
 ///
-/// A method for likelihood-weighted inference needs this trait alone: draws `theta_i` of the prior with weights `w_i`
-/// proportional to `L(theta_i)` stand for the posterior, and `sum_i w_i f(theta_i)` tends to its mean of `f`. Their effective
-/// sample size `1 / sum_i w_i^2`, with `sum_i w_i = 1`, divided by their number tends to `1 / E[L'^2]`, the mean over the prior of
+/// A method for likelihood-weighted inference needs this trait alone: draws `theta_i` of the prior
+/// with weights `w_i` proportional to `L(theta_i)` stand for the posterior, and
+/// `sum_i w_i f(theta_i)` tends to its mean of `f`. Their effective sample size `1 / sum_i w_i^2`,
+/// with `sum_i w_i = 1`, divided by their number tends to `1 / E[L'^2]`, the mean over the prior of
 /// `L' = L / Z`.
 ///
-/// Points are the rows of an `n x d` matrix, and log-densities are in nats. To implement it for a problem of your own:
+/// Points are the rows of an `n x d` matrix, and log-densities are in nats. To implement it for a
+/// problem of your own:
 ///
 /// ```
 /// use numerics::math::normal_log_pdf;
@@ -52,7 +56,8 @@ pub trait InverseProblem: Send + Sync {
 
     /// `n` independent draws of the prior, `n x d`.
     ///
-    /// Rows are drawn in order: a shorter sample is the beginning of a longer one from an equal generator.
+    /// Rows are drawn in order: a shorter sample is the beginning of a longer one from an equal
+    /// generator.
     fn sample_prior(&self, n: usize, rng: &mut Pcg64) -> Mat<f64>;
 
     /// `ln p(theta)` of each row of `theta` (`n x d`), normalised.
@@ -63,8 +68,8 @@ pub trait InverseProblem: Send + Sync {
 
     /// `ln L(theta)` of each row of `theta` (`n x d`).
     ///
-    /// The constant is fixed by the problem, for [`ExactPosterior::log_evidence`] depends on it. It may be -infinity,
-    /// where the data are impossible; a row with a NaN gives NaN.
+    /// The constant is fixed by the problem, for [`ExactPosterior::log_evidence`] depends on it. It
+    /// may be -infinity, where the data are impossible; a row with a NaN gives NaN.
     ///
     /// # Panics
     /// If `theta` has not `d` columns.
@@ -73,13 +78,14 @@ pub trait InverseProblem: Send + Sync {
 
 /// An inverse problem whose answer is known.
 ///
-/// Its modes are the cells of a fixed partition of `R^d`, one about each bump of the posterior: every point belongs to exactly
-/// one.
+/// Its modes are the cells of a fixed partition of `R^d`, one about each bump of the posterior:
+/// every point belongs to exactly one.
 pub trait ExactPosterior: InverseProblem {
     /// `ln Z`, in nats, to 1e-6 or better.
     fn log_evidence(&self) -> f64;
 
-    /// `ln p(theta | y)` of each row of `theta` (`n x d`), normalised: `ln p(theta) + ln L(theta) - ln Z`.
+    /// `ln p(theta | y)` of each row of `theta` (`n x d`), normalised:
+    /// `ln p(theta) + ln L(theta) - ln Z`.
     ///
     /// # Panics
     /// If `theta` has not `d` columns.
@@ -94,7 +100,8 @@ pub trait ExactPosterior: InverseProblem {
 
     /// `n` independent draws of the posterior, `n x d`: exact, not those of a Markov chain.
     ///
-    /// Rows are drawn in order: a shorter sample is the beginning of a longer one from an equal generator.
+    /// Rows are drawn in order: a shorter sample is the beginning of a longer one from an equal
+    /// generator.
     fn sample_posterior(&self, n: usize, rng: &mut Pcg64) -> Mat<f64>;
 
     /// The number of modes.
@@ -109,18 +116,19 @@ pub trait ExactPosterior: InverseProblem {
     /// If `theta` has not `d` columns.
     fn mode_of(&self, theta: MatRef<'_, f64>) -> Vec<usize>;
 
-    /// The log-density `l` for which the region `{theta: ln p(theta | y) >= l}` holds the given share of the posterior,
-    /// to 1e-4: the smallest region that does.
+    /// The log-density `l` for which the region `{theta: ln p(theta | y) >= l}` holds the given
+    /// share of the posterior, to 1e-4: the smallest region that does.
     ///
-    /// What a model puts outside the region of the share 0.999 is where the posterior has next to nothing: bridges between
-    /// modes among others.
+    /// What a model puts outside the region of the share 0.999 is where the posterior has next to
+    /// nothing: bridges between modes among others.
     ///
     /// # Panics
     /// If `share` is not between 0 and 1, both excluded.
     fn hdr_level(&self, share: f64) -> f64;
 }
 
-/// `{x in [lo, hi]: f(x) >= target}` for an increasing `f` begins at the value returned, to the spacing of `f64`.
+/// `{x in [lo, hi]: f(x) >= target}` for an increasing `f` begins at the value returned, to the
+/// spacing of `f64`.
 pub(super) fn bisect(mut lo: f64, mut hi: f64, target: f64, f: impl Fn(f64) -> f64) -> f64 {
     for _ in 0..200 {
         let middle = 0.5 * (lo + hi);

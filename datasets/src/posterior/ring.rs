@@ -5,13 +5,14 @@ use numerics::math::{LN_2PI, exp_m1, ln, normal_cdf, normal_quantile, sin_cos};
 use numerics::random::{Pcg64, standard_normal, uniform};
 use std::f64::consts::{PI, TAU};
 
-/// The term `exp(-(s - R^2)^2 / (8 R^2 t^2) - (z - h)^2 / (2 t^2))`, `s = x^2 + y^2`: a ring of radius `R` about the third axis at
-/// the height `h`, Gaussian across with standard deviation `t` (near `s = R^2` the first exponent is
-/// `-(sqrt(s) - R)^2 / (2 t^2)`), and smooth everywhere.
+/// The term `exp(-(s - R^2)^2 / (8 R^2 t^2) - (z - h)^2 / (2 t^2))`, `s = x^2 + y^2`: a ring of
+/// radius `R` about the third axis at the height `h`, Gaussian across with standard deviation `t`
+/// (near `s = R^2` the first exponent is `-(sqrt(s) - R)^2 / (2 t^2)`), and smooth everywhere.
 ///
-/// Under the standard normal prior `s`, the angle and `z` are independent: the angle is uniform, `z ~ N(h, t^2) / (1 + t^2)` as
-/// for every Gaussian term, and `s`, on which the prior is `e^{-s/2} / 2`, is `N(R^2 - v / 2, v)` cut off at 0, with
-/// `v = 4 R^2 t^2`. Volume is `ds dz dphi / 2`, so that in `(s, z)` the density is a Gaussian's, and its levels are ellipses.
+/// Under the standard normal prior `s`, the angle and `z` are independent: the angle is uniform,
+/// `z ~ N(h, t^2) / (1 + t^2)` as for every Gaussian term, and `s`, on which the prior is
+/// `e^{-s/2} / 2`, is `N(R^2 - v / 2, v)` cut off at 0, with `v = 4 R^2 t^2`. Volume is
+/// `ds dz dphi / 2`, so that in `(s, z)` the density is a Gaussian's, and its levels are ellipses.
 pub(super) struct Ring {
     squared_radius: f64,
     height: f64,

@@ -1,18 +1,18 @@
 //! A simulator that hides signs.
 
 use super::prior;
-use super::sign_coordinate;
 use super::sign_posterior::SignPosterior;
 use faer::{Mat, MatRef};
 use numerics::random::{Pcg64, standard_normal};
 use serde::{Deserialize, Serialize};
 
-/// `theta ~ N(0, I)` in `R^d`, `y_j = theta_j^2 + sigma e_j` with `e ~ N(0, I)`: data tell the size of each parameter, not its
-/// sign.
+/// `theta ~ N(0, I)` in `R^d`, `y_j = theta_j^2 + sigma e_j` with `e ~ N(0, I)`: data tell the size
+/// of each parameter, not its sign.
 ///
-/// The posterior has up to `2^d` modes of equal mass, and is known for every observation: see [`SignPosterior`]. It is the
-/// problem for amortised inference, where `q(theta | y)` is learnt from pairs of the prior and the simulator and asked about
-/// observations that it has not seen. Where `y_j` falls below `sigma^2 / 2`, the two modes of a coordinate merge into one.
+/// The posterior has up to `2^d` modes of equal mass, and is known for every observation: see
+/// [`SignPosterior`]. It is the problem for amortised inference, where `q(theta | y)` is learnt
+/// from pairs of the prior and the simulator and asked about observations that it has not seen.
+/// Where `y_j` falls below `sigma^2 / 2`, the two modes of a coordinate merge into one.
 ///
 /// ```
 /// use numerics::random::stream;
@@ -59,26 +59,12 @@ impl SignDegenerate {
         y
     }
 
-    /// `ln p(y | theta)` of each row of `theta` with the same row of `y`, both `n x d`, in nats.
-    ///
-    /// # Panics
-    /// If the shapes differ or have not `d` columns.
-    #[must_use]
-    pub fn log_likelihood_of(&self, theta: MatRef<'_, f64>, y: MatRef<'_, f64>) -> Vec<f64> {
-        prior::check_columns(theta, self.dim);
-        prior::check_columns(y, self.dim);
-        assert_eq!(theta.nrows(), y.nrows(), "one observation for each row");
-        let term = |i, j| sign_coordinate::log_likelihood(y[(i, j)], theta[(i, j)], self.sigma);
-        (0..theta.nrows())
-            .map(|i| (0..self.dim).map(|j| term(i, j)).sum())
-            .collect()
-    }
-
     /// The exact posterior given one observation of `d` values, of whatever sign.
     ///
     /// # Panics
-    /// If `d` is not from 1 to 16 (there are up to `2^d` modes), if `y` has not `d` values, if `sigma` is not positive and finite, or if a value is not within `1e9 sigma`
-    /// of 0: beyond, `f64` cannot tell the points of a mode apart.
+    /// If `d` is not from 1 to 16 (there are up to `2^d` modes), if `y` has not `d` values, if
+    /// `sigma` is not positive and finite, or if a value is not within `1e9 sigma` of 0: beyond,
+    /// `f64` cannot tell the points of a mode apart.
     #[must_use]
     pub fn posterior(&self, y: &[f64]) -> SignPosterior {
         assert!(

@@ -7,9 +7,10 @@ use std::f64::consts::LN_2;
 
 /// `t ~ N(0, 1)`, `y | t ~ N(t^2, sigma^2)`: the posterior of `t` given `y`.
 ///
-/// With `u = y - sigma^2 / 2`, `t^2 / 2 + (y - t^2)^2 / (2 sigma^2)` is `(t^2 - u)^2 / (2 sigma^2) + y / 2 - sigma^2 / 8`. The posterior is
-/// even, with modes at `-sqrt(u)` and `sqrt(u)`, or one at 0 when `u <= 0`. Its energy, the log-density's depth below its
-/// greatest, is `(t^2 - u)^2 / (2 sigma^2)`, less `u^2 / (2 sigma^2)` when `u <= 0`.
+/// With `u = y - sigma^2 / 2`, `t^2 / 2 + (y - t^2)^2 / (2 sigma^2)` is
+/// `(t^2 - u)^2 / (2 sigma^2) + y / 2 - sigma^2 / 8`. The posterior is even, with modes at
+/// `-sqrt(u)` and `sqrt(u)`, or one at 0 when `u <= 0`. Its energy, the log-density's depth below
+/// its greatest, is `(t^2 - u)^2 / (2 sigma^2)`, less `u^2 / (2 sigma^2)` when `u <= 0`.
 #[derive(Clone, Debug)]
 pub(super) struct SignCoordinate {
     /// The distribution of `|t|`.
@@ -164,7 +165,8 @@ mod tests {
 
     #[test]
     fn far_below_zero_the_posterior_is_normal() {
-        // y = -20: exp(-t^4 / (2 s^2) - t^2 / 2 (1 - 2 y / s^2)), a normal with a small quartic term.
+        // y = -20: exp(-t^4 / (2 s^2) - t^2 / 2 (1 - 2 y / s^2)), a normal with a small quartic
+        // term.
         let (y, sigma) = (-20.0, 0.25);
         let precision = 1.0 - 2.0 * y / (sigma * sigma);
         let quartic = 3.0 / (2.0 * sigma * sigma * precision * precision);

@@ -12,18 +12,20 @@ use std::sync::OnceLock;
 /// The posterior of [`SignDegenerate`](super::SignDegenerate) for one observation `y`.
 ///
 /// It is the product over the coordinates of `p(theta_j | y_j)`, proportional to
-/// `exp(-(theta_j^2 - u_j)^2 / (2 sigma^2))` with `u_j = y_j - sigma^2 / 2`: an even function with modes at `-sqrt(u_j)` and `sqrt(u_j)`
-/// where `u_j > 0`, and a single one at 0 elsewhere. With `k` split coordinates there are `2^k` modes of equal mass, the orthants
-/// of these coordinates: bit `i` of a mode's index is set where the `i`-th split coordinate is negative, so that mode 0 holds
+/// `exp(-(theta_j^2 - u_j)^2 / (2 sigma^2))` with `u_j = y_j - sigma^2 / 2`: an even function with
+/// modes at `-sqrt(u_j)` and `sqrt(u_j)` where `u_j > 0`, and a single one at 0 elsewhere. With `k`
+/// split coordinates there are `2^k` modes of equal mass, the orthants of these coordinates: bit
+/// `i` of a mode's index is set where the `i`-th split coordinate is negative, so that mode 0 holds
 /// what is positive.
 ///
-/// Evidence is a product of one-dimensional integrals, exact to rounding; draws invert the distribution function, one uniform
-/// number for each coordinate.
+/// Evidence is a product of one-dimensional integrals, exact to rounding; draws invert the
+/// distribution function, one uniform number for each coordinate.
 #[derive(Clone, Debug)]
 pub struct SignPosterior {
     y: Vec<f64>,
     coordinates: Vec<SignCoordinate>,
-    /// The share of the posterior within an energy of `r^2 / 2` in all coordinates but the last, on a grid of `r`.
+    /// The share of the posterior within an energy of `r^2 / 2` in all coordinates but the last, on
+    /// a grid of `r`.
     all_but_last: OnceLock<Vec<f64>>,
 }
 
@@ -182,7 +184,8 @@ mod tests {
     use super::*;
     use numerics::math::exp;
 
-    /// Energies and masses of the cells of a fine grid over `[0, 2.5]`, which stands for both signs.
+    /// Energies and masses of the cells of a fine grid over `[0, 2.5]`, which stands for both
+    /// signs.
     fn cells(y: f64, sigma: f64, n: usize) -> Vec<(f64, f64)> {
         let centre = y - 0.5 * sigma * sigma;
         let energy = |k: usize| {

@@ -1,4 +1,4 @@
-//! Whole files: one density, and whatever else belongs to it.
+//! Whole files: one density, and other data stored with it.
 
 use super::{Description, Kind, NotSavable, Reader, Writer};
 use crate::Density;
@@ -22,7 +22,7 @@ struct Manifest<A> {
     attachment: A,
 }
 
-/// Only the version, whatever else there is.
+/// Only the version; other fields are ignored.
 #[derive(Deserialize)]
 struct Version {
     format: u32,
@@ -42,7 +42,7 @@ pub enum LoadError {
         /// What went wrong.
         source: std::io::Error,
     },
-    /// A file that is no model, or a damaged one.
+    /// Not a model file, or a damaged one.
     #[error("{path}: {reason}")]
     Format {
         /// The file.
@@ -50,12 +50,13 @@ pub enum LoadError {
         /// What is wrong.
         reason: String,
     },
-    /// A density of a kind of one's own.
+    /// A density that has no description.
     #[error(transparent)]
     NotSavable(#[from] NotSavable),
 }
 
-/// A density and what belongs to it as the bytes of a safetensors file; the same density gives the same bytes.
+/// A density and what belongs to it as the bytes of a safetensors file; the same density gives the
+/// same bytes.
 ///
 /// # Errors
 /// A density of a kind that cannot be saved.
@@ -73,7 +74,8 @@ pub fn pack(density: &dyn Density, attachment: &impl Serialize) -> Result<Vec<u8
     Ok(writer.finish(KEY, text))
 }
 
-/// The inverse of [`pack`]: the attachment, and what `read` makes of the description and the arrays of the density.
+/// The inverse of [`pack`]: the attachment, and what `read` makes of the description and the arrays
+/// of the density.
 ///
 /// # Errors
 /// A sentence that says what is wrong.
@@ -88,7 +90,8 @@ pub fn open<A: DeserializeOwned, D>(
         let Version { format } = serde_json::from_str(&text).map_err(damaged)?;
         if format != FORMAT {
             return Err(format!(
-                "a model of format {format}, where this version reads format {FORMAT}: fit it again, or use the version of amf that wrote it"
+                "a model of format {format}, where this version reads format {FORMAT}: \
+                 fit it again, or use the version of amf that wrote it"
             ));
         }
         let manifest: Manifest<A> = serde_json::from_str(&text).map_err(damaged)?;

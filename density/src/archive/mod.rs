@@ -1,9 +1,11 @@
 //! The one form in which densities are kept: arrays, and a description of what they belong to.
 //!
-//! Every number that was fitted is an f64 tensor of its true shape in a safetensors file, under a name that says where it belongs
-//! (`density/0/1/layer/2/weight_0`); the structure is a tree of [`Description`]s, kept as JSON. Each kind of density writes its part in
-//! [`Density::describe`] and reads it by the function of its [`Kind`]. Reading checks every field: shapes, finite values, positive scales, weights on the
-//! simplex, triangular and orthogonal matrices. It takes no more memory than a small multiple of the file.
+//! Every number that was fitted is an f64 tensor of its true shape in a safetensors file, under a
+//! name that says where it belongs (`density/0/1/layer/2/weight_0`); the structure is a tree of
+//! [`Description`]s, kept as JSON. Each kind of density writes its part in [`Density::describe`]
+//! and reads it by the function of its [`Kind`]. Reading checks every field: shapes, finite values,
+//! positive scales, weights on the simplex, triangular and orthogonal matrices. It takes no more
+//! memory than a small multiple of the file.
 //!
 //! ```
 //! use density::{Data, Density, GaussianMixture, archive};

@@ -17,7 +17,8 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Opens the bytes of a safetensors file: the text under the metadata key, and the arrays; `kinds` are the densities that it may hold.
+    /// Opens the bytes of a safetensors file: the text under the metadata key, and the arrays;
+    /// `kinds` are the densities that it may hold.
     ///
     /// # Errors
     /// A sentence that says what is wrong.
@@ -80,7 +81,8 @@ impl<'a> Reader<'a> {
     /// An array of numbers that a model can have, with its shape.
     ///
     /// # Errors
-    /// It is missing, of another type, or holds a number that is not finite or beyond [`trial::LARGEST`].
+    /// It is missing, of another type, or holds a number that is not finite or beyond
+    /// [`trial::LARGEST`].
     pub fn array(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>), String> {
         let (shape, values) = self.any(name)?;
         match values.iter().position(|v| !trial::in_range(*v)) {
@@ -162,7 +164,8 @@ impl<'a> Reader<'a> {
             ));
         };
         let folder = self.full_name("");
-        // What reads a part does not know where the part is; what reads an array says its full name itself.
+        // What reads a part does not know where the part is; what reads an array says its full name
+        // itself.
         (kind.read)(d, self).map_err(|e| {
             if e.contains('"') {
                 e

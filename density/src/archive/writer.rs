@@ -61,7 +61,8 @@ impl Writer {
         self.within(folder, |w| d.describe(w))
     }
 
-    /// The bytes of a safetensors file with one entry of metadata; the same arrays and text give the same bytes.
+    /// The bytes of a safetensors file with one entry of metadata; the same arrays and text give
+    /// the same bytes.
     ///
     /// # Panics
     /// If two arrays have one name.

@@ -34,7 +34,8 @@ impl Affine {
         sound.then_some(Self { shift, scale })
     }
 
-    /// To mean 0 and standard deviation 1: from the mean and standard deviation of each column, with optional weights; `Err(j)` when column j has no spread.
+    /// To mean 0 and standard deviation 1: from the mean and standard deviation of each column,
+    /// with optional weights; `Err(j)` when column j has no spread.
     ///
     /// # Errors
     /// The index of the first column whose standard deviation is zero or not finite.
@@ -49,7 +50,7 @@ impl Affine {
             };
             let mean = average(&|v| v);
             let sd = average(&|v| (v - mean) * (v - mean)).sqrt();
-            // A spread that is nothing but rounding is no spread.
+            // A standard deviation at the level of rounding counts as zero.
             if !(sd.is_finite() && sd > 1e-14 * mean.abs()) {
                 return Err(j);
             }

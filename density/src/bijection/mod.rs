@@ -40,8 +40,9 @@ impl Bijection {
         }
     }
 
-    /// The coordinates `u(x)` of each row, and `ln |det du/dx|`. Outside of the support of a bounded column the log-determinant is minus infinity, which
-    /// makes any density zero there; the coordinates are then arbitrary.
+    /// The coordinates `u(x)` of each row, and `ln |det du/dx|`. Outside of the support of a
+    /// bounded column the log-determinant is minus infinity, which makes any density zero there;
+    /// the coordinates are then arbitrary.
     #[must_use]
     pub fn transform_and_log_det(&self, x: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
         match self {

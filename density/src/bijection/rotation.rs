@@ -28,7 +28,8 @@ impl Rotation {
         Ok(Self { matrix })
     }
 
-    /// By an angle (radians) in the plane of each pair of d coordinates, one after the other: every coordinate has a part in every other.
+    /// By an angle (radians) in the plane of each pair of d coordinates, one after the other: every
+    /// coordinate has a part in every other.
     #[must_use]
     pub fn of_each_plane(angle: f64, d: usize) -> Self {
         let (sin, cos) = sin_cos(angle);
@@ -44,7 +45,8 @@ impl Rotation {
         Self { matrix: r }
     }
 
-    /// Onto axes given as the columns of an orthogonal d x d matrix, row by row (as [`numerics::linalg::symmetric_eigen`] gives them).
+    /// Onto axes given as the columns of an orthogonal d x d matrix, row by row (as
+    /// [`numerics::linalg::symmetric_eigen`] gives them).
     #[must_use]
     pub fn onto_axes(axes: &[f64], d: usize) -> Self {
         Self {

@@ -66,7 +66,7 @@ impl Support {
         }
     }
 
-    /// The x of a u, inside of the support whatever the rounding.
+    /// The x of a u; inside of the support, also after rounding.
     fn inverse(self, u: f64) -> f64 {
         match self {
             Self::Real => u,
@@ -84,8 +84,8 @@ impl Support {
     }
 }
 
-/// `(u, ln |det du/dx|)` of each row of x (n x d). The Jacobian of a row outside of the support is minus infinity, which makes its density zero; its
-/// coordinates are then arbitrary. NaN stays NaN.
+/// `(u, ln |det du/dx|)` of each row of x (n x d). The Jacobian of a row outside of the support is
+/// minus infinity, which makes its density zero; its coordinates are then arbitrary. NaN stays NaN.
 pub(super) fn to_line(supports: &[Support], x: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
     let mut u = x.to_owned();
     let mut log_det = vec![0.0; x.nrows()];

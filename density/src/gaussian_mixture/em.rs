@@ -23,13 +23,15 @@ pub struct EmConfig {
     /// A start ends when the mean log-likelihood rises by less, nats.
     #[serde(deserialize_with = "numerics::checked::positive")]
     pub tolerance: f64,
-    /// Added to the diagonal of each covariance, as a share of the column's variance: keeps components from collapsing onto points.
+    /// Added to the diagonal of each covariance, as a share of the column's variance: keeps
+    /// components from collapsing onto points.
     #[serde(deserialize_with = "numerics::checked::not_negative")]
     pub floor: f64,
-    /// Strength of a prior that the components share a shape, in points: the sorted eigenvalues of component k become
-    /// `(N_k l_kj + prior l_j) / (N_k + prior)`, `l_j` their average over the components weighted by N_k; its axes stay its own. Zero is
-    /// maximum likelihood; a huge prior gives covariances of equal volume and shape and free orientation, the model EEV of Celeux and Govaert
-    /// (1995). Curved bands of even width need it.
+    /// Strength of a prior that the components share a shape, in points: the sorted eigenvalues of
+    /// component k become `(N_k l_kj + prior l_j) / (N_k + prior)`, `l_j` their average over the
+    /// components weighted by N_k; its axes stay its own. Zero is maximum likelihood; a huge prior
+    /// gives covariances of equal volume and shape and free orientation, the model EEV of Celeux
+    /// and Govaert (1995). Curved bands of even width need it.
     #[serde(
         default,
         deserialize_with = "numerics::checked::not_negative",
@@ -100,9 +102,10 @@ impl GaussianMixture {
         best.map(|b| b.1).ok_or(EmError::Singular)
     }
 
-    /// Fits rising numbers of components up to `most` (1, 2, ..., 9, then in steps of an eighth) and keeps the number with the smallest
-    /// `BIC = p ln n - 2 ln L`, n the effective number of points `(sum w)^2 / sum w^2`. The search ends when the BIC has not fallen for
-    /// `patience` tries in a row.
+    /// Fits rising numbers of components up to `most` (1, 2, ..., 9, then in steps of an eighth)
+    /// and keeps the number with the smallest `BIC = p ln n - 2 ln L`, n the effective number of
+    /// points `(sum w)^2 / sum w^2`. The search ends when the BIC has not fallen for `patience`
+    /// tries in a row.
     ///
     /// # Errors
     /// See [`EmError`].
@@ -165,7 +168,7 @@ impl<'a> Em<'a> {
             (mean, average(&|v| (v - mean) * (v - mean)))
         };
         let moments: Vec<(f64, f64)> = (0..x.ncols()).map(moments).collect();
-        // A spread that is nothing but rounding is no spread.
+        // A standard deviation at the level of rounding counts as zero.
         if moments
             .iter()
             .any(|(mean, variance)| *variance <= 1e-28 * mean * mean)
@@ -220,8 +223,8 @@ impl<'a> Em<'a> {
         Ok((self.mean_log_likelihood(&mixture), mixture))
     }
 
-    /// E-step: turns `ln (w_k N(x_n; m_k, C_k))` into the points' weighted responsibilities; gives the mean log-likelihood. One exponential for
-    /// each entry.
+    /// E-step: turns `ln (w_k N(x_n; m_k, C_k))` into the points' weighted responsibilities; gives
+    /// the mean log-likelihood. One exponential for each entry.
     fn responsibilities(&self, joint: &mut Mat<f64>) -> f64 {
         let (n, components) = (joint.nrows(), joint.ncols());
         let mut max = vec![f64::NEG_INFINITY; n];
@@ -256,8 +259,8 @@ impl<'a> Em<'a> {
         sum(&terms)
     }
 
-    /// k-means++: each further centre is a point drawn with probability proportional to its squared distance from the nearest centre, in
-    /// units of the columns' standard deviations.
+    /// k-means++: each further centre is a point drawn with probability proportional to its squared
+    /// distance from the nearest centre, in units of the columns' standard deviations.
     fn centres(&self, components: usize, rng: &mut Pcg64) -> Vec<usize> {
         let n = self.x.nrows();
         let mut centres = vec![categorical(rng, &self.weights)];
@@ -303,7 +306,8 @@ impl<'a> Em<'a> {
         r
     }
 
-    /// M-step from weighted responsibilities (n x K). A component that has lost its points becomes a copy of the whole, with little weight.
+    /// M-step from weighted responsibilities (n x K). A component that has lost its points becomes
+    /// a copy of the whole, with little weight.
     fn maximise(&self, r: &Mat<f64>) -> Result<GaussianMixture, EmError> {
         let d = self.x.ncols();
         let (mut weights, mut means, mut covariances) = (Vec::new(), Vec::new(), Vec::new());
@@ -339,7 +343,8 @@ impl<'a> Em<'a> {
         Ok(GaussianMixture { dim: d, components })
     }
 
-    /// Draws the sorted eigenvalues of the covariances towards their average, see [`EmConfig::prior`].
+    /// Draws the sorted eigenvalues of the covariances towards their average, see
+    /// [`EmConfig::prior`].
     fn share_shape(&self, weights: &[f64], covariances: &mut [Vec<f64>]) {
         let d = self.x.ncols();
         let parts: Vec<(Vec<f64>, Vec<f64>)> = covariances

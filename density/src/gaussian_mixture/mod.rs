@@ -199,7 +199,8 @@ impl GaussianMixture {
         })
     }
 
-    /// Adds `up_n d ln p(x_n) / dx` to `grad` (n x d), given the table of [`Self::joint_log_prob`] and its row sums.
+    /// Adds `up_n d ln p(x_n) / dx` to `grad` (n x d), given the table of [`Self::joint_log_prob`]
+    /// and its row sums.
     pub fn add_gradient(
         &self,
         x: MatRef<'_, f64>,

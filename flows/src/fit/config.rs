@@ -89,7 +89,7 @@ impl FitConfig {
         }
         let floor = match self.schedule {
             Schedule::Constant => 0.0,
-            Schedule::Cosine { floor } | Schedule::WarmUpCosine { floor, .. } => floor,
+            Schedule::Cosine { floor } => floor,
         };
         if !(0.0..=1.0).contains(&floor) {
             return Err(format!("schedule.floor must be from 0 to 1, not {floor}"));

@@ -1,18 +1,19 @@
-//! The histogram marginal: equal bins, a piecewise linear distribution function, the normal quantile.
+//! The histogram marginal: equal bins, a piecewise linear distribution function, the normal
+//! quantile.
 
 use super::Sample;
 use crate::parts::{MarginalParts, positive};
 use numerics::math::{ln, normal_cdf, normal_log_pdf, normal_quantile};
-use serde::{Deserialize, Serialize};
 
 /// `z = Phi^-1(clamp + (1 - 2 clamp) F(x))`, F piecewise linear over equal bins.
 ///
-/// Bin j has probability `p_j = max(share of the data in it, clamp) / sum`, so that F increases strictly through empty
-/// bins. Inside the widened data range the density is `(1 - 2 clamp) p_j / width`. Outside it, z continues as a straight
-/// line of slope 1 / (standard deviation of the data) from the edge, so that the probability beyond each edge is exactly
-/// `clamp`. The density is therefore positive and normalised on the whole line, with jumps at the edges of the bins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Bin j has probability `p_j = max(share of the data in it, clamp) / sum`, so that F increases
+/// strictly through empty bins. Inside the widened data range the density is
+/// `(1 - 2 clamp) p_j / width`. Outside it, z continues as a straight line of slope 1 / (standard
+/// deviation of the data) from the edge, so that the probability beyond each edge is exactly
+/// `clamp`. The density is therefore positive and normalised on the whole line, with jumps at the
+/// edges of the bins.
+#[derive(Debug, Clone, PartialEq)]
 pub struct HistogramMarginal {
     low: f64,
     width: f64,

@@ -1,10 +1,12 @@
-//! Variance-preserving kernel densities of standardised data, on a grid, with a cross-validated bandwidth.
+//! Variance-preserving kernel densities of standardised data, on a grid, with a cross-validated
+//! bandwidth.
 //!
-//! With shares `s_j` at values `y_j` of mean 0 and variance 1 and a bandwidth h in (0, 1], the estimate is
-//! `f(y) = (1 - e) sum_j s_j N(y; a y_j, h^2) + e N(y; 0, b^2)`, `a = sqrt(1 - h^2)`. The factor a keeps the variance at 1
-//! (Jones 1991), so that the family runs from a fine kernel density to the normal density itself, reached exactly at
-//! h = 1: a column that is already normal is left alone. The broad component with the small share
-//! `e = (1 - h^2) / (effective size + 1)` keeps the density of gaps and tails away from zero.
+//! With shares `s_j` at values `y_j` of mean 0 and variance 1 and a bandwidth h in (0, 1], the
+//! estimate is `f(y) = (1 - e) sum_j s_j N(y; a y_j, h^2) + e N(y; 0, b^2)`, `a = sqrt(1 - h^2)`.
+//! The factor a keeps the variance at 1 (Jones 1991), so that the family runs from a fine kernel
+//! density to the normal density itself, reached exactly at h = 1: a column that is already normal
+//! is left alone. The broad component with the small share `e = (1 - h^2) / (effective size + 1)`
+//! keeps the density of gaps and tails away from zero.
 
 use numerics::math::{LN_2PI, dot, exp, ln, normal_cdf, normal_log_pdf, normal_quantile};
 
@@ -16,10 +18,12 @@ const HALF: usize = 6 * NODES;
 const STRIDE: usize = 3;
 /// Most distinct points that are kept apart; more are gathered into equal cells.
 const MOST_ATOMS: usize = 4096;
-/// The least slope of the spline: below it the density is negligible and rounding would stop it from increasing.
+/// The least slope of the spline: below it the density is negligible and rounding would stop it
+/// from increasing.
 const LEAST_SLOPE: f64 = 1e-5;
-/// Knots lie up to this many standard deviations beyond the data; there the straight tails begin. Measured on two-dimensional
-/// targets, 0.5 gave the best held-out likelihood of 0.25 to 30, and draws without far outliers.
+/// Knots lie up to this many standard deviations beyond the data; there the straight tails begin.
+/// Measured on two-dimensional targets, 0.5 gave the best held-out likelihood of 0.25 to 30, and
+/// draws without far outliers.
 const MARGIN: f64 = 0.5;
 /// The broad component reaches every point within this many of its standard deviations.
 const REACH: f64 = 8.0;
@@ -28,8 +32,8 @@ const REACH: f64 = 8.0;
 pub(super) struct Atoms {
     position: Vec<f64>,
     share: Vec<f64>,
-    /// What is left out when the density is judged at the atom: all of a repeated value, so that ties do not ask
-    /// for a bandwidth of zero.
+    /// What is left out when the density is judged at the atom: all of a repeated value, so that
+    /// ties do not ask for a bandwidth of zero.
     own: Vec<f64>,
     effective_size: f64,
     broad: f64,
@@ -173,7 +177,8 @@ impl Atoms {
 
     /// The bandwidth of the highest leave-one-out log-likelihood, and that likelihood (nats, mean).
     ///
-    /// A scan, because the likelihood of clusters within clusters has several maxima, then two parabolic steps.
+    /// A scan, because the likelihood of clusters within clusters has several maxima, then two
+    /// parabolic steps.
     pub fn best_bandwidth(&self) -> (f64, f64) {
         const RATIO: f64 = 0.75;
         let least = self.least_bandwidth();
@@ -280,8 +285,8 @@ impl Atoms {
                 None => z,
             });
         }
-        // Beyond the knots one standard deviation of the data is one of the normal, or less: a tail stretched by each
-        // layer would grow without bound.
+        // Beyond the knots one standard deviation of the data is one of the normal, or less: a tail
+        // stretched by each layer would grow without bound.
         for end in [0, count - 1] {
             slopes[end] = slopes[end].max(1.0);
         }

@@ -27,15 +27,17 @@ pub enum MarginalKind {
     },
     /// A kernel density with a smooth density everywhere; see [`SmoothMarginal`].
     Smooth {
-        /// Bandwidth in standard deviations of the column, in (0, 1]; `None` = by cross-validated likelihood.
+        /// Bandwidth in standard deviations of the column, in (0, 1]; `None` = by cross-validated
+        /// likelihood.
         #[serde(default)]
         bandwidth: Option<f64>,
-        /// Factor on the cross-validated bandwidth (up to 1), > 0. Layers are fitted to the same points one after the
-        /// other, and what is best for one column alone over-fits a chain of them.
+        /// Factor on the cross-validated bandwidth (up to 1), > 0. Layers are fitted to the same
+        /// points one after the other, and what is best for one column alone over-fits a chain of
+        /// them.
         #[serde(default = "default_oversmooth")]
         oversmooth: f64,
-        /// Standard deviation, in those of the column, of the broad component that fills gaps and the margins beyond the
-        /// data; >= 1.
+        /// Standard deviation, in those of the column, of the broad component that fills gaps and
+        /// the margins beyond the data; >= 1.
         #[serde(default = "default_broad_scale")]
         broad_scale: f64,
     },
@@ -50,7 +52,8 @@ fn default_broad_scale() -> f64 {
 }
 
 impl MarginalKind {
-    /// 50 bins over the data range widened by a tenth on each side, clamped at 1e-6 (arXiv:2510.02056).
+    /// 50 bins over the data range widened by a tenth on each side, clamped at 1e-6
+    /// (arXiv:2510.02056).
     #[must_use]
     pub fn published_histogram() -> Self {
         Self::Histogram {
@@ -110,7 +113,7 @@ impl MarginalKind {
 
 /// A fitted map of one variable onto a standard normal, increasing and onto the whole line, so that
 /// `q(x) = phi(z(x)) dz/dx` is a normalised density.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Marginal {
     /// From [`MarginalKind::Histogram`].
     Histogram(HistogramMarginal),
@@ -122,8 +125,9 @@ impl Marginal {
     /// Fits a marginal to at least two values; `weights` need not sum to one.
     ///
     /// # Errors
-    /// [`Error::BadSetting`], [`Error::TooFewRows`], [`Error::NotFinite`] and [`Error::ConstantColumn`] (both with
-    /// column 0), [`Error::BadWeight`], [`Error::SizeMismatch`].
+    /// [`Error::BadSetting`], [`Error::TooFewRows`], [`Error::NotFinite`] and
+    /// [`Error::ConstantColumn`] (both with column 0), [`Error::BadWeight`],
+    /// [`Error::SizeMismatch`].
     pub fn fit(kind: &MarginalKind, x: &[f64], weights: Option<&[f64]>) -> Result<Self, Error> {
         kind.check()?;
         let sample = Sample::new(x, weights)?;
@@ -174,7 +178,8 @@ impl Marginal {
 pub(crate) struct Sample {
     /// Distinct values, increasing.
     pub values: Vec<f64>,
-    /// The share of the total weight at each value; they sum to one. Values of share zero are left out.
+    /// The share of the total weight at each value; they sum to one. Values of share zero are left
+    /// out.
     pub shares: Vec<f64>,
     /// `(sum w)^2 / sum w^2`.
     pub effective_size: f64,
@@ -292,7 +297,8 @@ pub(crate) fn check_weights(rows: usize, weights: Option<&[f64]>) -> Result<f64,
     }
 }
 
-/// Mean and standard deviation under shares that sum to one; the second pass keeps digits when the mean is large.
+/// Mean and standard deviation under shares that sum to one; the second pass keeps digits when the
+/// mean is large.
 pub(crate) fn moments(values: &[f64], shares: &[f64]) -> (f64, f64) {
     let mean = numerics::math::dot(values, shares);
     let deviations: Vec<f64> = values.iter().map(|v| v - mean).collect();

@@ -5,18 +5,19 @@ use super::spline::Spline;
 use super::{Sample, moments};
 use crate::parts::{MarginalParts, positive};
 use numerics::math::{dot, exp_m1, ln, ln_1p};
-use serde::{Deserialize, Serialize};
 
-/// `z = S((w(x) - centre) / scale)` with a density that is continuous, positive and finite on the whole line.
+/// `z = S((w(x) - centre) / scale)` with a density that is continuous, positive and finite on the
+/// whole line.
 ///
-/// S is a monotone C1 spline through `Phi^-1(F)` of the variance-preserving kernel density F of the standardised data,
-/// with straight tails of slope 1 or more from half a standard deviation beyond the data (a flatter slope would be
-/// multiplied from layer to layer, and draws would have far outliers); F has a cross-validated bandwidth h (leave-one-value-out likelihood). At h = 1 F is normal and S
-/// is the identity. The warp w is the identity, or for columns with far outliers
-/// `asinh((x - median) / robust scale)` when the cross-validated likelihood prefers it: it acts as a bandwidth that
-/// grows with the distance. The density `phi(z) dz/dx` integrates to exactly one, whatever the spline is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// S is a monotone C1 spline through `Phi^-1(F)` of the variance-preserving kernel density F of the
+/// standardised data, with straight tails of slope 1 or more from half a standard deviation beyond
+/// the data (a flatter slope would be multiplied from layer to layer, and draws would have far
+/// outliers); F has a cross-validated bandwidth h (leave-one-value-out likelihood). At h = 1 F is
+/// normal and S is the identity. The warp w is the identity, or for columns with far outliers
+/// `asinh((x - median) / robust scale)` when the cross-validated likelihood prefers it: it acts as
+/// a bandwidth that grows with the distance. The density `phi(z) dz/dx` integrates to exactly one,
+/// whatever the spline is.
+#[derive(Debug, Clone, PartialEq)]
 pub struct SmoothMarginal {
     warp: Option<Warp>,
     centre: f64,
@@ -34,8 +35,7 @@ pub(super) enum Bandwidth {
 }
 
 /// `asinh((x - centre) / scale)`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Warp {
     centre: f64,
     scale: f64,

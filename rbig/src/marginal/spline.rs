@@ -1,16 +1,14 @@
 //! A monotone rational-quadratic spline on equally spaced knots.
 
 use crate::parts::{SplineParts, positive};
-use serde::{Deserialize, Serialize};
 
-/// An increasing C1 map of the whole line onto itself: Gregory and Delbourgo's (1982) rational quadratic between knots,
-/// straight lines with the end slopes beyond them.
+/// An increasing C1 map of the whole line onto itself: Gregory and Delbourgo's (1982) rational
+/// quadratic between knots, straight lines with the end slopes beyond them.
 ///
 /// Between knots of values z0, z1 and slopes d0, d1, with `t` in [0, 1] and `s = (z1 - z0) / step`:
 /// `z = z0 + (z1 - z0) (s t^2 + d0 t (1 - t)) / b`, `b = s + (d0 + d1 - 2 s) t (1 - t)`, and
 /// `dz/dx = s^2 (d1 t^2 + 2 s t (1 - t) + d0 (1 - t)^2) / b^2`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Spline {
     first: f64,
     step: f64,

@@ -1,12 +1,15 @@
-//! Deserialisation of numbers with a range, for `#[serde(deserialize_with = "...")]`: a value outside is an error at its place in the file.
+//! Deserialisation of numbers with a range, for `#[serde(deserialize_with = "...")]`: a value
+//! outside is an error at its place in the file.
 
 use serde::de::{Deserialize, Deserializer, Error};
 
-/// A message in which text from a file may stand, as one line of at most 300 characters: runs of blanks are one, control characters are escaped.
+/// A message in which text from a file may stand, as one line of at most 300 characters: runs of
+/// blanks are one, control characters are escaped.
 #[must_use]
 pub fn one_line(message: &str) -> String {
     const MOST: usize = 300;
-    // Long messages are long because of what a file holds: no more of it is looked at than is shown.
+    // Long messages are long because of what a file holds: no more of it is looked at than is
+    // shown.
     let beginning: String = message.chars().take(2 * MOST).collect();
     let words: Vec<&str> = beginning.split_whitespace().collect();
     let line = words.join(" ");

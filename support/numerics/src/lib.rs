@@ -5,13 +5,16 @@
 //! - [`matrix`]: columns of column-major matrices as slices.
 //! - [`linalg`]: Cholesky factors and eigenvalues of small symmetric matrices.
 //! - [`checked`]: deserialisation of numbers with a range.
+//! - [`Estimate`]: a number with its standard error.
 //! - [`Spread`]: how the values of a column lie among floating-point numbers.
 
 pub mod checked;
+mod estimate;
 pub mod linalg;
 pub mod math;
 pub mod matrix;
 pub mod random;
 mod spread;
 
+pub use estimate::Estimate;
 pub use spread::Spread;

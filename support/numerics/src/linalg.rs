@@ -1,9 +1,10 @@
 //! Small dense linear algebra with sums in a fixed order.
 //!
-//! Matrices are slices, row by row. Written out because a library's reductions depend on the width of the vector registers, and with them the last bits.
+//! Matrices are slices, row by row. Written out because a library's reductions depend on the width
+//! of the vector registers, and with them the last bits.
 
-/// Eigenvalues in rising order and eigenvectors (columns, row by row) of a symmetric d x d matrix given by its lower triangle, row by row; by cyclic
-/// Jacobi rotations.
+/// Eigenvalues in rising order and eigenvectors (columns, row by row) of a symmetric d x d matrix
+/// given by its lower triangle, row by row; by cyclic Jacobi rotations.
 ///
 /// # Panics
 /// If there are fewer than d x d entries.
@@ -53,7 +54,8 @@ pub fn symmetric_eigen(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>) {
     (values, vectors)
 }
 
-/// Lower Cholesky factor of a symmetric matrix given by its lower triangle, row by row; `None` unless positive definite.
+/// Lower Cholesky factor of a symmetric matrix given by its lower triangle, row by row; `None`
+/// unless positive definite.
 #[must_use]
 pub fn cholesky(mut a: Vec<f64>, d: usize) -> Option<Vec<f64>> {
     for i in 0..d {
@@ -76,7 +78,8 @@ pub fn cholesky(mut a: Vec<f64>, d: usize) -> Option<Vec<f64>> {
     Some(a)
 }
 
-/// Solves `A x = b` for a symmetric positive definite A given by its lower triangle, row by row; `None` unless it is positive definite.
+/// Solves `A x = b` for a symmetric positive definite A given by its lower triangle, row by row;
+/// `None` unless it is positive definite.
 #[must_use]
 pub fn solve_positive_definite(a: Vec<f64>, mut b: Vec<f64>) -> Option<Vec<f64>> {
     let m = b.len();

@@ -1,7 +1,8 @@
 //! Seeded random numbers: one `Pcg64` stream for each purpose.
 //!
-//! A generator is named by a seed and a label ("banana/train", "init/maf", ...). Draws for one purpose never depend on
-//! how many were taken for another, so that adding an expert or a metric changes no other number.
+//! A generator is named by a seed and a label ("banana/train", "init/maf", ...). Draws for one
+//! purpose never depend on how many were taken for another, so that adding an expert or a metric
+//! changes no other number.
 
 pub use rand_pcg::Pcg64;
 
@@ -11,8 +12,8 @@ use rand::seq::SliceRandom;
 
 /// The generator for `seed` and `label`.
 ///
-/// Both the state and the stream of the generator come from a hash of the two (FNV-1a, then a mixing step), because
-/// `Pcg64` streams that share a state are correlated.
+/// Both the state and the stream of the generator come from a hash of the two (FNV-1a, then a
+/// mixing step), because `Pcg64` streams that share a state are correlated.
 #[must_use]
 pub fn stream(seed: u64, label: &str) -> Pcg64 {
     let hash = |salt: u64| {

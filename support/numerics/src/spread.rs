@@ -2,9 +2,11 @@
 
 /// Numbers whose squares, summed over many rows, neither overflow nor vanish.
 const SCALES: std::ops::Range<f64> = 1e-140..1e140;
-/// Values that differ by less than this share of their size have lost all but their last few digits.
+/// Values that differ by less than this share of their size have lost all but their last few
+/// digits.
 const LAST_DIGITS: f64 = 1e-12;
-/// Beside a value so much larger than the distance between the quartiles, the mean of a column has no digits left for the others.
+/// Beside a value so much larger than the distance between the quartiles, the mean of a column has
+/// no digits left for the others.
 const FAR: f64 = 2e15;
 
 /// How the values of a column lie on the line of floating-point numbers.
@@ -16,7 +18,8 @@ pub enum Spread {
     Constant,
     /// Squares of them, or of their distances, overflow or vanish: they span this much.
     OutOfScale(f64),
-    /// They lie so near each other, for their size, that rounding has eaten what sets them apart: their largest distance.
+    /// They lie so near each other, for their size, that rounding has eaten what sets them apart:
+    /// their largest distance.
     LastDigits(f64),
     /// One is so far out that the others are all the same beside it: the number of its row, from 0.
     Far(usize),

@@ -1,4 +1,5 @@
-//! Corner plots of made-up draws in 1, 2, 3, 6 and 12 dimensions, to look at: `cargo run --release -p plots --example corner -- FOLDER`.
+//! Corner plots of made-up draws in 1, 2, 3, 6 and 12 dimensions, to look at:
+//! `cargo run --release -p plots --example corner -- FOLDER`.
 
 use faer::Mat;
 use numerics::math::exp;

@@ -90,7 +90,8 @@ fn encoded(
     Ok(bytes)
 }
 
-/// Draws a PNG at `size`, and writes it at a `fine`-th of that, each pixel the mean of `fine` x `fine`: smooth lines.
+/// Draws a PNG at `size`, and writes it at a `fine`-th of that, each pixel the mean of `fine` x
+/// `fine`: smooth lines.
 ///
 /// # Errors
 /// As [`png`].
@@ -160,13 +161,15 @@ fn bundle_font() {
     FONT.call_once(|| {
         let bytes = include_bytes!("../assets/DejaVuSans-subset.ttf");
         for style in [FontStyle::Normal, FontStyle::Bold] {
-            // Fails only for a font that cannot be read; text would then be missing, which the tests see.
+            // Fails only for a font that cannot be read; text would then be missing, which the
+            // tests see.
             let _ = plotters::style::register_font("sans-serif", style, bytes);
         }
     });
 }
 
-/// Coloured squares with names, from left to right, centred in the area, in as many lines as they need.
+/// Coloured squares with names, from left to right, centred in the area, in as many lines as they
+/// need.
 ///
 /// # Errors
 /// What the backend says.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// Line segments of the level set of a grid of values (`side` x `side`, row by row), in units of grid points.
+/// Line segments of the level set of a grid of values (`side` x `side`, row by row), in units of
+/// grid points.
 pub fn segments(values: &[f64], side: usize, level: f64) -> Vec<[(f64, f64); 2]> {
     let at = |i: usize, j: usize| values[j * side + i] - level;
     let mut out = Vec::new();

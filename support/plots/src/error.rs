@@ -1,4 +1,4 @@
-//! Why there is no figure.
+//! Why a figure was not drawn.
 
 /// Why a figure was not drawn or written.
 #[derive(Debug, thiserror::Error)]

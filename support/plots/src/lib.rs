@@ -1,4 +1,5 @@
-//! Figures: a [`canvas`] with a bundled font, one [`palette`], [`contour`]s, and the [`corner`] plot of a density.
+//! Figures: a [`canvas`] with a bundled font, one [`palette`], [`contour`]s, and the [`corner`]
+//! plot of a density.
 //!
 //! No system library and no system font: the same PNG on every machine.
 

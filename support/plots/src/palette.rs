@@ -1,4 +1,5 @@
-//! One colour for each model, in every figure (Okabe and Ito's palette, told apart by colour-blind readers too).
+//! One colour for each model, in every figure (Okabe and Ito's palette, told apart by colour-blind
+//! readers too).
 
 use plotters::style::RGBColor;
 

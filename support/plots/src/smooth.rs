@@ -2,9 +2,11 @@
 
 use numerics::math::exp;
 
-/// The width of the bulk of a sample: the standard deviation that a normal would have whose densest quarter is as wide.
+/// The width of the bulk of a sample: the standard deviation that a normal would have whose densest
+/// quarter is as wide.
 ///
-/// With several narrow modes it is about the width of one, where the sample's own deviation would be that between them.
+/// With several narrow modes it is about the width of one, where the sample's own deviation would
+/// be that between them.
 pub(crate) fn scale(sorted: &[f64]) -> f64 {
     /// Width of the densest quarter of the standard normal.
     const QUARTER: f64 = 0.637_3;
@@ -13,7 +15,8 @@ pub(crate) fn scale(sorted: &[f64]) -> f64 {
     widths.fold(f64::INFINITY, f64::min) / QUARTER
 }
 
-/// Counts of a grid of `bins` cells over a window, smoothed by a Gaussian of standard deviation `width`; per unit of x.
+/// Counts of a grid of `bins` cells over a window, smoothed by a Gaussian of standard deviation
+/// `width`; per unit of x.
 pub(crate) fn line(x: &[f64], window: (f64, f64), bins: usize, width: f64) -> Vec<f64> {
     let cell = (window.1 - window.0) / bins as f64;
     let mut counts = vec![0.0; bins];
@@ -25,7 +28,8 @@ pub(crate) fn line(x: &[f64], window: (f64, f64), bins: usize, width: f64) -> Ve
     convolve(&counts, &kernel(width / cell))
 }
 
-/// The share of draws in each cell of a grid of `side` x `side` over two windows, row (of y) by row, smoothed likewise.
+/// The share of draws in each cell of a grid of `side` x `side` over two windows, row (of y) by
+/// row, smoothed likewise.
 pub(crate) fn plane(
     (x, y): (&[f64], &[f64]),
     windows: [(f64, f64); 2],
@@ -57,7 +61,8 @@ pub(crate) fn plane(
     out
 }
 
-/// The level above which the densest cells hold a share of the whole; what lies outside of the window counts as least dense.
+/// The level above which the densest cells hold a share of the whole; what lies outside of the
+/// window counts as least dense.
 pub(crate) fn level(shares: &[f64], share: f64) -> f64 {
     let mut sorted = shares.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
@@ -137,7 +142,8 @@ mod tests {
 
     #[test]
     fn regions_of_highest_density_of_a_disc() {
-        // A grid of normal quantiles in both coordinates: 2-D normal, whose region of share s has radius^2 -2 ln(1 - s).
+        // A grid of normal quantiles in both coordinates: 2-D normal, whose region of share s has
+        // radius^2 -2 ln(1 - s).
         let q = normal(300);
         let x: Vec<f64> = (0..90_000).map(|k| q[k % 300]).collect();
         let y: Vec<f64> = (0..90_000).map(|k| q[k / 300]).collect();

@@ -37,7 +37,8 @@ pub enum Event<'a> {
 
 /// Keeps bytes by name. Names are file names: letters, digits, `-`, `_` and `.`.
 pub trait CheckpointStore: Sync {
-    /// How long a fit goes on between checkpoints; `None`: nothing is kept, and no names are asked for.
+    /// How long a fit goes on between checkpoints; `None`: nothing is kept, and no names are asked
+    /// for.
     fn pace(&self) -> Option<Duration>;
     /// What was put there, if it is all there.
     fn get(&self, name: &str) -> Option<Vec<u8>>;
@@ -138,7 +139,8 @@ impl CheckpointStore for CheckpointMemory {
     }
 }
 
-/// Keeps sealed files in a folder, which is made when the first one comes. Several processes can share it.
+/// Keeps sealed files in a folder, which is made when the first one comes. Several processes can
+/// share it.
 pub struct CheckpointFolder<'a> {
     path: PathBuf,
     pace: Duration,

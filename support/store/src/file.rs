@@ -53,13 +53,16 @@ const PARTIAL: &str = ".partial";
 pub(crate) enum Wait {
     /// It survives the machine.
     ForDisk,
-    /// It survives the process; after a failure of the machine its checksum tells whether it is whole.
+    /// It survives the process; after a failure of the machine its checksum tells whether it is
+    /// whole.
     No,
 }
 
-/// Writes a whole file or none: beside its place, to the disk, then renamed. Folders on the way are made.
+/// Writes a whole file or none: beside its place, to the disk, then renamed. Folders on the way are
+/// made.
 ///
-/// The file beside is locked while it is written, so that [`sweep`] knows those that nobody writes any more.
+/// The file beside is locked while it is written, so that [`sweep`] knows those that nobody writes
+/// any more.
 ///
 /// # Errors
 /// [`Error::Full`], [`Error::Write`]; nothing is left beside.
@@ -77,8 +80,9 @@ pub(crate) fn write_and(wait: Wait, path: &Path, contents: &[u8]) -> Result<(), 
             _ => Error::Write { path, source },
         }
     };
-    // Somebody may sweep the file up between its making and its lock, or remove an empty folder; a process of the same number, on another machine or in
-    // another container, may be writing, or have been killed while it was: then it is made anew, under the next name.
+    // Somebody may sweep the file up between its making and its lock, or remove an empty folder; a
+    // process of the same number, on another machine or in another container, may be writing, or
+    // have been killed while it was: then it is made anew, under the next name.
     for _ in 0..8 {
         match attempt(wait, path, contents) {
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {}
@@ -161,7 +165,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Removes what processes that are gone have left beside, in a folder and those below it. What cannot be looked at stays.
+/// Removes what processes that are gone have left beside, in a folder and those below it. What
+/// cannot be looked at stays.
 pub fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return;

@@ -3,12 +3,14 @@
 use crate::seal::hex;
 use sha2::{Digest, Sha256};
 
-/// A stable hash of everything that a result depends on. Parts are kept apart: each goes in with its length.
+/// A stable hash of everything that a result depends on. Parts are kept apart: each goes in with
+/// its length.
 #[derive(Debug, Clone)]
 pub struct Fingerprint(Sha256);
 
 impl Fingerprint {
-    /// Begins with what kind of work it is and the version of its meaning: results of another version are not taken.
+    /// Begins with what kind of work it is and the version of its meaning: results of another
+    /// version are not taken.
     #[must_use]
     pub fn new(kind: &str, version: u32) -> Self {
         Self(Sha256::new()).text(kind).count(version as usize)

@@ -5,10 +5,11 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// A thing that this process works on and others leave alone, until it is dropped or the process ends.
+/// A thing that this process works on and others leave alone, until it is dropped or the process
+/// ends.
 ///
-/// It is a locked file, removed with the run_lock. Where the file system knows no locks every run_lock is granted: then work may be done twice, and
-/// nothing worse.
+/// It is a locked file, removed with the run_lock. Where the file system knows no locks every
+/// run_lock is granted: then work may be done twice, and nothing worse.
 #[derive(Debug)]
 pub struct RunLock {
     path: PathBuf,
@@ -49,7 +50,8 @@ impl RunLock {
             Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => {}
             Err(TryLockError::Error(e)) => return Err(e),
         }
-        // Whoever had it may have removed the file in between: a lock on a file that is gone, or another one by now, claims nothing.
+        // Whoever had it may have removed the file in between: a lock on a file that is gone, or
+        // another one by now, claims nothing.
         if !is_at(&file, path)? {
             return Err(ErrorKind::NotFound.into());
         }

@@ -1,6 +1,7 @@
 //! A checksum behind the contents of a file.
 //!
-//! It is a comment of RON, `// sha256 <64 hex digits>` on a line of its own: a sealed record is still RON for everyone.
+//! It is a comment of RON, `// sha256 <64 hex digits>` on a line of its own: a sealed record is
+//! still RON for everyone.
 
 use sha2::{Digest, Sha256};
 

@@ -1,12 +1,12 @@
-//! Ctrl-C and the like: work ends within a second, and says how to go on.
+//! Ctrl-C and other signals: work ends within a second, with a message how to resume.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// What interrupted work has to come to an end by itself, and to keep its checkpoints. Afterwards the process ends wherever it is: files are whole or not
-/// there, whenever that happens.
+/// Time that interrupted work has to end and save its checkpoints. Then the process exits: files are
+/// written atomically, so none is left half-written.
 const PATIENCE: Duration = Duration::from_millis(700);
 
 /// The flag that signals set (SIGINT, SIGTERM, SIGHUP), and what is said then.

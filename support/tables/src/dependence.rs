@@ -1,24 +1,18 @@
 //! Columns that are linear combinations of others.
 
+use density::{ColumnError, ColumnProblem};
 use faer::MatRef;
 
-/// Rows in which a relation is looked for; one that is found is then held against all rows.
+/// Rows that are searched for a relation; one that is found is then checked on all rows.
 const MOST_ROWS: usize = 2000;
 
-/// `column = sum_k c_k x_k + constant`.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Relation {
-    pub column: usize,
-    /// Columns before it, with their coefficients.
-    pub of: Vec<(usize, f64)>,
-    pub constant: f64,
-}
-
-/// The first column that is within `near` of a linear combination of those before it in all `rows`, of which there are more than columns.
+/// The first column that is within `near` of a linear combination of those before it in all `rows`;
+/// there must be more rows than columns.
 ///
-/// Columns are centred, brought to unit length and made orthogonal to those before them (Gram and Schmidt, each twice, which is as good as Householder's
-/// reflections: Giraud et al. 2005); what is left of a column is what the others do not tell.
-pub(super) fn find(x: MatRef<'_, f64>, rows: &[usize], near: &[f64]) -> Option<Relation> {
+/// Columns are centred, scaled to unit length and made orthogonal to those before them
+/// (Gram-Schmidt twice, as accurate as Householder reflections: Giraud et al. 2005). What is left
+/// of a column is its part that does not depend on the others.
+pub(super) fn find(x: MatRef<'_, f64>, rows: &[usize], near: &[f64]) -> Option<ColumnError> {
     let some: Vec<usize> = rows
         .iter()
         .copied()
@@ -46,12 +40,9 @@ pub(super) fn find(x: MatRef<'_, f64>, rows: &[usize], near: &[f64]) -> Option<R
             }
         }
         if left.iter().all(|v| v.abs() <= near[j]) {
-            let relation = of(j, &own, &means, near);
+            let (on, constant) = relation(j, &own, &means, near);
             let value = |i: usize| {
-                let terms = relation
-                    .of
-                    .iter()
-                    .map(|(k, c)| c * (x[(i, *k)] - means[*k]));
+                let terms = on.iter().map(|(k, c)| c * (x[(i, *k)] - means[*k]));
                 means[j] + terms.sum::<f64>()
             };
             // Twice: the coefficients are those of some rows.
@@ -59,7 +50,8 @@ pub(super) fn find(x: MatRef<'_, f64>, rows: &[usize], near: &[f64]) -> Option<R
                 .iter()
                 .all(|&i| (value(i) - x[(i, j)]).abs() <= 2.0 * near[j])
             {
-                return Some(relation);
+                let problem = ColumnProblem::Dependent { on, constant };
+                return Some(ColumnError { column: j, problem });
             }
         }
         let length = left.iter().map(|v| v * v).sum::<f64>().sqrt();
@@ -73,21 +65,18 @@ pub(super) fn find(x: MatRef<'_, f64>, rows: &[usize], near: &[f64]) -> Option<R
     None
 }
 
-/// The relation behind `0 = sum_k own_k (x_k - mean_k)`, without columns that have next to no part in it.
-fn of(column: usize, own: &[f64], means: &[f64], near: &[f64]) -> Relation {
+/// The coefficients and the constant of `x_column` that follow from
+/// `0 = sum_k own_k (x_k - mean_k)`, without columns of negligible influence.
+fn relation(column: usize, own: &[f64], means: &[f64], near: &[f64]) -> (Vec<(usize, f64)>, f64) {
     let counts = |k: &usize| (own[*k] * near[*k]).abs() > 1e-6 * near[column];
-    let of: Vec<(usize, f64)> = (0..column).filter(counts).map(|k| (k, -own[k])).collect();
-    let constant = means[column] - of.iter().map(|(k, c)| c * means[*k]).sum::<f64>();
+    let on: Vec<(usize, f64)> = (0..column).filter(counts).map(|k| (k, -own[k])).collect();
+    let constant = means[column] - on.iter().map(|(k, c)| c * means[*k]).sum::<f64>();
     let constant = if constant.abs() <= near[column] {
         0.0
     } else {
         constant
     };
-    Relation {
-        column,
-        of,
-        constant,
-    }
+    (on, constant)
 }
 
 #[cfg(test)]
@@ -109,9 +98,12 @@ mod tests {
         }
         let found = find(x.as_ref(), &rows, &near).unwrap();
         assert_eq!(found.column, 3);
-        assert_eq!(found.of.iter().map(|o| o.0).collect::<Vec<_>>(), [0, 2]);
-        assert!((found.of[0].1 - 2.0).abs() < 1e-6 && (found.of[1].1 + 0.5).abs() < 1e-6);
-        assert!((found.constant - 7.0).abs() < 1e3);
+        let ColumnProblem::Dependent { on, constant } = found.problem else {
+            panic!("{found:?}");
+        };
+        assert_eq!(on.iter().map(|o| o.0).collect::<Vec<_>>(), [0, 2]);
+        assert!((on[0].1 - 2.0).abs() < 1e-6 && (on[1].1 + 0.5).abs() < 1e-6);
+        assert!((constant - 7.0).abs() < 1e3);
         // One row that does not follow, among those that are looked at last.
         x[(1, 3)] += 1.0;
         assert_eq!(find(x.as_ref(), &rows, &near), None);

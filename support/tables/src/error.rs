@@ -125,7 +125,7 @@ pub enum ReadError {
         file: String,
         /// The line, from 1.
         line: u64,
-        /// A field that is no number.
+        /// A field that is not a number.
         name: String,
         /// A field that is one.
         number: String,

@@ -10,8 +10,9 @@ use std::rc::Rc;
 const MOST_BYTES: u64 = 16 << 30;
 /// Bytes of a line at most: 64 columns have some 1,600.
 const LONGEST_LINE: usize = 16 << 20;
-/// What a compressed file may hold. Draws shrink to a half or a third, and a column of zeros and ones to an eighth of a byte for each number;
-/// a stream that is made to fill the memory unfolds a thousandfold.
+/// What a compressed file may hold. Draws shrink to a half or a third, and a column of zeros and
+/// ones to an eighth of a byte for each number; a stream that is made to fill the memory unfolds a
+/// thousandfold.
 const UNFOLDED_BYTES: Unfolded = Unfolded {
     always: 16 << 20,
     for_each_byte: 64,
@@ -151,7 +152,7 @@ impl<'a> Input<'a> {
         Ok(count > 0)
     }
 
-    /// Whether a file of this size may hold so many numbers.
+    /// Checks that a compressed file of this size may hold `count` numbers.
     pub fn check_numbers(&self, count: u64) -> Result<(), ReadError> {
         if self.compressed && count > UNFOLDED_NUMBERS.allowed(&self.taken) {
             let file = self.file.clone();
@@ -188,12 +189,13 @@ fn buffered<'a>(bytes: impl Read + 'a) -> Box<dyn BufRead + 'a> {
     Box::new(BufReader::with_capacity(1 << 16, bytes))
 }
 
-/// Counts bytes, and fails once they are too many, so that what a few bytes unfold to stays bounded.
+/// Counts bytes, and fails once they are too many, so that what a few bytes unfold to stays
+/// bounded.
 struct Limited<R> {
     bytes: R,
     count: Rc<Cell<u64>>,
     most: u64,
-    /// How many bytes these were before decompression, which allow so many for each.
+    /// Compressed bytes read so far, which limit the bytes after decompression.
     folded: Option<Rc<Cell<u64>>>,
 }
 

@@ -1,17 +1,21 @@
 //! Reading people's files: posterior draws, and points with log-weights.
 //!
-//! [`read`] takes comma- or semicolon-separated text with or without a header, text in columns separated by blanks, and
-//! two-dimensional `.npy` arrays, each perhaps compressed by gzip. What a file is follows from what is in it, not from its
-//! name, so that `-`, standard input, is read as well. [`write_csv`] writes what `read` reads back to the same bits.
+//! [`read`] takes comma- or semicolon-separated text with or without a header, text in columns
+//! separated by blanks, and two-dimensional `.npy` arrays, each perhaps compressed by gzip. What a
+//! file is follows from what is in it, not from its name, so that `-`, standard input, is read as
+//! well. [`write_csv`] writes what `read` reads back to the same bits.
 //!
-//! - Lines that begin with `#` are skipped wherever they are, blank lines and a byte-order mark too.
-//! - A first row of names is the header. Without one, the last comment above the data names the columns if it has as many names
-//!   as there are columns (as `numpy.savetxt` writes it); otherwise they are called `x1`, `x2`, ...
-//! - Columns whose names end in `__` (CmdStan's `lp__`, `accept_stat__`, ...) and columns without a name (a row index) are left out
-//!   unless they are asked for.
+//! - Lines that begin with `#` are skipped wherever they are, blank lines and a byte-order mark
+//!   too.
+//! - A first row of names is the header. Without one, the last comment above the data names the
+//!   columns if it has as many names as there are columns (as `numpy.savetxt` writes it); otherwise
+//!   they are called `x1`, `x2`, ...
+//! - Columns whose names end in `__` (CmdStan's `lp__`, `accept_stat__`, ...) and columns without a
+//!   name (a row index) are left out unless they are asked for.
 //! - A column that is not used may hold anything.
 //!
-//! Memory grows with what is really read, never with what a file says of itself, and with no more than a compressed table of its size may hold.
+//! Memory grows with what is really read, never with what a file says of itself, and with no more
+//! than a compressed table of its size may hold.
 
 mod check;
 mod collect;
@@ -31,7 +35,8 @@ use faer::Mat;
 use std::io::Read;
 use std::path::Path;
 
-/// Fields of a line, or columns of an array, at most: a name for each is kept, whether it is used or not.
+/// Fields of a line, or columns of an array, at most: a name for each is kept, whether it is used
+/// or not.
 const MOST_FIELDS: usize = 1 << 18;
 
 /// Columns of numbers, all finite.
@@ -41,7 +46,8 @@ pub struct Table {
     pub columns: Vec<String>,
     /// The numbers, rows x columns.
     pub values: Mat<f64>,
-    /// The log-weight of each row, where a column of them was asked for: below positive infinity, not all negative infinity.
+    /// The log-weight of each row, where a column of them was asked for: below positive infinity,
+    /// not all negative infinity.
     pub log_weights: Option<Vec<f64>>,
     /// What was read: the path, or "standard input".
     pub source: String,
@@ -52,7 +58,8 @@ pub struct Table {
 pub struct ReadOptions {
     /// The columns, in this order; without it all that have a name which does not end in `__`.
     pub columns: Option<Vec<String>>,
-    /// The column of log-weights, natural logarithms up to a constant, which is then none of the values.
+    /// The column of log-weights, natural logarithms up to a constant, which is then none of the
+    /// values.
     pub log_weight: Option<String>,
 }
 

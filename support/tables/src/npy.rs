@@ -1,4 +1,5 @@
-//! Arrays as `numpy.save` writes them (format versions 1.0 to 3.0): floating-point numbers in one or two dimensions.
+//! Arrays as `numpy.save` writes them (format versions 1.0 to 3.0): floating-point numbers in one
+//! or two dimensions.
 
 use super::collect::Collector;
 use super::input::Input;

@@ -15,13 +15,15 @@ pub(super) enum Role {
     LogWeight,
 }
 
-/// The roles of the columns of a file that are called `names` (empty: no name), and the names of the table's columns.
+/// The roles of the columns of a file that are called `names` (empty: no name), and the names of
+/// the table's columns.
 pub(super) fn select(
     file: &str,
     names: &[String],
     options: &ReadOptions,
 ) -> Result<(Vec<Role>, Vec<String>), ReadError> {
-    // The place of a name, and whether it is its only one. A search for each of many columns would take the square of their number.
+    // The place of a name, and whether it is its only one. A search for each of many columns would
+    // take the square of their number.
     let mut places = BTreeMap::new();
     for (place, name) in names.iter().enumerate() {
         let entry = places.entry(name.as_str()).or_insert((place, true));

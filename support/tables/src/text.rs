@@ -9,7 +9,8 @@ use std::str::from_utf8;
 /// Reads to the end of the input.
 pub(super) fn read(input: &mut Input<'_>, options: &ReadOptions) -> Result<Table, ReadError> {
     let mut line = Vec::new();
-    // The first line that is no comment tells what separates the fields; the comments above it may hold the names.
+    // The separator follows from the first line that is not a comment; the comments above it may
+    // hold the names.
     let mut comments: Vec<Vec<u8>> = Vec::new();
     loop {
         if !input.next_line(&mut line)? {
@@ -19,7 +20,8 @@ pub(super) fn read(input: &mut Input<'_>, options: &ReadOptions) -> Result<Table
         match content(&line) {
             Content::Nothing => {}
             Content::Comment(text) => {
-                // No more than a few are looked at, however many a file has, and none that is too long for names.
+                // No more than a few are looked at, however many a file has, and none that is too
+                // long for names.
                 if text.len() <= LONGEST_COMMENT {
                     if comments.len() == MOST_COMMENTS {
                         comments.remove(0);
@@ -77,7 +79,8 @@ enum Separator {
 }
 
 impl Separator {
-    /// A semicolon outside of quotes wins over commas, which may then be decimal ones; without either it is blanks.
+    /// A semicolon outside of quotes wins over commas, which may then be decimal ones; without
+    /// either it is blanks.
     fn of(line: &[u8]) -> Self {
         let (mut comma, mut quoted) = (false, false);
         for byte in line {
@@ -109,7 +112,8 @@ enum Unsplit {
     TooManyFields,
 }
 
-/// The fields of one line, without the blanks and quotes around them; their memory is used again for the next.
+/// The fields of one line, without the blanks and quotes around them; their memory is used again
+/// for the next.
 struct Fields {
     separator: Separator,
     bytes: Vec<u8>,
@@ -148,7 +152,8 @@ impl Fields {
         }
     }
 
-    /// Takes what is quoted, in which a doubled quote is one, and gives what follows; nothing if it has no end.
+    /// Takes what is quoted, in which a doubled quote is one, and gives what follows; nothing if it
+    /// has no end.
     fn unquote<'a>(&mut self, mut inside: &'a [u8]) -> Option<&'a [u8]> {
         loop {
             let end = inside.iter().position(|b| *b == b'"')?;

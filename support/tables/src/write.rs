@@ -3,7 +3,8 @@
 use faer::MatRef;
 use std::io::{self, Write};
 
-/// Writes a header and one line for each row; every number has the fewest digits that give its bits back.
+/// Writes a header and one line for each row; every number has the fewest digits that give its bits
+/// back.
 ///
 /// `values` is n x columns.
 ///

@@ -1,5 +1,6 @@
-//! What people's files are read as, what is said of those that cannot be, and that no bytes make a panic.
+//! Tables from all formats, messages about files that cannot be read, and no panic on any bytes.
 
+use density::ColumnProblem;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -349,10 +350,15 @@ fn what_cannot_be_fitted() {
     );
     assert!(says(&line).contains("column \"f\" is 1.8 * \"c\" + 32"));
     let huge = table(&["a"], &|i, j| 1e200 * waves(i, j), 30);
+    let Err(CheckError::Columns { errors, .. }) = huge.check_for_fit() else {
+        panic!("a span of 1e202 passed");
+    };
     assert!(matches!(
-        huge.check_for_fit(),
-        Err(CheckError::OutOfScale { .. })
+        errors[0].problem,
+        ColumnProblem::OutOfScale { .. }
     ));
+    let one = table(&["a"], &|_, _| 2.0, 30);
+    assert!(says(&one).contains("column \"a\" is constant and has no density; leave it out"));
     let shares = |i: usize, j: usize| match j {
         3 => 100.0 - waves(i, 0) - 2.0 * waves(i, 1) - waves(i, 2),
         j => waves(i, j),
@@ -441,7 +447,11 @@ proptest! {
     }
 
     #[test]
-    fn damaged_files_are_read_or_refused(kind in 0..4_usize, changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5), keep: prop::sample::Index) {
+    fn damaged_files_are_read_or_refused(
+        kind in 0..4_usize,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
+        keep: prop::sample::Index,
+    ) {
         let array = npy("'<f8'", kind == 1, "(4, 2)", &le(&[1.5; 8]));
         let mut bytes = match kind {
             0 | 1 => array,

@@ -1,8 +1,10 @@
 //! What tests share: damaged copies of sound files for the tests of loaders, observers that interrupt.
 //!
-//! A [`Trial`] gives a loader many seeded mutations of some sound files: flipped, deleted, repeated and inserted bytes, cuts, splices of two files, and numbers and
-//! sizes replaced by those on which code stumbles. Whatever they hold, the loader may take no more than [`MOST_MEMORY`] and [`MOST_SECONDS`]; what else must hold
-//! of what it gives back, the test says itself. The fuzz targets in `fuzz/` look for the same, for longer, and led by what the code does.
+//! A [`Trial`] gives a loader many seeded mutations of some sound files: flipped, deleted, repeated
+//! and inserted bytes, cuts, splices of two files, and numbers and sizes replaced by those on which
+//! code stumbles. Whatever they hold, the loader may take no more than [`MOST_MEMORY`] and
+//! [`MOST_SECONDS`]; what else must hold of what it gives back, the test says itself. The fuzz
+//! targets in `fuzz/` look for the same, for longer, and led by what the code does.
 
 mod mutate;
 
@@ -46,11 +48,12 @@ pub struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Gives the sound files, then the mutations to `load`, which says whether a file was read, and panics if what it read is wrong.
+    /// Gives the sound files, then the mutations to `load`, which says whether a file was read, and
+    /// panics if what it read is wrong.
     ///
     /// # Panics
-    /// If `load` panics, takes too much memory or time, refuses a sound file, or if nearly all or nearly none of the mutations are read, which would test
-    /// nothing.
+    /// If `load` panics, takes too much memory or time, refuses a sound file, or if nearly all or
+    /// nearly none of the mutations are read, which would test nothing.
     pub fn run(&self, label: &str, load: impl Fn(&[u8]) -> bool) {
         for (k, file) in self.sound.iter().enumerate() {
             assert!(within_limits(file, &load), "{label}: sound file {k}");
@@ -96,7 +99,8 @@ pub fn loads(file: &[u8], load: impl Fn(&[u8]) -> bool) -> bool {
     within_limits(file, &load)
 }
 
-/// Whether a file was read; what a loader says of one that was not must be a line that a person can read.
+/// Whether a file was read; what a loader says of one that was not must be a line that a person can
+/// read.
 ///
 /// # Panics
 /// If the message is of more than one line, very long, or holds control characters.

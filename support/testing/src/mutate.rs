@@ -120,7 +120,8 @@ fn replace_word(rng: &mut Pcg64, text: &mut Vec<u8>) {
     text.splice(start..end, word.bytes());
 }
 
-/// A damaged copy of a safetensors file: mostly of its header, with the size in front mended, or of one of its numbers.
+/// A damaged copy of a safetensors file: mostly of its header, with the size in front mended, or of
+/// one of its numbers.
 #[must_use]
 pub fn tensors(rng: &mut Pcg64, file: &[u8], other: &[u8]) -> Vec<u8> {
     let open = |file: &[u8]| {

@@ -90,8 +90,8 @@ fn exp_m1_parts(x: f64) -> (f64, f64) {
 
 /// Natural logarithm, within 1 ulp: -infinity at 0, NaN below.
 ///
-/// Writes x = 2^k m with m in [sqrt(1/2), sqrt(2)) and sums the series of `2 artanh(f / (2 + f))`, f = m - 1, with
-/// the minimax coefficients of Sun's fdlibm.
+/// Writes x = 2^k m with m in [sqrt(1/2), sqrt(2)) and sums the series of `2 artanh(f / (2 + f))`,
+/// f = m - 1, with the minimax coefficients of Sun's fdlibm.
 #[inline(always)]
 #[must_use]
 pub fn ln(x: f64) -> f64 {
@@ -301,7 +301,8 @@ mod tests {
 
     #[test]
     fn tanh_matches_std_over_its_range() {
-        // The reference is itself off by up to 2 ulp (at -0.5426029173970832 by 2, where ours is off by 1).
+        // The reference is itself off by up to 2 ulp (at -0.5426029173970832 by 2, where ours is
+        // off by 1).
         let (u, x) = worst((-21.0, 21.0), 1_000_000, tanh, f64::tanh);
         assert!(u <= 3, "{u} ulp at {x}");
         let (u, x) = worst_over_exponents(-1020..8, &[1.0, -1.0], tanh, f64::tanh);

@@ -2,7 +2,8 @@
 
 use super::elementary::{exp, ln, ln_1p};
 
-/// Sixteen interleaved partial sums, as four vectors of four: independent chains of additions that fill the pipeline.
+/// Sixteen interleaved partial sums, as four vectors of four: independent chains of additions that
+/// fill the pipeline.
 const LANES: usize = 16;
 type Lanes = [[f64; 4]; 4];
 

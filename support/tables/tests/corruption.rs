@@ -1,4 +1,4 @@
-//! Damaged and hostile tables: read or refused in one line, within bounds of memory and time.
+//! Damaged tables are read or rejected with a one-line error, within bounds of memory and time.
 
 use flate2::{Compression, write::GzEncoder};
 use numerics::random::{stream, uniform};
@@ -11,7 +11,7 @@ fn names_the_file(error: ReadError) -> ReadError {
     error
 }
 
-/// Whether a table was read; whatever was is one of finite numbers.
+/// Whether a table was read; if so, checks that its numbers are finite.
 fn load(bytes: &[u8]) -> bool {
     let weighted = ReadOptions {
         log_weight: Some("x1".into()),
@@ -147,7 +147,8 @@ fn small_streams_do_not_fill_the_memory() {
     }
     let comments = format!("#{}\n", "a ".repeat(4 << 20)).repeat(8);
     assert!(!loads(&gzip(comments.as_bytes()), load));
-    // What compresses well and is sound is read: rows that repeat, and a column of random zeros and ones.
+    // What compresses well and is sound is read: rows that repeat, and a column of random zeros and
+    // ones.
     let mut rng = stream(1, "bits");
     let bits: String = (0..3_000_000)
         .map(|_| {
