@@ -4,6 +4,7 @@ mod common;
 
 use amf::WeightData;
 use common::{STACKING, curved, log_density_table, smooth_rbig};
+use density::Density;
 use divan::Bencher;
 use faer::Mat;
 use numerics::random::stream;
