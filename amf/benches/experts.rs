@@ -40,7 +40,8 @@ fn rbig_fit(bencher: Bencher, (name, n, d): (&str, usize, usize)) {
     bencher.bench_local(|| fit(&x, name));
 }
 
-/// Smooth marginals, most non-Gaussian rotations and a number of layers that held-out points choose: the dearest setting.
+/// Smooth marginals, most non-Gaussian rotations and a number of layers that held-out points
+/// choose: the dearest setting.
 #[divan::bench(sample_count = 1)]
 fn rbig_fit_chosen_by_10_000_held_out_points_100_000_x_16(bencher: Bencher) {
     let x = curved(110_000, 16);

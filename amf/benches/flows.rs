@@ -1,8 +1,9 @@
 //! Speed of flows, against faer's own matrix products on the same shapes in the same run.
 //!
-//! `cargo bench -p amf --bench flows`. Items are multiply-adds: compare the rate (item/s) of a benchmark with that of `matmul` on its shapes. In
-//! two dimensions the networks read one number and need far fewer multiply-adds than are counted here; in six
-//! dimensions they are dense products.
+//! `cargo bench -p amf --bench flows`. Items are multiply-adds: compare the rate (item/s) of a
+//! benchmark with that of `matmul` on its shapes. In two dimensions the networks read one number
+//! and need far fewer multiply-adds than are counted here; in six dimensions they are dense
+//! products.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! What single precision could bring: faer's products and the element-wise passes of a training step, in f32 and in f64.
+//! What single precision could bring: faer's products and the element-wise passes of a training
+//! step, in f32 and in f64.
 //!
 //! `cargo bench -p amf --bench precision`. docs/performance.md draws the conclusion.
 
@@ -68,7 +69,8 @@ macro_rules! in_precision {
                 });
             }
 
-            /// The passes of the segment form over 500 points and 128 units: lines from a table, gradients to a table.
+            /// The passes of the segment form over 500 points and 128 units: lines from a table,
+            /// gradients to a table.
             #[divan::bench]
             fn segments(bencher: Bencher) {
                 const H: usize = 128;

@@ -1,9 +1,12 @@
-//! The default recipe on data of 1 to 10 dimensions, against a Gaussian mixture by BIC and a kernel density estimate.
+//! The default recipe on data of 1 to 10 dimensions, against a Gaussian mixture by BIC and a kernel
+//! density estimate.
 //!
-//! `cargo run --release -p amf --example general -- [SEEDS] [N] [SETS]`, for example `-- 101,102 2000 funnel,eight_schools`: NLL on
-//! 10,000 fresh draws of each target, with the paired difference to the better baseline (negative: the recipe is better).
+//! `cargo run --release -p amf --example general -- [SEEDS] [N] [SETS]`, for example
+//! `-- 101,102 2000 funnel,eight_schools`: NLL on 10,000 fresh draws of each target, with the
+//! paired difference to the better baseline (negative: the recipe is better).
 //!
-//! `cargo run --release -p amf --example general -- draws FILE` writes posterior draws of the eight schools as CSV.
+//! `cargo run --release -p amf --example general -- draws FILE` writes posterior draws of the eight
+//! schools as CSV.
 
 use amf::experts::{Components, GaussianMixtureExpert, KdeExpert};
 use amf::{ExpertConfig, Recipe};
@@ -114,7 +117,8 @@ fn baselines() -> [(&'static str, ExpertConfig); 2] {
     ]
 }
 
-/// Posterior draws of `(mu, ln tau, theta_1, ..., theta_8)`, nearly independent, n x 10 in random order.
+/// Posterior draws of `(mu, ln tau, theta_1, ..., theta_8)`, nearly independent, n x 10 in random
+/// order.
 fn schools(n: usize, seed: u64, purpose: &str) -> Mat<f64> {
     const CHAINS: usize = 4;
     let sampler = Hamiltonian {

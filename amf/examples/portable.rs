@@ -1,8 +1,10 @@
 //! Fingerprints of everything that is computed, for comparison between CPUs and numbers of threads.
 //!
-//! `cargo run --release -p amf --example portable [threads]` prints a name and a hash of bits in each line; `tests/portable.sh` compares the lines.
-//! In two dimensions the published networks take a short way past the matrix products of faer; the flows here are in six
-//! dimensions, or have smooth units, so that its kernels do the work: wide and narrow products, whole and broken blocks.
+//! `cargo run --release -p amf --example portable [threads]` prints a name and a hash of bits in
+//! each line; `tests/portable.sh` compares the lines. In two dimensions the published networks take
+//! a short way past the matrix products of faer; the flows here are in six dimensions, or have
+//! smooth units, so that its kernels do the work: wide and narrow products, whole and broken
+//! blocks.
 
 #![allow(missing_docs, reason = "a program: what it prints is described above")]
 
@@ -21,7 +23,8 @@ use rbig::{Rbig, RbigConfig};
 fn main() {
     let threads = std::env::args().nth(1).map_or(2, |a| a.parse().unwrap());
     common::with_threads(threads, || {
-        // Emulation is a thousand times slower than the kernels: few layers, few steps, but batches in several chunks and lanes.
+        // Emulation is a thousand times slower than the kernels: few layers, few steps, but batches
+        // in several chunks and lanes.
         for (name, d, batch) in [
             ("realnvp", 6, 1000),
             ("realnvp shared", 3, 77),

@@ -1,7 +1,9 @@
-//! How the default recipe was tuned: gap (NLL minus entropy) of the mixture on data seeds that no report uses.
+//! How the default recipe was tuned: gap (NLL minus entropy) of the mixture on data seeds that no
+//! report uses.
 //!
-//! `cargo run --release -p amf --example recipe -- [SEEDS] [N] [FAMILIES] [SPECIALISATION,...]`, for example `-- 101,102 1000 rings 0,0.5`;
-//! the last argument adds one mixture-aware round for each value of the knob.
+//! `cargo run --release -p amf --example recipe -- [SEEDS] [N] [FAMILIES] [SPECIALISATION,...]`,
+//! for example `-- 101,102 1000 rings 0,0.5`; the last argument adds one mixture-aware round for
+//! each value of the knob.
 
 use amf::{CrossFitted, MixtureAware, Recipe, WeightData};
 use datasets::Family;

@@ -1,7 +1,8 @@
 //! Time and peak memory against the number of points and the dimension, as Markdown tables.
 //!
-//! `cargo run --release -p amf --example scaling`, on Linux (peak memory is read from /proc). Every case runs in a process of its own on one
-//! thread; its memory is all that the process ever held, data included.
+//! `cargo run --release -p amf --example scaling`, on Linux (peak memory is read from /proc). Every
+//! case runs in a process of its own on one thread; its memory is all that the process ever held,
+//! data included.
 
 #![allow(missing_docs, reason = "a program: what it prints is described above")]
 

@@ -1,7 +1,8 @@
 //! What speed is asked for and what is reached, as a Markdown table.
 //!
-//! `cargo run --release -p amf --example targets`. A share is of the rate of faer's matrix products on one thread, measured
-//! on the same shapes just before and after; the median of several rounds counts.
+//! `cargo run --release -p amf --example targets`. A share is of the rate of faer's matrix products
+//! on one thread, measured on the same shapes just before and after; the median of several rounds
+//! counts.
 
 #![allow(missing_docs, reason = "a program: what it prints is described above")]
 

@@ -9,22 +9,24 @@ use serde::{Deserialize, Serialize};
 pub struct RepeatedKFold {
     /// Number K of folds, at least 2.
     pub folds: usize,
-    /// Independent partitions into folds. With more than one, each point's out-of-fold density is an average over so many models, nearer to
-    /// the average over all models that the final expert is.
+    /// Independent partitions into folds. With more than one, each point's out-of-fold density is
+    /// an average over so many models, nearer to the average over all models that the final expert
+    /// is.
     #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub repeats: usize,
     /// Share of each fold's complement that stops training early.
     #[serde(deserialize_with = "numerics::checked::share")]
     pub validation: f64,
-    /// Data sets of more points are partitioned once: there is less to average, and the time is better spent on the fits.
+    /// Data sets of more points are partitioned once: there is less to average, and the time is
+    /// better spent on the fits.
     pub repeats_up_to: usize,
-    /// Data sets of more points are split once, 1 / K of them held out, instead of fitting on every complement. At most 200,000 then train, 4,000
-    /// stop training, and 20,000 are held out.
+    /// Data sets of more points are split once, 1 / K of them held out, instead of fitting on every
+    /// complement. At most 200,000 then train, 4,000 stop training, and 20,000 are held out.
     pub folds_up_to: usize,
 }
 
-/// Of more points than are split once, no more than these are used: what they say is known well enough, and neither time nor memory should
-/// grow with what is left.
+/// Of more points than are split once, no more than these are used: what they say is known well
+/// enough, and neither time nor memory should grow with what is left.
 const MOST_TRAINED: usize = 200_000;
 /// Likewise, of those that stop training early.
 const MOST_STOPPING: usize = 4_000;

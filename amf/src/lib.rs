@@ -1,6 +1,7 @@
 //! Adaptive mixtures of normalizing flows (AMF-VI, arXiv:2510.02056).
 //!
-//! A heterogeneous mixture `q(x) = sum_k pi_k q_k(x)` of experts (MAF, RealNVP, RBIG), fitted in two stages:
+//! A heterogeneous mixture `q(x) = sum_k pi_k q_k(x)` of experts (MAF, RealNVP, RBIG), fitted in
+//! two stages:
 //! 1. each expert alone, by maximum likelihood ([`ExpertConfig::fit`]);
 //! 2. global weights from the experts' likelihoods, without a gating network ([`WeightRule`]).
 //!
@@ -32,7 +33,8 @@
 //! # }
 //! ```
 //!
-//! Columns have names and bounds ([`Column`]), draws may have log-weights: those of a nested sampler, or log-likelihoods at draws of the prior.
+//! Columns have names and bounds ([`Column`]), draws may have log-weights: those of a nested
+//! sampler, or log-likelihoods at draws of the prior.
 //!
 //! ```
 //! use amf::{Column, Draws, ExpertConfig, FitContext, NamedExpert, Recipe, stream};

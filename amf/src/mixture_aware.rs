@@ -1,22 +1,27 @@
-//! Mixture-aware training: experts refitted in view of each other, with a knob on how far they specialise.
+//! Mixture-aware training: experts refitted in view of each other, with a knob on how far they
+//! specialise.
 
 use faer::prelude::*;
 use numerics::math::{exp, ln, ln_sum_exp};
 use serde::{Deserialize, Serialize};
 
-/// Rounds of expectation-maximisation over whole experts, the first future work that arXiv:2510.02056 names.
+/// Rounds of expectation-maximisation over whole experts, the first future work that
+/// arXiv:2510.02056 names.
 ///
 /// A round maximises, over responsibilities r, weights pi and experts,
-/// `sum_nk r_nk (ln pi_k + ln q_k(x_n) - ln r_nk) + s N I(r)`, where `I(r) = mean_n sum_k r_nk ln(r_nk / mean_m r_mk)` is the mutual information
-/// between point and expert. For r and pi together the maximum has `r_nk` proportional to `pi_k q_k(x_n)^(1 / (1 - s))`.
+/// `sum_nk r_nk (ln pi_k + ln q_k(x_n) - ln r_nk) + s N I(r)`, where
+/// `I(r) = mean_n sum_k r_nk ln(r_nk / mean_m r_mk)` is the mutual information between point and
+/// expert. For r and pi together the maximum has `r_nk` proportional to
+/// `pi_k q_k(x_n)^(1 / (1 - s))`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MixtureAware {
     /// Rounds of refitting.
     #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub rounds: usize,
-    /// The knob s, below 1: above 0 the mutual information earns a bonus (experts specialise, towards one expert for each point), below 0 it
-    /// pays a penalty (every expert keeps to all points), 0 is expectation-maximisation.
+    /// The knob s, below 1: above 0 the mutual information earns a bonus (experts specialise,
+    /// towards one expert for each point), below 0 it pays a penalty (every expert keeps to all
+    /// points), 0 is expectation-maximisation.
     pub specialisation: f64,
 }
 
@@ -65,8 +70,8 @@ impl MixtureAware {
     }
 }
 
-/// Mutual information between point and expert, `mean_n sum_k r_nk ln(r_nk / mean_m r_mk)`, nats: 0 when every expert serves all points alike,
-/// `ln K` when K experts share the points out evenly.
+/// Mutual information between point and expert, `mean_n sum_k r_nk ln(r_nk / mean_m r_mk)`, nats: 0
+/// when every expert serves all points alike, `ln K` when K experts share the points out evenly.
 #[must_use]
 pub fn mutual_information(r: MatRef<'_, f64>) -> f64 {
     let n = r.nrows() as f64;

@@ -1,4 +1,5 @@
-//! One contract for every implementation of `Density`: shapes, finiteness, an integral of one, draws that follow it, files that hold it to the bit.
+//! One contract for every implementation of `Density`: shapes, finiteness, an integral of one,
+//! draws that follow it, files that hold it to the bit.
 
 use amf::archive::KINDS;
 use amf::{Column, Draws, ExpertConfig, NamedExpert, Recipe};

@@ -1,4 +1,5 @@
-//! Damaged and hostile settings, models and experts: refused in one line, or sound; within bounds of memory and time.
+//! Damaged and hostile settings, models and experts: refused in one line, or sound; within bounds
+//! of memory and time.
 
 use amf::archive::KINDS;
 use amf::{Column, Draws, Fitted, FittedDensity, NamedExpert, Recipe};

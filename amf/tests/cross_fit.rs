@@ -1,4 +1,5 @@
-//! Contracts of cross-fitting: nothing leaks, threads change nothing, large data are split once, rounds refit.
+//! Contracts of cross-fitting: nothing leaks, threads change nothing, large data are split once,
+//! rounds refit.
 
 use amf::experts::{Components, GaussianMixtureExpert, KdeExpert};
 use amf::{
@@ -68,7 +69,8 @@ fn a_held_out_point_moves_no_model_that_holds_it_out() {
             assert_eq!(same, fold.held_out.contains(&moved), "fold {p}");
         }
     }
-    // Its own out-of-fold density is the average over the models that did not see it, at the new place.
+    // Its own out-of-fold density is the average over the models that did not see it, at the new
+    // place.
     let row = after.rows.binary_search(&moved).unwrap();
     let at = x.as_ref().subrows(moved, 1);
     for (k, models) in after.models.iter().enumerate() {
@@ -128,7 +130,8 @@ fn mixture_aware_rounds_refit_the_experts_and_threads_change_no_bit() {
     assert_eq!(one.weights, three.weights);
     let plain = fit(&quick(), &x);
     assert_ne!(one.out_of_fold, plain.out_of_fold);
-    // Refitted in view of each other, not broken: the held-out likelihood stays in the region of the first fit's.
+    // Refitted in view of each other, not broken: the held-out likelihood stays in the region of
+    // the first fit's.
     assert!(
         (one.mixture_nll - plain.mixture_nll).abs() < 0.3,
         "{} against {}",

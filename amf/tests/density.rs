@@ -1,4 +1,5 @@
-//! Densities of people's draws: saved and loaded to the bit, damaged files refused, bounds kept, failures told.
+//! Densities of people's draws: saved and loaded to the bit, damaged files refused, bounds kept,
+//! failures told.
 
 use amf::{Column, DensityError, Draws, FittedDensity, Recipe};
 use density::{
@@ -195,7 +196,8 @@ proptest! {
 
     #[test]
     fn digits_in_the_manifest_can_be_anything(at in 0.0..1.0f64, new in "[0-9]{1,9}") {
-        // Longer or shorter headers move the arrays: the size in front is mended, so that the manifest itself is what is wrong.
+        // Longer or shorter headers move the arrays: the size in front is mended, so that the
+        // manifest itself is what is wrong.
         let size = u64::from_le_bytes(FILE[..8].try_into().unwrap()) as usize;
         let digits: Vec<usize> = (8..8 + size).filter(|&i| FILE[i].is_ascii_digit()).collect();
         let at = digits[(at * digits.len() as f64) as usize];
@@ -251,7 +253,8 @@ fn bounded_densities_integrate_to_one_and_vanish_outside() {
             .iter()
             .all(|v| Support::contains(columns[0].support, *v))
     );
-    // The entropy is that of a logistic-normal law: what the report says is in the units of the data.
+    // The entropy is that of a logistic-normal law: what the report says is in the units of the
+    // data.
     let mixture = density.report().mixture;
     let exact: Vec<f64> = (0..400)
         .map(|i| {

@@ -1,4 +1,5 @@
-//! Difficult data: a good fit or a clear refusal, never NaN; scales and shifts change nothing; what was fitted can be saved.
+//! Difficult data: a good fit or a clear refusal, never NaN; scales and shifts change nothing; what
+//! was fitted can be saved.
 
 #[path = "../examples/numerics/cases.rs"]
 mod cases;
@@ -93,8 +94,10 @@ proptest! {
         let other = Mat::from_fn(200, 2, |i, j| x[(i, j)] + 1024.0 * f64::from(shift));
         let mean = |l: &[f64]| l.iter().sum::<f64>() / l.len() as f64;
         for e in experts() {
-            // Rounding differs, and with it what hangs on it: where expectation-maximisation ends (at a change of 1e-5; with a prior the likelihood also
-            // falls on the way, and the end can be anywhere), and the signs of axes at 45 degrees, after which RBIG takes other rotations.
+            // Rounding differs, and with it what hangs on it: where expectation-maximisation ends
+            // (at a change of 1e-5; with a prior the likelihood also falls on the way, and the end
+            // can be anywhere), and the signs of axes at 45 degrees, after which RBIG takes other
+            // rotations.
             let tolerance = match e.name.as_str() {
                 "gmm_12" => continue,
                 "rbig" => 0.1,

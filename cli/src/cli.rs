@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 /// Densities of your own draws: fit, score, draw, judge, look.
 ///
-/// amf takes draws of a distribution (posterior draws from Stan, emcee or a nested sampler, or parameter points with log-likelihoods) and fits a density to
-/// them: a mixture of normalizing flows, Gaussianisations and Gaussian mixtures, weighted by how well each predicts rows that it did not see. The
-/// density can be evaluated exactly, drawn from, saved, and opened from Python.
+/// amf takes draws of a distribution (posterior draws from Stan, emcee or a nested sampler, or
+/// parameter points with log-likelihoods) and fits a density to them: a mixture of normalizing
+/// flows, Gaussianisations and Gaussian mixtures, weighted by how well each predicts rows that it
+/// did not see. The density can be evaluated exactly, drawn from, saved, and opened from Python.
 ///
 /// Log-densities are natural logarithms: densities per unit of the columns, differences in nats.
 #[derive(Debug, Parser)]
@@ -49,14 +50,17 @@ pub enum Command {
 
 /// Fit a density to draws and write it to a model file.
 ///
-/// DATA is text in columns (CSV with a header, or separated by blanks; lines that begin with # are skipped, so that files of CmdStan read as they are) or a
-/// two-dimensional .npy array, each perhaps compressed by gzip; - is standard input. Columns whose names end in __ are left out unless
-/// they are named.
+/// DATA is text in columns (CSV with a header, or separated by blanks; lines that begin with # are
+/// skipped, so that files of CmdStan read as they are) or a two-dimensional .npy array, each
+/// perhaps compressed by gzip; - is standard input. Columns whose names end in __ are left out
+/// unless they are named.
 ///
-/// Experts are fitted on parts of the rows and judged on the rest, so that every number in the table at the end is about rows that a model did not see:
-/// the negative log-likelihood (NLL, in nats, lower is better) of each expert, of their mixture, and of a Gaussian, a Gaussian mixture chosen by BIC and a kernel
-/// density estimate. The verdict says which is best, and whether held-out rows lie where the model says that they should. Of more than 20000 rows one
-/// split is made instead of several folds.
+/// Experts are fitted on parts of the rows and judged on the rest, so that every number in the
+/// table at the end is about rows that a model did not see: the negative log-likelihood (NLL, in
+/// nats, lower is better) of each expert, of their mixture, and of a Gaussian, a Gaussian mixture
+/// chosen by BIC and a kernel density estimate. The verdict says which is best, and whether
+/// held-out rows lie where the model says that they should. Of more than 20000 rows one split is
+/// made instead of several folds.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   amf fit draws.csv
@@ -74,17 +78,19 @@ pub struct Fit {
     /// The columns to use, in this order.
     #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     pub columns: Vec<String>,
-    /// A column of log-weights: natural logarithms, up to a constant. Importance weights, the weights of a nested sampler, or log-likelihoods at draws of the
-    /// prior.
+    /// A column of log-weights: natural logarithms, up to a constant. Importance weights, the
+    /// weights of a nested sampler, or log-likelihoods at draws of the prior.
     ///
-    /// The effective sample size and the Pareto k of the weights are printed: above 0.7, a few rows dominate and the fit cannot be trusted.
+    /// The effective sample size and the Pareto k of the weights are printed: above 0.7, a few rows
+    /// dominate and the fit cannot be trusted.
     #[arg(long, value_name = "COLUMN")]
     pub log_weight: Option<String>,
-    /// Columns that are always above 0: fitted as logarithms, with the Jacobian. The density is zero elsewhere.
+    /// Columns that are always above 0: fitted as logarithms, with the Jacobian. The density is
+    /// zero elsewhere.
     #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     pub positive: Vec<String>,
-    /// A column that lies between two ends, NAME=LOW,HIGH: fitted on the logit scale, with the Jacobian. The density is zero elsewhere. Can be given several
-    /// times.
+    /// A column that lies between two ends, NAME=LOW,HIGH: fitted on the logit scale, with the
+    /// Jacobian. The density is zero elsewhere. Can be given several times.
     #[arg(long, value_name = "NAME=LOW,HIGH", value_parser = interval)]
     pub interval: Vec<(String, f64, f64)>,
     /// Settings of the experts, the folds and the weights, as --print-config prints them.
@@ -106,16 +112,16 @@ pub struct Fit {
     /// Threads [default: all cores]. The result does not depend on them.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Keep finished fits and checkpoints of the others in this folder: after an interruption the same command goes on from there and gives the same
-    /// model. Emptied when the model is written.
+    /// Keep finished fits and checkpoints of the others in this folder: after an interruption the
+    /// same command goes on from there and gives the same model. Emptied when the model is written.
     #[arg(long, value_name = "DIR", alias = "keep")]
     pub checkpoint_dir: Option<PathBuf>,
 }
 
 /// Score rows: one log-density in nats for each row of DATA, in order.
 ///
-/// The columns of the model are found in DATA by their names. The output is CSV with one column, log_prob. Rows outside of the support of a bounded
-/// column have -inf.
+/// The columns of the model are found in DATA by their names. The output is CSV with one column,
+/// log_prob. Rows outside of the support of a bounded column have -inf.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   amf log-prob model.safetensors new.csv
@@ -125,7 +131,8 @@ pub struct LogProb {
     pub model: PathBuf,
     /// The rows to score; - is standard input.
     pub data: PathBuf,
-    /// The columns of DATA that stand for the model's, in the model's order [default: those of the same names].
+    /// The columns of DATA that stand for the model's, in the model's order [default: those of the
+    /// same names].
     #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     pub columns: Vec<String>,
     /// Where to write [default: standard output].
@@ -135,7 +142,8 @@ pub struct LogProb {
 
 /// Draw from a model: CSV with the model's columns.
 ///
-/// Numbers are printed with the fewest digits that give their bits back. The same seed gives the same draws.
+/// Numbers are printed with the fewest digits that give their bits back. The same seed gives the
+/// same draws.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   amf sample model.safetensors -n 1000
@@ -156,10 +164,12 @@ pub struct Sample {
 
 /// Judge a model on rows that it never saw.
 ///
-/// For the mixture and each expert: the negative log-likelihood (NLL, nats, with its standard error); and, between the rows and as many draws of the
-/// model, the exact 2-Wasserstein distance (W2) and the maximum mean discrepancy (MMD), both in units of the rows' standard deviations, with a Gaussian
-/// kernel as wide as the root of the number of columns. Two finite samples of one law differ too: the line `two samples of the mixture` says by how much.
-/// At most 2000 rows are used for W2 and MMD.
+/// For the mixture and each expert: the negative log-likelihood (NLL, nats, with its standard
+/// error); and, between the rows and as many draws of the model, the exact 2-Wasserstein distance
+/// (W2) and the maximum mean discrepancy (MMD), both in units of the rows' standard deviations,
+/// with a Gaussian kernel as wide as the root of the number of columns. Two finite samples of one
+/// law differ too: the line `two samples of the mixture` says by how much. At most 2000 rows are
+/// used for W2 and MMD.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   amf evaluate model.safetensors held_out.csv
@@ -169,7 +179,8 @@ pub struct Evaluate {
     pub model: PathBuf,
     /// Rows that the model was not fitted to; - is standard input.
     pub data: PathBuf,
-    /// The columns of DATA that stand for the model's, in the model's order [default: those of the same names].
+    /// The columns of DATA that stand for the model's, in the model's order [default: those of the
+    /// same names].
     #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     pub columns: Vec<String>,
     /// A column of log-weights of the rows.
@@ -185,8 +196,9 @@ pub struct Evaluate {
 
 /// Draw a corner plot of a model: each column's density on the diagonal, each pair's below it.
 ///
-/// Beneath the model lie the rows of DATA, or draws of the model without it: a histogram on the diagonal, points below. Lines enclose the model's regions
-/// of highest density that hold 50, 90 and 99 %.
+/// Beneath the model lie the rows of DATA, or draws of the model without it: a histogram on the
+/// diagonal, points below. Lines enclose the model's regions of highest density that hold 50, 90
+/// and 99 %.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   amf plot model.safetensors --out model.png
@@ -197,7 +209,8 @@ pub struct Plot {
     /// Rows to show beneath; - is standard input.
     #[arg(long, value_name = "DATA")]
     pub data: Option<PathBuf>,
-    /// The columns of DATA that stand for the model's, in the model's order [default: those of the same names].
+    /// The columns of DATA that stand for the model's, in the model's order [default: those of the
+    /// same names].
     #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     pub columns: Vec<String>,
     /// A column of log-weights of the rows.
@@ -213,8 +226,9 @@ pub struct Plot {
 
 /// Say what is in a model file.
 ///
-/// Columns and their bounds, the experts with their weights and held-out NLL (nats), the baselines, N_eff (how many experts share the weight), the
-/// calibration, where the draws came from, and the verdict of the fit.
+/// Columns and their bounds, the experts with their weights and held-out NLL (nats), the baselines,
+/// N_eff (how many experts share the weight), the calibration, where the draws came from, and the
+/// verdict of the fit.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   amf info model.safetensors

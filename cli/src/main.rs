@@ -23,7 +23,8 @@ use std::process::ExitCode;
 #[error("interrupted")]
 struct Interrupted(ExitCode);
 
-/// The exit code is 0 when all is well, 2 for a misuse or input that cannot be used, 130 after Ctrl-C.
+/// The exit code is 0 when all is well, 2 for a misuse or input that cannot be used, 130 after
+/// Ctrl-C.
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

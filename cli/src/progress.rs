@@ -8,7 +8,8 @@ use std::time::Duration;
 /// Units of one fit.
 const FIT: u64 = 1000;
 
-/// One bar over all fits and one for each expert, which says of which fold it is and the last held-out likelihood.
+/// One bar over all fits and one for each expert, which says of which fold it is and the last
+/// held-out likelihood.
 pub struct Display {
     bars: MultiProgress,
     stage: Mutex<Option<Shown>>,

@@ -1,4 +1,5 @@
-//! The built `amf` binary: files of all kinds through fit, sample, log-prob, evaluate and info, and every misuse refused on one line.
+//! The built `amf` binary: files of all kinds through fit, sample, log-prob, evaluate and info, and
+//! every misuse refused on one line.
 
 use amf::FittedDensity;
 use density::Density;

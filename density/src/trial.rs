@@ -21,8 +21,8 @@ pub fn in_range(v: f64) -> bool {
 pub const TRIAL_DRAWS: usize = 8;
 
 /// Every number in a file can be valid and the density still overflow: products of weights of 1e140
-/// do, and infinity minus infinity is NaN. So a density from a file is tried: draws of its own (n x d) must be within [`LARGEST`],
-/// and their log-densities as [`try_log_prob`] wants them.
+/// do, and infinity minus infinity is NaN. So a density from a file is tried: draws of its own (n x
+/// d) must be within [`LARGEST`], and their log-densities as [`try_log_prob`] wants them.
 ///
 /// # Errors
 /// A sentence.

@@ -1,14 +1,18 @@
-//! Amortised inference of a posterior of two modes, against the exact one, with the time that training takes.
+//! Amortised inference of a posterior of two modes, against the exact one, with the time that
+//! training takes.
 //!
 //! ```text
 //! theta ~ N(0, I_2),   y = (theta_1^2, theta_1 theta_2) + 0.1 e
 //! ```
 //!
-//! theta and -theta give the same data: the posterior has two modes of equal weight that swing apart and together with y.
+//! theta and -theta give the same data: the posterior has two modes of equal weight that swing
+//! apart and together with y.
 //!
-//! `cargo run --release -p flows --example amortised [steps]` trains on 50,000 simulated pairs on one core and prints a line for each flow:
-//! seconds, the mean KL divergence from the exact posterior to q over unseen observations (nats), and for y = (2.25, 0.5), where the
-//! modes lie at theta_1 = -1.5 and 1.5, the share of draws between them, `|theta_1| < 0.75`. The exact posterior has next to nothing there.
+//! `cargo run --release -p flows --example amortised [steps]` trains on 50,000 simulated pairs on
+//! one core and prints a line for each flow: seconds, the mean KL divergence from the exact
+//! posterior to q over unseen observations (nats), and for y = (2.25, 0.5), where the modes lie at
+//! theta_1 = -1.5 and 1.5, the share of draws between them, `|theta_1| < 0.75`. The exact posterior
+//! has next to nothing there.
 
 use autodiff::{AdamConfig, Schedule};
 use density::{Data, Density, EmConfig, FitContext, GaussianMixture};

@@ -1,4 +1,5 @@
-//! The element-wise affine map `z = (x - t) e^{-s}` and its log-determinant, as one fused operation.
+//! The element-wise affine map `z = (x - t) e^{-s}` and its log-determinant, as one fused
+//! operation.
 
 use autodiff::{Backward, Forward, Op};
 use faer::prelude::*;
@@ -6,7 +7,8 @@ use numerics::math;
 use numerics::matrix::{col, col_mut};
 use serde::{Deserialize, Serialize};
 
-/// How a log-scale s comes from the output r of a network: `s = bound * tanh(r / knee)`, smooth and within +-bound.
+/// How a log-scale s comes from the output r of a network: `s = bound * tanh(r / knee)`, smooth and
+/// within +-bound.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogScale {
@@ -43,7 +45,8 @@ impl LogScale {
     }
 }
 
-/// `z_c = (x_c - t_k) e^{-s_k}` for the k-th of the columns `cols`; the others pass. `ln |det dz/dx| = - sum_k s_k`.
+/// `z_c = (x_c - t_k) e^{-s_k}` for the k-th of the columns `cols`; the others pass.
+/// `ln |det dz/dx| = - sum_k s_k`.
 #[derive(Debug, Clone)]
 pub(crate) struct Affine {
     /// Columns of the state that are transformed.

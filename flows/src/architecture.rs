@@ -95,7 +95,8 @@ pub enum LayerSpec {
 }
 
 impl Architecture {
-    /// A masked autoregressive flow of smooth networks that starts as the identity, in random orders.
+    /// A masked autoregressive flow of smooth networks that starts as the identity, in random
+    /// orders.
     #[must_use]
     pub fn maf(layers: usize, hidden: &[usize]) -> Self {
         Self::Maf {
@@ -214,8 +215,9 @@ impl Architecture {
 }
 
 impl LayerSpec {
-    /// Whether layers on `dim` coordinates and `context` columns behind them can be built out of `numbers` parameters, and take no more memory than in
-    /// proportion: a description from a file is held against the numbers that come with it before it is believed.
+    /// Whether layers on `dim` coordinates and `context` columns behind them can be built out of
+    /// `numbers` parameters, and take no more memory than in proportion: a description from a file
+    /// is held against the numbers that come with it before it is believed.
     ///
     /// # Errors
     /// A sentence.
@@ -243,8 +245,9 @@ impl LayerSpec {
         hidden
     }
 
-    /// Length of the parameter vector of the layer on `dim` coordinates and `context` columns behind them, without building it; `None` when that is more
-    /// than a computer holds, or a width is zero.
+    /// Length of the parameter vector of the layer on `dim` coordinates and `context` columns
+    /// behind them, without building it; `None` when that is more than a computer holds, or a width
+    /// is zero.
     #[must_use]
     pub fn num_params(&self, dim: usize, context: usize) -> Option<usize> {
         let dense = |inputs: usize, hidden: &[usize], outputs: usize| {
@@ -283,8 +286,8 @@ impl LayerSpec {
         }
     }
 
-    /// Builds the layer of `dim` coordinates and `context` columns behind them, with its parameters from `offset` on, or says what is
-    /// wrong with it.
+    /// Builds the layer of `dim` coordinates and `context` columns behind them, with its parameters
+    /// from `offset` on, or says what is wrong with it.
     pub(crate) fn build(
         &self,
         dim: usize,

@@ -18,17 +18,19 @@ use std::sync::Arc;
 pub enum Base {
     /// `N(0, I)`.
     StandardNormal,
-    /// A Gaussian mixture: a flow that starts as the identity on top of it begins with the mixture's density, and its modes need no bridges
-    /// (arXiv:2512.04954).
+    /// A Gaussian mixture: a flow that starts as the identity on top of it begins with the
+    /// mixture's density, and its modes need no bridges (arXiv:2512.04954).
     GaussianMixture(GaussianMixture),
-    /// A Gaussian mixture whose means are trained with the flow, by the same gradient steps; covariances stay as they are.
+    /// A Gaussian mixture whose means are trained with the flow, by the same gradient steps;
+    /// covariances stay as they are.
     ///
-    /// `b(z) = sum_k w_k N(z; m_k + L_k a_k, L_k L_k^T)` with one displacement `a_k` (d numbers, from zero) for each component, in units of the
-    /// component's own spread.
+    /// `b(z) = sum_k w_k N(z; m_k + L_k a_k, L_k L_k^T)` with one displacement `a_k` (d numbers,
+    /// from zero) for each component, in units of the component's own spread.
     TrainedGaussianMixture {
         /// Where training begins: `w_k`, `m_k` and `L_k`.
         start: GaussianMixture,
-        /// Whether the weights are trained as well: `w_k ~ w0_k e^{b_k}`, `b_k` from zero. A weight of zero stays zero.
+        /// Whether the weights are trained as well: `w_k ~ w0_k e^{b_k}`, `b_k` from zero. A weight
+        /// of zero stays zero.
         train_weights: bool,
     },
 }
@@ -138,7 +140,8 @@ impl PlacedBase {
         }
     }
 
-    /// Records `ln b(z) + log_det` (n x 1) of a state: d coordinates first, the log-determinant last.
+    /// Records `ln b(z) + log_det` (n x 1) of a state: d coordinates first, the log-determinant
+    /// last.
     pub fn record(&self, graph: &mut Graph<'_>, state: Var) -> Var {
         let n = graph.shape(state).0;
         graph.apply(&self.op, &[state], n, 1, self.trained.is_some())
@@ -154,7 +157,8 @@ fn add_normal_log_prob(z: MatRef<'_, f64>, out: &mut [f64]) {
     }
 }
 
-/// `ln sum_k w_k N(z; m_k, C_k) + log_det` for each row of a state; the mixture itself is not trained.
+/// `ln sum_k w_k N(z; m_k, C_k) + log_det` for each row of a state; the mixture itself is not
+/// trained.
 #[derive(Debug)]
 struct MixtureLogProb(GaussianMixture);
 
@@ -245,7 +249,8 @@ mod tests {
                 trained(false),
                 trained(true),
             ] {
-                // A state of d coordinates, two columns that the base must not see, and the log-determinant; then the base's parameters.
+                // A state of d coordinates, two columns that the base must not see, and the
+                // log-determinant; then the base's parameters.
                 let (n, width) = (6, d + 3);
                 let base = PlacedBase::new(base, d, n * width);
                 let params: Vec<f64> = (0..n * width + base.num_params())

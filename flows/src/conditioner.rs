@@ -12,8 +12,9 @@ use numerics::random::Pcg64;
 
 /// A multi-layer perceptron over some columns of the state, as one fused operation.
 ///
-/// The state of a flow while it trains is an n x (d + 1) matrix: d coordinates and the log-determinant so far. The network reads the
-/// columns `inputs` of it and gives one column for each output.
+/// The state of a flow while it trains is an n x (d + 1) matrix: d coordinates and the
+/// log-determinant so far. The network reads the columns `inputs` of it and gives one column for
+/// each output.
 #[derive(Debug, Clone)]
 pub struct Conditioner {
     inputs: Vec<usize>,
@@ -25,7 +26,8 @@ pub struct Conditioner {
 }
 
 impl Conditioner {
-    /// A fully connected network with its parameters from `offset` on. Without inputs it is a constant (biases only).
+    /// A fully connected network with its parameters from `offset` on. Without inputs it is a
+    /// constant (biases only).
     #[must_use]
     pub fn dense(
         inputs: Vec<usize>,
@@ -43,7 +45,8 @@ impl Conditioner {
         Self::with_prefixes(inputs, prefixes, activation, output_gain, offset)
     }
 
-    /// A network in which unit j of a layer sees the first `prefixes[layer][j]` units of the layer before.
+    /// A network in which unit j of a layer sees the first `prefixes[layer][j]` units of the layer
+    /// before.
     pub(crate) fn with_prefixes(
         inputs: Vec<usize>,
         prefixes: Vec<Vec<usize>>,
@@ -74,7 +77,8 @@ impl Conditioner {
         self.layers.iter().map(Dense::num_params).sum()
     }
 
-    /// Its parameters: `weight_l` (outputs x inputs of dense layer l, masked weights zero) and `bias_l`.
+    /// Its parameters: `weight_l` (outputs x inputs of dense layer l, masked weights zero) and
+    /// `bias_l`.
     pub(crate) fn param_blocks(&self) -> impl Iterator<Item = ParamBlock> + '_ {
         self.layers.iter().enumerate().flat_map(|(l, layer)| {
             let (n_in, n_out) = (layer.n_in(), layer.n_out());
@@ -86,7 +90,8 @@ impl Conditioner {
         })
     }
 
-    /// Rows that are best worked on together: more where the cost of an evaluation hardly depends on them.
+    /// Rows that are best worked on together: more where the cost of an evaluation hardly depends
+    /// on them.
     pub(crate) fn chunk_rows(&self) -> usize {
         if self.scalar.is_some() {
             2 * crate::CHUNK_ROWS
@@ -151,7 +156,8 @@ impl Conditioner {
         }
     }
 
-    /// The outputs (n x outputs, in `ws.outputs`-sized memory given by the caller) for the rows of `state`.
+    /// The outputs (n x outputs, in `ws.outputs`-sized memory given by the caller) for the rows of
+    /// `state`.
     pub(crate) fn evaluate(
         &self,
         params: &[f64],

@@ -11,15 +11,15 @@ use numerics::matrix::{col, col_mut};
 use numerics::random::Pcg64;
 use std::sync::Arc;
 
-/// An affine coupling layer: the coordinates of one half pass, those of the other are shifted and scaled by functions of the
-/// first.
+/// An affine coupling layer: the coordinates of one half pass, those of the other are shifted and
+/// scaled by functions of the first.
 ///
 /// ```text
 /// z_b = (x_b - t(x_a)) exp(-s(x_a)),   z_a = x_a,   ln |det dz/dx| = - sum s(x_a)
 /// ```
 ///
-/// In a conditional flow t and s are functions of the context too. In one dimension they depend on it alone; without a context the map is then
-/// affine with constant coefficients.
+/// In a conditional flow t and s are functions of the context too. In one dimension they depend on
+/// it alone; without a context the map is then affine with constant coefficients.
 #[derive(Debug)]
 pub struct Coupling {
     dim: usize,
@@ -30,8 +30,8 @@ pub struct Coupling {
 }
 
 impl Coupling {
-    /// `swap = false` transforms the second half of the coordinates given the first, `true` the other way round; the networks read the
-    /// context columns (behind the coordinates) as well.
+    /// `swap = false` transforms the second half of the coordinates given the first, `true` the
+    /// other way round; the networks read the context columns (behind the coordinates) as well.
     pub(crate) fn new(
         (dim, context): (usize, usize),
         swap: bool,
@@ -81,7 +81,8 @@ impl Coupling {
         }
     }
 
-    /// Evaluates the networks and hands each moved column with its shift and raw log-scale to `map`.
+    /// Evaluates the networks and hands each moved column with its shift and raw log-scale to
+    /// `map`.
     fn apply(
         &self,
         params: &[f64],

@@ -30,8 +30,9 @@ impl Block {
 
 /// Shapes and place of a dense layer in the flat parameter vector.
 ///
-/// Weights are stored column-major, n_in x n_out, from `offset` on, followed by the n_out biases. Output column j sees the
-/// first `prefixes[j]` inputs; the weights outside are zero, stay zero, and are not multiplied beyond the edges of blocks.
+/// Weights are stored column-major, n_in x n_out, from `offset` on, followed by the n_out biases.
+/// Output column j sees the first `prefixes[j]` inputs; the weights outside are zero, stay zero,
+/// and are not multiplied beyond the edges of blocks.
 #[derive(Debug, Clone)]
 pub(crate) struct Dense {
     n_in: usize,
@@ -81,8 +82,8 @@ impl Dense {
         self.offset + self.n_in * self.n_out
     }
 
-    /// Uniform on +-gain / sqrt(n_in), weights and biases alike (the initialisation of PyTorch's `Linear` for gain 1);
-    /// masked weights are zero.
+    /// Uniform on +-gain / sqrt(n_in), weights and biases alike (the initialisation of PyTorch's
+    /// `Linear` for gain 1); masked weights are zero.
     pub fn initialise(&self, params: &mut [f64], gain: f64, rng: &mut numerics::random::Pcg64) {
         let bound = gain / (self.n_in.max(1) as f64).sqrt();
         let mut draw = || bound * (2.0 * numerics::random::uniform(rng) - 1.0);
@@ -163,9 +164,10 @@ impl Dense {
         }
     }
 
-    /// Backward pass from `dout`, the gradient of `x W + b`: adds the gradients of weights and biases to `param_grad`, and writes
-    /// that of x to `dx`, if given. With `input`, x is the output of that activation and `dx` the gradient of its argument: the two
-    /// steps share one pass through the cache.
+    /// Backward pass from `dout`, the gradient of `x W + b`: adds the gradients of weights and
+    /// biases to `param_grad`, and writes that of x to `dx`, if given. With `input`, x is the
+    /// output of that activation and `dx` the gradient of its argument: the two steps share one
+    /// pass through the cache.
     pub fn backward(
         &self,
         params: &[f64],
@@ -247,8 +249,8 @@ impl Dense {
     }
 }
 
-/// Groups columns into blocks: runs of equal prefixes, gathered to at least [`BLOCK`] columns when there are more than a few.
-/// A block reaches as far as its widest column.
+/// Groups columns into blocks: runs of equal prefixes, gathered to at least [`BLOCK`] columns when
+/// there are more than a few. A block reaches as far as its widest column.
 fn blocks(prefixes: &[usize]) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     for (j, &prefix) in prefixes.iter().enumerate() {

@@ -24,7 +24,8 @@ pub const KIND: Kind = Kind {
 
 const NAME: &str = "flow";
 
-/// A flow in a file: `shift` and `scale` (d), with contexts `context_shift` and `context_scale` (c), and the blocks of the parameters.
+/// A flow in a file: `shift` and `scale` (d), with contexts `context_shift` and `context_scale`
+/// (c), and the blocks of the parameters.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -157,7 +158,8 @@ impl Flow {
         archive::read_file(path.as_ref(), Self::from_bytes)
     }
 
-    /// At the centre of the contexts and away from it; and about zero, wherever the centre is. The one context of no numbers without contexts.
+    /// At the centre of the contexts and away from it; and about zero, wherever the centre is. The
+    /// one context of no numbers without contexts.
     fn trial_contexts(&self) -> Vec<Vec<f64>> {
         if self.context_dim() == 0 {
             return vec![Vec::new()];

@@ -18,13 +18,16 @@ use numerics::random::Pcg64;
 /// ln q(x | y) = ln base(z) + sum of the log-determinants, in nats
 /// ```
 ///
-/// A flow without contexts (c = 0) is a [`Density`]. With contexts, every network reads the standardised y as well: an autoregressive layer is
-/// triangular in x for every y, and its first coordinate depends on y alone; a coupling's networks read one half of x and y. The base is the same for
-/// every y; where it is a Gaussian mixture the layers move its modes with y, so that a posterior of several modes needs no bridges between
-/// them (arXiv:2512.04954). [`Flow::condition`] gives the density for one y.
+/// A flow without contexts (c = 0) is a [`Density`]. With contexts, every network reads the
+/// standardised y as well: an autoregressive layer is triangular in x for every y, and its first
+/// coordinate depends on y alone; a coupling's networks read one half of x and y. The base is the
+/// same for every y; where it is a Gaussian mixture the layers move its modes with y, so that a
+/// posterior of several modes needs no bridges between them (arXiv:2512.04954). [`Flow::condition`]
+/// gives the density for one y.
 ///
-/// Trained on pairs of parameters x and simulated data y it is amortised inference: `E_{x, y} [-ln q(x | y)]` over the joint law is, up to a
-/// constant, the mean KL divergence from the posterior to q over data y. If x was drawn from a proposal instead of the prior, weights
+/// Trained on pairs of parameters x and simulated data y it is amortised inference:
+/// `E_{x, y} [-ln q(x | y)]` over the joint law is, up to a constant, the mean KL divergence from
+/// the posterior to q over data y. If x was drawn from a proposal instead of the prior, weights
 /// `prior(x) / proposal(x)` make up for it.
 ///
 /// ```
@@ -110,7 +113,8 @@ impl FlowBuilder<'_> {
 }
 
 impl Flow {
-    /// A flow of the given architecture in standardised coordinates; unless something else is asked for, without contexts and on a standard normal base.
+    /// A flow of the given architecture in standardised coordinates; unless something else is asked
+    /// for, without contexts and on a standard normal base.
     #[must_use]
     pub fn builder(architecture: &Architecture, standardise: Affine) -> FlowBuilder<'_> {
         FlowBuilder {
@@ -121,7 +125,8 @@ impl Flow {
         }
     }
 
-    /// A flow of the given layers, in forward order, with all parameters zero: the identity, and a trained base as it was given.
+    /// A flow of the given layers, in forward order, with all parameters zero: the identity, and a
+    /// trained base as it was given.
     ///
     /// # Errors
     /// [`FlowError`] when a layer does not fit the dimension.
@@ -157,7 +162,8 @@ impl Flow {
         &mut self.params
     }
 
-    /// The parameter vector in named blocks, in order: `layer/0/weight_0` (outputs x inputs), `layer/0/bias_0`, ..., and what is trained of the base.
+    /// The parameter vector in named blocks, in order: `layer/0/weight_0` (outputs x inputs),
+    /// `layer/0/bias_0`, ..., and what is trained of the base.
     #[must_use]
     pub fn param_blocks(&self) -> Vec<ParamBlock> {
         let layers = self.stack.layers.iter().enumerate();
@@ -187,14 +193,15 @@ impl Flow {
         self.stack.base.spec()
     }
 
-    /// The layers, in forward order. They work on rows of d coordinates with the c standardised context columns behind them.
+    /// The layers, in forward order. They work on rows of d coordinates with the c standardised
+    /// context columns behind them.
     #[must_use]
     pub fn layers(&self) -> &[Box<dyn Layer>] {
         &self.stack.layers
     }
 
-    /// Weights (K) and means (K x d, in the standardised space) of a Gaussian-mixture base, as trained where they are trained; `None` for a
-    /// standard normal base.
+    /// Weights (K) and means (K x d, in the standardised space) of a Gaussian-mixture base, as
+    /// trained where they are trained; `None` for a standard normal base.
     #[must_use]
     pub fn base_mixture(&self) -> Option<(Vec<f64>, Mat<f64>)> {
         self.stack.base.mixture(&self.params)
@@ -206,13 +213,15 @@ impl Flow {
         self.stack.trainable()
     }
 
-    /// Records `ln q` (n x 1) of an n x (d + c + 1) state on a tape: standardised points, standardised contexts, then a column of zeros. The
-    /// Jacobian of the standardisation is not counted.
+    /// Records `ln q` (n x 1) of an n x (d + c + 1) state on a tape: standardised points,
+    /// standardised contexts, then a column of zeros. The Jacobian of the standardisation is not
+    /// counted.
     pub fn record_log_prob(&self, graph: &mut Graph<'_>, state: Var) -> Var {
         self.stack.record_log_prob(graph, state)
     }
 
-    /// Forward: data (n x d) -> base (n x d), given contexts (n x c, row by row) if the flow has any, with `ln |det dz/dx|` for each row.
+    /// Forward: data (n x d) -> base (n x d), given contexts (n x c, row by row) if the flow has
+    /// any, with `ln |det dz/dx|` for each row.
     ///
     /// # Panics
     /// If the shapes do not fit.
@@ -230,7 +239,8 @@ impl Flow {
         })
     }
 
-    /// Inverse: base (n x d) -> data (n x d), given contexts (n x c, row by row) if the flow has any, with `ln |det dx/dz|` for each row.
+    /// Inverse: base (n x d) -> data (n x d), given contexts (n x c, row by row) if the flow has
+    /// any, with `ln |det dx/dz|` for each row.
     ///
     /// # Panics
     /// If the shapes do not fit.

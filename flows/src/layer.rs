@@ -16,8 +16,9 @@ pub struct Workspace {
 
 /// An invertible map of R^d whose Jacobian determinant is cheap.
 ///
-/// A layer holds its shape and its place in the flat parameter vector of the flow; the parameters themselves are passed in. Behind the coordinates, rows may have columns of a
-/// context, which layers read and never change.
+/// A layer holds its shape and its place in the flat parameter vector of the flow; the parameters
+/// themselves are passed in. Behind the coordinates, rows may have columns of a context, which
+/// layers read and never change.
 pub trait Layer: Debug + Send + Sync {
     /// Number of coordinates d.
     fn dim(&self) -> usize;
@@ -37,7 +38,8 @@ pub trait Layer: Debug + Send + Sync {
     /// Indices into `params` of everything that training changes.
     fn trainable(&self) -> Vec<usize>;
 
-    /// Forward, data -> base, in place on n x d points; adds `ln |det dz/dx|` to the n values of `log_det`.
+    /// Forward, data -> base, in place on n x d points; adds `ln |det dz/dx|` to the n values of
+    /// `log_det`.
     fn transform_and_log_det(
         &self,
         params: &[f64],
@@ -46,7 +48,8 @@ pub trait Layer: Debug + Send + Sync {
         ws: &mut Workspace,
     );
 
-    /// Inverse, base -> data, in place on n x d points; adds `ln |det dx/dz|` to the n values of `log_det`.
+    /// Inverse, base -> data, in place on n x d points; adds `ln |det dx/dz|` to the n values of
+    /// `log_det`.
     fn inverse_and_log_det(
         &self,
         params: &[f64],
@@ -55,6 +58,7 @@ pub trait Layer: Debug + Send + Sync {
         ws: &mut Workspace,
     );
 
-    /// Records the forward map of an n x (d + 1) state: d coordinates and the log-determinant so far.
+    /// Records the forward map of an n x (d + 1) state: d coordinates and the log-determinant so
+    /// far.
     fn record(&self, graph: &mut Graph<'_>, state: Var) -> Var;
 }

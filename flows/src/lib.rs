@@ -1,15 +1,19 @@
-//! Normalizing flows with hand-written layers: exact log-densities, sampling, maximum-likelihood fitting.
+//! Normalizing flows with hand-written layers: exact log-densities, sampling, maximum-likelihood
+//! fitting.
 //!
 //! A flow is a bijection between data and a base distribution. Directions, throughout:
 //! - **forward**, `transform_and_log_det`: data -> base; its log-determinant is `ln |det dz/dx|`;
 //! - **inverse**, `inverse_and_log_det`: base -> data; its log-determinant is `ln |det dx/dz|`.
 //!
-//! `log_prob(x) = log_base(z(x)) + ln |det dz/dx|`, in nats. Matrices are samples x features, column-major.
+//! `log_prob(x) = log_base(z(x)) + ln |det dz/dx|`, in nats. Matrices are samples x features,
+//! column-major.
 //!
-//! - [`Flow`]: standardisation, layers, base distribution and parameters; a [`Density`](density::Density), or one for each context.
+//! - [`Flow`]: standardisation, layers, base distribution and parameters; a
+//!   [`Density`](density::Density), or one for each context.
 //! - [`Flow::fit`]: weighted maximum likelihood by Adam, mini-batches, early stopping.
-//! - [`Architecture`]: MAF and RealNVP as stacks of layers: [`Made`], masked autoregressive (arXiv:1502.03509, arXiv:1705.07057), triangular for every
-//!   dimension, and [`Coupling`], affine (arXiv:1605.08803).
+//! - [`Architecture`]: MAF and RealNVP as stacks of layers: [`Made`], masked autoregressive
+//!   (arXiv:1502.03509, arXiv:1705.07057), triangular for every dimension, and [`Coupling`], affine
+//!   (arXiv:1605.08803).
 
 mod activation;
 mod affine;
@@ -46,7 +50,8 @@ pub use layer::{Layer, Workspace};
 pub use made::Made;
 pub use nets::Nets;
 
-/// Rows that are worked on together: with a hidden width of 128, their activations stay in the second-level cache.
+/// Rows that are worked on together: with a hidden width of 128, their activations stay in the
+/// second-level cache.
 pub(crate) const CHUNK_ROWS: usize = 256;
 
 /// Splits `n` rows into the fewest chunks of at most `most`, all of nearly the same size.

@@ -1,4 +1,5 @@
-//! The masked autoregressive layer: MADE (arXiv:1502.03509) as the conditioner of an affine map (arXiv:1705.07057).
+//! The masked autoregressive layer: MADE (arXiv:1502.03509) as the conditioner of an affine map
+//! (arXiv:1705.07057).
 
 use crate::affine::Affine;
 use crate::blocks::ParamBlock;
@@ -14,7 +15,8 @@ use std::sync::Arc;
 
 /// One masked autoregressive layer.
 ///
-/// With the coordinates taken in the order `order`, each is shifted and scaled by functions of those before it alone:
+/// With the coordinates taken in the order `order`, each is shifted and scaled by functions of
+/// those before it alone:
 ///
 /// ```text
 /// z_k = (x_k - t_k(x_{<k})) exp(-s_k(x_{<k})),   ln |det dz/dx| = - sum_k s_k
@@ -22,13 +24,15 @@ use std::sync::Arc;
 ///
 /// In a conditional flow t and s are functions of the context too.
 ///
-/// Every hidden unit has a degree m below d, from 1 or, where there is a context, from 0. It sees the context, inputs (by place in the order,
-/// from 1) and hidden units of degree at most m, and output k sees hidden units of degree below k. Units are sorted by degree,
-/// so that what a unit sees is always a prefix: the weight
-/// matrices are block-triangular and nothing that a mask removes is multiplied.
+/// Every hidden unit has a degree m below d, from 1 or, where there is a context, from 0. It sees
+/// the context, inputs (by place in the order, from 1) and hidden units of degree at most m, and
+/// output k sees hidden units of degree below k. Units are sorted by degree, so that what a unit
+/// sees is always a prefix: the weight matrices are block-triangular and nothing that a mask
+/// removes is multiplied.
 ///
-/// The forward map takes one pass of the network. The inverse finds one coordinate after the other in d passes, each of which
-/// computes only the hidden units that the last coordinate has made known.
+/// The forward map takes one pass of the network. The inverse finds one coordinate after the other
+/// in d passes, each of which computes only the hidden units that the last coordinate has made
+/// known.
 #[derive(Debug)]
 pub struct Made {
     dim: usize,
@@ -66,7 +70,8 @@ impl Made {
             };
             prefixes.push(g.iter().map(seen).collect());
         }
-        // Output k (from 0) sees the units of degree at most k: first all shifts, then all raw log-scales.
+        // Output k (from 0) sees the units of degree at most k: first all shifts, then all raw
+        // log-scales.
         let output = |k: usize| known.last().map_or(0, |known| known[k]);
         prefixes.push((0..d).chain(0..d).map(output).collect());
         let net = Arc::new(Conditioner::with_prefixes(
@@ -95,8 +100,9 @@ impl Made {
 }
 
 impl Made {
-    /// The inverse where a network of one input has its cheap form: whole passes replace the search for what has become known. In two
-    /// dimensions the first coordinate's outputs are constants, and the second's depend on the first coordinate alone.
+    /// The inverse where a network of one input has its cheap form: whole passes replace the search
+    /// for what has become known. In two dimensions the first coordinate's outputs are constants,
+    /// and the second's depend on the first coordinate alone.
     fn inverse_by_passes(
         &self,
         params: &[f64],

@@ -1,16 +1,19 @@
 //! Rectified networks of one scalar input, exactly, in a fraction of the arithmetic.
 //!
-//! Every conditioner of a two-dimensional flow reads one number x. With rectified units, the first hidden layer of such a network is
-//! piecewise linear in x with one kink for each unit, at `t_i = -b_i / w_i`. Between two neighbouring kinks the set S of active units is fixed,
-//! so the argument of the second layer is a line,
+//! Every conditioner of a two-dimensional flow reads one number x. With rectified units, the first
+//! hidden layer of such a network is piecewise linear in x with one kink for each unit, at
+//! `t_i = -b_i / w_i`. Between two neighbouring kinks the set S of active units is fixed, so the
+//! argument of the second layer is a line,
 //!
 //! ```text
 //! z(x) = sum_{i in S} (w_i x + b_i) W_i + c = x A_S + B_S,
 //! ```
 //!
-//! and A and B change by one row `W_i` from segment to segment. Tabulating them takes h1 h2 multiply-adds, whatever the number of points; each
-//! point then costs h2 instead of h1 h2. The backward pass is the mirror image: with the gradients of z summed by segment, the gradient
-//! of `W_i` needs only the sums over the segments where unit i is active, and those are differences of running sums.
+//! and A and B change by one row `W_i` from segment to segment. Tabulating them takes h1 h2
+//! multiply-adds, whatever the number of points; each point then costs h2 instead of h1 h2. The
+//! backward pass is the mirror image: with the gradients of z summed by segment, the gradient of
+//! `W_i` needs only the sums over the segments where unit i is active, and those are differences of
+//! running sums.
 
 use crate::activation::Activation;
 use crate::dense::Dense;
@@ -41,10 +44,12 @@ pub(crate) struct ScalarNet {
     sees: Vec<bool>,
 }
 
-/// Tables over the segments between kinks: row k holds for the segment above the k-th smallest kink.
+/// Tables over the segments between kinks: row k holds for the segment above the k-th smallest
+/// kink.
 #[derive(Default)]
 struct Tables {
-    /// Distance from one row to the next: the width rounded up, and a little more so that rows spread over the cache.
+    /// Distance from one row to the next: the width rounded up, and a little more so that rows
+    /// spread over the cache.
     stride: usize,
     /// Units in the order of their kinks.
     order: Vec<u32>,
@@ -123,7 +128,8 @@ impl ScalarNet {
             let width = LANES.min(h2 - first);
             let columns: [&[f64]; LANES] =
                 std::array::from_fn(|j| &weights[(first + j.min(width - 1)) * h1..][..h1]);
-            // Below all kinks the units with a negative weight are active, and those that are constant.
+            // Below all kinks the units with a negative weight are active, and those that are
+            // constant.
             let (mut a, mut b) = ([0.0; LANES], [0.0; LANES]);
             b[..width].copy_from_slice(&params[self.b2 + first..self.b2 + first + width]);
             let mut change = |i: usize, w: f64, c: f64| {
@@ -147,7 +153,8 @@ impl ScalarNet {
             store(0, change(0, 0.0, 0.0));
             for (k, &i) in t.order.iter().enumerate() {
                 let (w, c) = self.unit(params, i as usize);
-                // Upwards through the kink: a unit of positive weight wakes, one of negative weight falls asleep.
+                // Upwards through the kink: a unit of positive weight wakes, one of negative weight
+                // falls asleep.
                 let (w, c) = match w {
                     w if w > 0.0 => (w, c),
                     w if w < 0.0 => (-w, -c),
@@ -203,7 +210,8 @@ impl ScalarNet {
         });
     }
 
-    /// Adds the gradients of all parameters to `param_grad`, given that of the outputs, and writes that of the inputs to `dx`, if given.
+    /// Adds the gradients of all parameters to `param_grad`, given that of the outputs, and writes
+    /// that of the inputs to `dx`, if given.
     pub fn backward(
         &self,
         params: &[f64],

@@ -13,8 +13,9 @@ use rayon::prelude::*;
 
 /// Layers and a base, without the parameters.
 ///
-/// Rows have `dim` coordinates and, behind them, `context` columns that layers read and never change. On the tape the log-determinant so far
-/// comes last. Parameters lie one layer behind the other, those of the base at the end.
+/// Rows have `dim` coordinates and, behind them, `context` columns that layers read and never
+/// change. On the tape the log-determinant so far comes last. Parameters lie one layer behind the
+/// other, those of the base at the end.
 #[derive(Debug)]
 pub(crate) struct Stack {
     pub dim: usize,
@@ -79,7 +80,8 @@ impl Stack {
         layers.chain(self.base.trainable()).collect()
     }
 
-    /// Fresh parameters: those of the layers drawn, those of the base zero (it starts as it is given).
+    /// Fresh parameters: those of the layers drawn, those of the base zero (it starts as it is
+    /// given).
     pub fn initial_params(&self, rng: &mut Pcg64) -> Vec<f64> {
         let mut params = vec![0.0; self.num_params()];
         for layer in &self.layers {
@@ -133,8 +135,8 @@ impl Stack {
         self.base.record(graph, state)
     }
 
-    /// Applies `f` to chunks of rows (n x (dim + context)) in parallel and keeps the coordinates; each chunk's result depends on its
-    /// rows alone.
+    /// Applies `f` to chunks of rows (n x (dim + context)) in parallel and keeps the coordinates;
+    /// each chunk's result depends on its rows alone.
     pub fn map(
         &self,
         rows: MatRef<'_, f64>,

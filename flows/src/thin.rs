@@ -1,6 +1,8 @@
-//! Products with a handful of rows or columns, where a matrix kernel would waste most of its registers.
+//! Products with a handful of rows or columns, where a matrix kernel would waste most of its
+//! registers.
 //!
-//! Their order of summation is fixed here; the matrix-vector kernels of a library change it with the layout.
+//! Their order of summation is fixed here; the matrix-vector kernels of a library change it with
+//! the layout.
 
 use faer::prelude::*;
 use numerics::math;

@@ -9,11 +9,13 @@ use numerics::matrix::{col, col_mut};
 use numerics::random::{Pcg64, categorical, fill_standard_normal};
 use std::ops::Range;
 
-/// `b(z) = sum_k w_k N(z; m_k + L_k a_k, L_k L_k^T)` with trained displacements `a_k`, which begin at zero.
+/// `b(z) = sum_k w_k N(z; m_k + L_k a_k, L_k L_k^T)` with trained displacements `a_k`, which begin
+/// at zero.
 ///
-/// A displacement is in units of the component's own spread, so that a step of the optimiser moves narrow and wide components alike, and weight
-/// decay pulls a mean to where it began. Trained weights are `w_k ~ w0_k e^{b_k}`, also from `b_k = 0`. Parameters: `a_1, ..., a_K` (d
-/// each), then `b_1, ..., b_K` if weights are trained.
+/// A displacement is in units of the component's own spread, so that a step of the optimiser moves
+/// narrow and wide components alike, and weight decay pulls a mean to where it began. Trained
+/// weights are `w_k ~ w0_k e^{b_k}`, also from `b_k = 0`. Parameters: `a_1, ..., a_K` (d each),
+/// then `b_1, ..., b_K` if weights are trained.
 #[derive(Debug)]
 pub(crate) struct TrainedMixture {
     dim: usize,
@@ -63,7 +65,8 @@ impl TrainedMixture {
         self.components.len() * (self.dim + weights)
     }
 
-    /// The parameters in blocks: `displacements` (K x d) and, if they are trained, `log_weights` (K).
+    /// The parameters in blocks: `displacements` (K x d) and, if they are trained, `log_weights`
+    /// (K).
     pub fn param_blocks(&self) -> Vec<ParamBlock> {
         let count = self.components.len();
         let mut blocks = vec![ParamBlock::new(
@@ -159,8 +162,9 @@ impl TrainedMixture {
         self.components.len() * (n * (self.dim + 1) + 1) + 2 * n
     }
 
-    /// Adds `ln b(z)` to `out`. It leaves in `work`, of the size above: for each component `y = L^-1 (z - m) - a` (n x d), for each
-    /// component its responsibilities (n), `ln w` (K), and scratch.
+    /// Adds `ln b(z)` to `out`. It leaves in `work`, of the size above: for each component
+    /// `y = L^-1 (z - m) - a` (n x d), for each component its responsibilities (n), `ln w` (K), and
+    /// scratch.
     fn evaluate(&self, params: &[f64], z: MatRef<'_, f64>, work: &mut [f64], out: &mut [f64]) {
         let (n, d, count) = (z.nrows(), self.dim, self.components.len());
         let (white, rest) = work.split_at_mut(count * n * d);

@@ -1,4 +1,5 @@
-//! A training step in the steady state allocates nothing: a fit of 12 steps allocates exactly as often as one of 4.
+//! A training step in the steady state allocates nothing: a fit of 12 steps allocates exactly as
+//! often as one of 4.
 
 use allocation_counter::{AllocationInfo, measure};
 use autodiff::{AdamConfig, Schedule};

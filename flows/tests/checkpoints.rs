@@ -1,4 +1,5 @@
-//! Fits that are interrupted end in the same bits as those that are not, and diverging ones come back.
+//! Fits that are interrupted end in the same bits as those that are not, and diverging ones come
+//! back.
 
 use autodiff::{AdamConfig, Schedule};
 use density::{Affine, Data, Density, FitContext};
@@ -121,7 +122,8 @@ proptest! {
         let whole = fit(&CheckpointMemory::default(), &config, None).unwrap();
         let checkpoints = CheckpointMemory::default();
         prop_assert!(fit(&checkpoints, &config, Some(9)).is_none());
-        // A checkpoints in memory has no checksums: the reader itself must see what does not fit, and may not panic at what does.
+        // A checkpoints in memory has no checksums: the reader itself must see what does not fit,
+        // and may not panic at what does.
         for (name, mut bytes) in checkpoints.kept() {
             let header = 8 + usize::from(bytes[0]) + 256 * usize::from(bytes[1]);
             let i = at.index(header);
@@ -247,7 +249,8 @@ fn a_fit_that_diverges_goes_back_and_on_at_a_lower_rate() {
     let rates: Vec<f64> = report.backoffs.iter().map(|b| b.learning_rate).collect();
     assert_eq!(rates, [7.0 * 0.3]);
     assert!(nll < start + 5.0 && report.termination == Termination::StepLimit);
-    // A fit that ends far above its start is refused, and so is one that diverges whatever is done; neither leaves anything behind.
+    // A fit that ends far above its start is refused, and so is one that diverges whatever is done;
+    // neither leaves anything behind.
     let (error, _) = run(5.0, &CheckpointMemory::default());
     let error = error.unwrap_err();
     assert!(

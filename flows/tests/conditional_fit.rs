@@ -1,4 +1,5 @@
-//! Fitting conditional flows: known posteriors are found, weights honoured, results reproducible, errors clear.
+//! Fitting conditional flows: known posteriors are found, weights honoured, results reproducible,
+//! errors clear.
 
 use autodiff::{AdamConfig, Schedule};
 use density::{Data, Density, EmConfig, FitContext, GaussianMixture};
@@ -70,7 +71,8 @@ impl Pairs {
     }
 }
 
-/// `theta ~ N(3 y, s(y)^2)` with `ln s(y) = -1 + y / 2`, y uniform on (-1, 1), in units far from one.
+/// `theta ~ N(3 y, s(y)^2)` with `ln s(y) = -1 + y / 2`, y uniform on (-1, 1), in units far from
+/// one.
 fn spread_by_context(n: usize, label: &str) -> Pairs {
     let mut rng = random::stream(3, label);
     let mut pairs = Pairs {
@@ -88,7 +90,8 @@ fn spread_by_context(n: usize, label: &str) -> Pairs {
     pairs
 }
 
-/// The linear Gaussian inverse problem: `theta ~ N(0, I_2)`, `y = A theta + 0.5 e` in R^3; the posterior is normal.
+/// The linear Gaussian inverse problem: `theta ~ N(0, I_2)`, `y = A theta + 0.5 e` in R^3; the
+/// posterior is normal.
 fn linear_gaussian(n: usize, label: &str) -> Pairs {
     const A: [[f64; 2]; 3] = [[1.0, 0.5], [0.0, 1.0], [-0.5, 0.3]];
     const VARIANCE: f64 = 0.25;
@@ -124,7 +127,8 @@ fn linear_gaussian(n: usize, label: &str) -> Pairs {
     }
 }
 
-/// Two modes for every y: `theta = +-2 + y + 0.3 e` in the first coordinate, `N(+-y, 0.5^2)` in the second.
+/// Two modes for every y: `theta = +-2 + y + 0.3 e` in the first coordinate, `N(+-y, 0.5^2)` in the
+/// second.
 fn two_modes(n: usize, label: &str) -> Pairs {
     let mut rng = random::stream(3, label);
     let mut pairs = Pairs {

@@ -1,4 +1,5 @@
-//! One contract for every flow, with contexts or without: invertible, right Jacobian, right gradients, normalised, draws of its own law.
+//! One contract for every flow, with contexts or without: invertible, right Jacobian, right
+//! gradients, normalised, draws of its own law.
 
 use crate::jacobian::{jacobian, ln_abs_det};
 use autodiff::{Graph, Tape, Var, check};
@@ -130,7 +131,8 @@ impl Case {
         (self.c > 0).then(|| normals(n, self.c, "contexts"))
     }
 
-    /// A piecewise linear net: a difference across a kink is not the derivative, and a unit can be off for every point.
+    /// A piecewise linear net: a difference across a kink is not the derivative, and a unit can be
+    /// off for every point.
     fn relu(&self) -> bool {
         self.name.contains("relu")
     }
@@ -152,7 +154,8 @@ impl Case {
     }
 }
 
-/// Every architecture on a normal, and one of each kind on a mixture, without contexts and with 1 and 3 numbers.
+/// Every architecture on a normal, and one of each kind on a mixture, without contexts and with 1
+/// and 3 numbers.
 fn for_each(dims: &[usize], test: impl Fn(&Case)) {
     for &d in dims {
         for c in [0, 1, 3] {
@@ -380,7 +383,8 @@ fn density_integrates_to_one_in_two_dimensions() {
         for context in contexts {
             let y: Vec<f64> = (0..case.c).map(|j| context - 0.5 * j as f64).collect();
             let q = case.flow.condition(&y);
-            // Wide enough for the base under log-scales within +-2 a layer; midpoints on a fine grid.
+            // Wide enough for the base under log-scales within +-2 a layer; midpoints on a fine
+            // grid.
             let (lo, hi, m) = (-14.0, 14.0, 500usize);
             let h = (hi - lo) / m as f64;
             let mut total = 0.0;

@@ -1,4 +1,5 @@
-//! Damaged and hostile files of flows: refused in one line, or working densities; within bounds of memory and time.
+//! Damaged and hostile files of flows: refused in one line, or working densities; within bounds of
+//! memory and time.
 
 use density::{Affine, Data, Density, EmConfig, FitContext, GaussianMixture};
 use faer::Mat;
@@ -293,7 +294,8 @@ fn with_numbers(file: &[u8], array: &str, change: impl Fn(usize) -> Option<f64>)
     file
 }
 
-/// Found by fuzzing: contexts are standardised by 1e-143, so that those about zero come out near 1e143, and a weight of 1e150 meets them.
+/// Found by fuzzing: contexts are standardised by 1e-143, so that those about zero come out near
+/// 1e143, and a weight of 1e150 meets them.
 #[test]
 fn a_conditional_flow_must_work_about_contexts_of_zero() {
     for file in conditional_flows() {

@@ -1,4 +1,5 @@
-//! Fitting: it finds the maximum likelihood, honours weights, stops early, restores the best parameters, and is reproducible.
+//! Fitting: it finds the maximum likelihood, honours weights, stops early, restores the best
+//! parameters, and is reproducible.
 
 use autodiff::{AdamConfig, Schedule};
 use density::{Affine, Data, Density, EmConfig, FitContext, GaussianMixture};
@@ -185,7 +186,8 @@ fn mini_batches_see_every_point_once_an_epoch_and_reach_the_optimum() {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    // Smooth units in the plane, and rectified ones in six dimensions: matrix products; rectified ones in the plane: segments.
+    // Smooth units in the plane, and rectified ones in six dimensions: matrix products; rectified
+    // ones in the plane: segments.
     let mut rng = random::stream(3, "threads");
     let wide = Mat::from_fn(2500, 6, |_, _| standard_normal(&mut rng));
     let plane = correlated(2500, "threads");
@@ -376,7 +378,8 @@ fn trained_means_and_weights_find_the_modes_that_a_poor_start_misses() {
     let standardise = Affine::standardising(train.as_ref(), None).unwrap();
     let mut points = train.clone();
     standardise.transform(points.as_mut());
-    // The right covariances, each mode moved elsewhere, and no layers: nothing but the base can bring them back.
+    // The right covariances, each mode moved elsewhere, and no layers: nothing but the base can
+    // bring them back.
     let moved = [[0.6, 0.3], [-0.5, 0.4], [0.3, -0.6]];
     let shifted = Mat::from_fn(600, 2, |i, j| points[(i, j)] + moved[i % 3][j]);
     let em = EmConfig::default();

@@ -1,4 +1,5 @@
-//! Writes what fuzzing begins with: small sound files of every kind below `corpus/`, and words of the configs as a dictionary.
+//! Writes what fuzzing begins with: small sound files of every kind below `corpus/`, and words of
+//! the configs as a dictionary.
 //!
 //! `cargo run --example seeds`, in this folder.
 

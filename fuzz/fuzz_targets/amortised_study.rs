@@ -1,4 +1,5 @@
-//! The text of a study of amortised posteriors: a checked config or one line that says what is wrong.
+//! The text of a study of amortised posteriors: a checked config or one line that says what is
+//! wrong.
 #![no_main]
 
 use amf_fuzz::{must_be_one_line, must_survive, text};

@@ -1,4 +1,5 @@
-//! Checkpoints of fits: not used, or a fit that goes on from them with finite parameters, or diverges in one line.
+//! Checkpoints of fits: not used, or a fit that goes on from them with finite parameters, or
+//! diverges in one line.
 #![no_main]
 
 use amf_fuzz::{Planted, SAFETENSORS, fit, must_be_one_line};

@@ -1,4 +1,5 @@
-//! Saved flows: refused in one line, or a working density, for each context where there are contexts.
+//! Saved flows: refused in one line, or a working density, for each context where there are
+//! contexts.
 #![no_main]
 
 use amf_fuzz::{SAFETENSORS, must_be_one_line, must_work, points};

@@ -1,4 +1,5 @@
-//! Mutations of what is inside a container: a checksum or a length in front would otherwise refuse nearly all of them.
+//! Mutations of what is inside a container: a checksum or a length in front would otherwise refuse
+//! nearly all of them.
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use libfuzzer_sys::fuzzer_mutate;
@@ -54,7 +55,8 @@ const NUMBERS: [f64; 10] = [
 ];
 
 impl Container {
-    /// A mutation of the first `size` of the bytes, for `fuzz_mutator!`: mostly inside, now and then of the container itself. Gives the new size.
+    /// A mutation of the first `size` of the bytes, for `fuzz_mutator!`: mostly inside, now and
+    /// then of the container itself. Gives the new size.
     pub fn mutate(&self, data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
         let opened = (self.open)(&data[..size]).filter(|_| seed % 16 != 0);
         let Some(mut parts) = opened else {

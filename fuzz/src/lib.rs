@@ -1,4 +1,5 @@
-//! What the fuzz targets have in common: what must hold of whatever a loader gives back, and mutations that get through a container.
+//! What the fuzz targets have in common: what must hold of whatever a loader gives back, and
+//! mutations that get through a container.
 
 mod checkpoint;
 mod container;

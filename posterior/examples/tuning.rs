@@ -1,8 +1,9 @@
 //! Posteriors learnt from likelihood evaluations against exact ones.
 //!
 //! `cargo run --release -p posterior --example tuning -- [seeds=101,102] [bench=four_signs,...] [mode=one_shot,refined] [base=normal,matched,bic]`
-//! prints a line for each expert of each fit: processor seconds of the fit, evaluations, effective sample size, components of the base, weight of the expert,
-//! both KL divergences (nats), worst error of a mode's mass, bridge mass, error of log Z and Pareto k.
+//! prints a line for each expert of each fit: processor seconds of the fit, evaluations, effective
+//! sample size, components of the base, weight of the expert, both KL divergences (nats), worst
+//! error of a mode's mass, bridge mass, error of log Z and Pareto k.
 
 #![allow(missing_docs, reason = "a program: what it prints is described above")]
 
@@ -226,7 +227,8 @@ fn cpu_seconds() -> f64 {
         / 100.0
 }
 
-/// `q(theta | y)` of the simulator that hides signs: mean KL over unseen observations, ranks, coverage.
+/// `q(theta | y)` of the simulator that hides signs: mean KL over unseen observations, ranks,
+/// coverage.
 fn amortised(args: &Args, seed: u64) {
     let simulator = SignDegenerate {
         dim: args.number("dim", 2),

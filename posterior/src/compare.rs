@@ -33,12 +33,13 @@ impl Default for Compare {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
-    /// `KL(p || q) = E_p[ln p - ln q]`, nats, at exact draws: what likelihood-weighted training minimises; large where q misses a part of p.
+    /// `KL(p || q) = E_p[ln p - ln q]`, nats, at exact draws: what likelihood-weighted training
+    /// minimises; large where q misses a part of p.
     pub kl: Estimate,
     /// `KL(q || p) = E_q[ln q - ln p]`, nats, at draws of q: large where q has mass that p has not.
     pub reverse_kl: Estimate,
-    /// Exact 2-Wasserstein distance between a sample of each, in the units of theta. Two samples of p are not at distance zero:
-    /// see `w2_of_exact`.
+    /// Exact 2-Wasserstein distance between a sample of each, in the units of theta. Two samples of
+    /// p are not at distance zero: see `w2_of_exact`.
     pub w2: f64,
     /// The same between two samples of p.
     pub w2_of_exact: f64,
@@ -46,8 +47,8 @@ pub struct Comparison {
     pub mode_masses: Vec<f64>,
     /// The largest absolute difference of those from the exact masses.
     pub worst_mode: f64,
-    /// Mass of q outside the region of highest density of p that holds 99.9 % of it: bridges between modes, among others. p itself has 0.001
-    /// there.
+    /// Mass of q outside the region of highest density of p that holds 99.9 % of it: bridges
+    /// between modes, among others. p itself has 0.001 there.
     pub bridge_mass: Estimate,
 }
 

@@ -8,16 +8,18 @@ use numerics::math::{ln, ln_sum_exp};
 use numerics::random::Pcg64;
 use std::sync::Arc;
 
-/// Likelihood evaluations from several rounds of draws: of the prior at first, then of densities that were learnt.
+/// Likelihood evaluations from several rounds of draws: of the prior at first, then of densities
+/// that were learnt.
 ///
-/// Round j drew `n_j` points from the prior and `m_j` from a density `q_j`. All `N` points together are draws of the mixture
-/// `g = (sum_j n_j / N) p + sum_j (m_j / N) q_j`, and with the weights
+/// Round j drew `n_j` points from the prior and `m_j` from a density `q_j`. All `N` points together
+/// are draws of the mixture `g = (sum_j n_j / N) p + sum_j (m_j / N) q_j`, and with the weights
 ///
 /// `w_i = L(theta_i) p(theta_i) / g(theta_i)`
 ///
-/// whatever the rounds have in common is used once and no round spoils another: the balance heuristic of Veach and Guibas (1995), or
-/// deterministic-mixture weights (Cornuet, Marin, Mira and Robert 2012). With a share `a` of draws from the prior, no weight is above
-/// `L / a`. After the first round alone, `w_i = L(theta_i)`.
+/// whatever the rounds have in common is used once and no round spoils another: the balance
+/// heuristic of Veach and Guibas (1995), or deterministic-mixture weights (Cornuet, Marin, Mira and
+/// Robert 2012). With a share `a` of draws from the prior, no weight is above `L / a`. After the
+/// first round alone, `w_i = L(theta_i)`.
 pub struct Evaluations {
     theta: Mat<f64>,
     log_prior: Vec<f64>,
@@ -106,8 +108,9 @@ impl Evaluations {
         Ok(())
     }
 
-    /// Evaluates the likelihood at `prior` draws of the prior and `learnt` draws of `q`, whose support should be that of the posterior at
-    /// the least. Where the prior is zero the likelihood is not asked for: the point counts as a draw of likelihood zero.
+    /// Evaluates the likelihood at `prior` draws of the prior and `learnt` draws of `q`, whose
+    /// support should be that of the posterior at the least. Where the prior is zero the likelihood
+    /// is not asked for: the point counts as a draw of likelihood zero.
     ///
     /// # Errors
     /// See [`EvaluationError`]; nothing is added then.
@@ -328,7 +331,8 @@ mod tests {
         }
     }
 
-    /// A normal prior on the positive half-line, data `y ~ N(theta, 0.3^2)`, `y = 0.5`; `poison` is returned for one row.
+    /// A normal prior on the positive half-line, data `y ~ N(theta, 0.3^2)`, `y = 0.5`; `poison` is
+    /// returned for one row.
     struct Half {
         poison: Option<f64>,
     }
@@ -382,7 +386,8 @@ mod tests {
         let mut e = Evaluations::new(1);
         e.draw_prior(&problem, 4000, &mut rng).unwrap();
         assert_eq!(e.log_weights(), e.log_likelihood());
-        // One that is too narrow for its own good, one that is far off, one that reaches beyond the prior.
+        // One that is too narrow for its own good, one that is far off, one that reaches beyond the
+        // prior.
         for (m, s) in [(0.5, 0.05), (3.0, 0.5), (0.4, 0.4)] {
             e.draw(&problem, (200, 4000), Arc::new(Normal(m, s)), &mut rng)
                 .unwrap();

@@ -16,18 +16,20 @@ pub struct EvidenceDraws {
     /// Draws: so many likelihood evaluations more.
     #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub draws: usize,
-    /// Share of them from the prior instead of q, from 0 on and below 1. Above 0 it bounds the weights where the tails of q are too light
-    /// (defensive importance sampling, Hesterberg 1995), and costs about as much of the effective sample size.
+    /// Share of them from the prior instead of q, from 0 on and below 1. Above 0 it bounds the
+    /// weights where the tails of q are too light (defensive importance sampling, Hesterberg 1995),
+    /// and costs about as much of the effective sample size.
     #[serde(default, deserialize_with = "numerics::checked::share")]
     pub prior_share: f64,
 }
 
-/// `ln Z`, `Z = integral p(theta) L(theta) dtheta`, by importance sampling from `g = (1 - a) q + a p`: `Z = E_g[L p / g]`, `a` the share of draws from
-/// the prior.
+/// `ln Z`, `Z = integral p(theta) L(theta) dtheta`, by importance sampling from
+/// `g = (1 - a) q + a p`: `Z = E_g[L p / g]`, `a` the share of draws from the prior.
 ///
-/// The estimate with its standard error, the effective sample size and the Pareto k of the weights are the parts of [`Reliability`]: with k above 0.7, `g`
-/// misses a part of the posterior and so does the estimate. With `a = 0` it is a diagnosis of q itself. The evaluations of a fit give an estimate for
-/// nothing: [`RoundReport::reliability`](super::RoundReport::reliability).
+/// The estimate with its standard error, the effective sample size and the Pareto k of the weights
+/// are the parts of [`Reliability`]: with k above 0.7, `g` misses a part of the posterior and so
+/// does the estimate. With `a = 0` it is a diagnosis of q itself. The evaluations of a fit give an
+/// estimate for nothing: [`RoundReport::reliability`](super::RoundReport::reliability).
 ///
 /// # Errors
 /// When a weight is NaN or +infinity, or all are zero.

@@ -52,11 +52,14 @@ impl FittedPosterior {
 }
 
 impl PosteriorConfig {
-    /// Learns the posterior of a problem from at most [`budget`](Self::budget) likelihood evaluations.
+    /// Learns the posterior of a problem from at most [`budget`](Self::budget) likelihood
+    /// evaluations.
     ///
-    /// Experts and folds are fitted in parallel on the current thread pool; the result depends on the problem, the settings and the seed alone. Progress has
-    /// the stages "round 1", "round 2", ..., and "final". With a checkpoint store in the context, the same call after an interruption evaluates the
-    /// likelihoods again, finds the flows that are done, and goes on with those that are not.
+    /// Experts and folds are fitted in parallel on the current thread pool; the result depends on
+    /// the problem, the settings and the seed alone. Progress has the stages "round 1", "round 2",
+    /// ..., and "final". With a checkpoint store in the context, the same call after an
+    /// interruption evaluates the likelihoods again, finds the flows that are done, and goes on
+    /// with those that are not.
     ///
     /// # Errors
     /// See [`PosteriorError`].
@@ -133,7 +136,8 @@ impl PosteriorConfig {
             if ess >= wanted || left == 0 {
                 return Ok(evaluations);
             }
-            // What is missing at the rate so far, at most ten times what there is, and a hundredth more to end soon.
+            // What is missing at the rate so far, at most ten times what there is, and a hundredth
+            // more to end soon.
             let n = evaluations.len() as f64;
             let missing = (n * (wanted / ess - 1.0)).min(9.0 * n) + 0.01 * n;
             draws = (missing.ceil() as usize).min(left);

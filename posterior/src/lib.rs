@@ -1,14 +1,19 @@
 //! Posteriors from likelihood evaluations: likelihood-weighted flows (arXiv:2512.04954).
 //!
-//! Given a prior that can be drawn from and a likelihood that can be evaluated, no draws of the posterior are needed: draws
-//! `theta_i` of a proposal with weights `w_i` in proportion to likelihood times prior over proposal stand for it, and
-//! `sum_i w_i ln q(theta_i)` is largest where `KL(posterior || q)` is least.
+//! Given a prior that can be drawn from and a likelihood that can be evaluated, no draws of the
+//! posterior are needed: draws `theta_i` of a proposal with weights `w_i` in proportion to
+//! likelihood times prior over proposal stand for it, and `sum_i w_i ln q(theta_i)` is largest
+//! where `KL(posterior || q)` is least.
 //!
-//! 1. [`Evaluations`] keep every likelihood evaluation; [`ImportanceWeights`] weigh them, with their effective sample size and Pareto k.
-//! 2. [`PosteriorConfig::fit`] draws once from the prior, as published, or refines: it draws on where a first model says that the posterior is, and uses
-//!    all evaluations together. Flows on a normal or a Gaussian-mixture base are fitted by weighted maximum likelihood and mixed by stacking.
+//! 1. [`Evaluations`] keep every likelihood evaluation; [`ImportanceWeights`] weigh them, with
+//!    their effective sample size and Pareto k.
+//! 2. [`PosteriorConfig::fit`] draws once from the prior, as published, or refines: it draws on
+//!    where a first model says that the posterior is, and uses all evaluations together. Flows on a
+//!    normal or a Gaussian-mixture base are fitted by weighted maximum likelihood and mixed by
+//!    stacking.
 //! 3. [`AmortisedConfig::fit`] learns `q(theta | y)` for all data at once from simulated pairs.
-//! 4. [`log_evidence`], [`Compare`] against an exact posterior, and [`metrics::Calibrate`] (ranks and coverage over many data) judge the result.
+//! 4. [`log_evidence`], [`Compare`] against an exact posterior, and [`metrics::Calibrate`] (ranks
+//!    and coverage over many data) judge the result.
 //!
 //! [`from_fn`] makes a problem of a closure.
 

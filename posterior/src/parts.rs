@@ -72,7 +72,8 @@ impl Parts {
         self
     }
 
-    /// Every component as the sum of itself and, with a share of its weight, one whose standard deviations are `scale` times as large.
+    /// Every component as the sum of itself and, with a share of its weight, one whose standard
+    /// deviations are `scale` times as large.
     pub fn with_tails(mut self, share: f64, scale: f64) -> Self {
         let mut wide = self.components.clone();
         for c in &mut self.components {
@@ -87,8 +88,8 @@ impl Parts {
     }
 }
 
-/// The lower triangular L (row by row, positive diagonal) with `L L^T = A A^T`: rows of A are made orthonormal one after the other, by modified
-/// Gram-Schmidt, which never squares the condition.
+/// The lower triangular L (row by row, positive diagonal) with `L L^T = A A^T`: rows of A are made
+/// orthonormal one after the other, by modified Gram-Schmidt, which never squares the condition.
 fn triangular(mut a: Mat<f64>) -> Vec<f64> {
     let d = a.nrows();
     let mut l = vec![0.0; d * d];

@@ -26,9 +26,11 @@ pub struct PosteriorConfig {
     /// Whether the base mixture is an expert itself, named `base`.
     #[serde(default)]
     pub base_as_expert: bool,
-    /// Number K of folds, at least 2: a model of a fold trains on the other folds, and stops and is weighed on its own.
+    /// Number K of folds, at least 2: a model of a fold trains on the other folds, and stops and is
+    /// weighed on its own.
     pub folds: usize,
-    /// How many of the folds get models, 1 to K; they are averaged. With all K every evaluation trains, stops and weighs.
+    /// How many of the folds get models, 1 to K; they are averaged. With all K every evaluation
+    /// trains, stops and weighs.
     pub models: usize,
     /// The evaluations that are trained on: at most so many for each effective one (see
     /// [`ImportanceWeights::thin`](super::ImportanceWeights::thin)), at least 1.
@@ -40,8 +42,8 @@ pub struct PosteriorConfig {
         deserialize_with = "numerics::checked::at_least_one"
     )]
     pub most_points: usize,
-    /// The most points that expectation-maximisation looks at for a base or a proposal: it gives a start, from which training moves means and weights, and
-    /// its time is in proportion.
+    /// The most points that expectation-maximisation looks at for a base or a proposal: it gives a
+    /// start, from which training moves means and weights, and its time is in proportion.
     #[serde(
         default = "default_base_points",
         deserialize_with = "numerics::checked::at_least_one"
@@ -104,8 +106,8 @@ pub enum FirstDraws {
 pub struct Refinement {
     /// Likelihood evaluations of each round.
     pub rounds: Vec<usize>,
-    /// Share of each round's draws that comes from the prior, above 0 and below 1: it bounds every weight, and finds modes that
-    /// were missed.
+    /// Share of each round's draws that comes from the prior, above 0 and below 1: it bounds every
+    /// weight, and finds modes that were missed.
     pub prior_share: f64,
     /// What the rest is drawn from.
     pub proposal: Proposal,
@@ -115,13 +117,15 @@ pub struct Refinement {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Proposal {
-    /// The mixture of experts as fitted to all evaluations so far, one model each, with so many steps instead of their own.
+    /// The mixture of experts as fitted to all evaluations so far, one model each, with so many
+    /// steps instead of their own.
     Model {
         /// Steps of every flow.
         #[serde(deserialize_with = "numerics::checked::at_least_one")]
         steps: usize,
     },
-    /// A Gaussian mixture fitted to all evaluations so far: done in a moment, and good enough where modes are compact.
+    /// A Gaussian mixture fitted to all evaluations so far: done in a moment, and good enough where
+    /// modes are compact.
     Mixture {
         /// How many components it has.
         components: Components,
@@ -137,9 +141,11 @@ pub enum Proposal {
 pub enum PosteriorBase {
     /// `N(0, I)`.
     StandardNormal,
-    /// A Gaussian mixture that starts from weighted expectation-maximisation on the standardised points.
+    /// A Gaussian mixture that starts from weighted expectation-maximisation on the standardised
+    /// points.
     Mixture {
-        /// How many components it has: given, matched to the modes, or chosen by BIC on the weighted points.
+        /// How many components it has: given, matched to the modes, or chosen by BIC on the
+        /// weighted points.
         components: Components,
         /// Whether they move.
         #[serde(default)]
@@ -155,8 +161,9 @@ pub enum PosteriorBase {
 
 /// Tails of the components of a base: each is `(1 - share) N(m, C) + share N(m, scale^2 C)`.
 ///
-/// Importance weights need a q whose tails are no lighter than the posterior's, and the tails of a mode that is not normal are heavier than those
-/// of the normal that fits it best on one side or another. Where the normal was right, the divergence is of second order in the share.
+/// Importance weights need a q whose tails are no lighter than the posterior's, and the tails of a
+/// mode that is not normal are heavier than those of the normal that fits it best on one side or
+/// another. Where the normal was right, the divergence is of second order in the share.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tails {
@@ -182,7 +189,8 @@ pub enum Means {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FlowSettings {
-    /// MAF or RealNVP. On a mixture base it should start near the identity (an `output_gain` well below 1).
+    /// MAF or RealNVP. On a mixture base it should start near the identity (an `output_gain` well
+    /// below 1).
     pub architecture: Architecture,
     /// The coordinates in which it works.
     #[serde(default)]
@@ -202,8 +210,9 @@ impl FlowSettings {
         self.fit.check()
     }
 
-    /// A masked autoregressive flow that starts near the identity, in turned coordinates: at the identity itself, with modes that are products along the
-    /// axes, the gradient is too small to leave it (see [`Frame`]).
+    /// A masked autoregressive flow that starts near the identity, in turned coordinates: at the
+    /// identity itself, with modes that are products along the axes, the gradient is too small to
+    /// leave it (see [`Frame`]).
     #[must_use]
     pub fn maf(layers: usize, hidden: &[usize], fit: FitConfig) -> Self {
         Self {
@@ -220,7 +229,8 @@ impl FlowSettings {
         }
     }
 
-    /// A RealNVP that starts near the identity, in turned coordinates, with one network for shift and log-scale in each coupling.
+    /// A RealNVP that starts near the identity, in turned coordinates, with one network for shift
+    /// and log-scale in each coupling.
     #[must_use]
     pub fn realnvp(couplings: usize, hidden: &[usize], fit: FitConfig) -> Self {
         Self {
@@ -261,8 +271,9 @@ fn fit_config(steps: usize) -> FitConfig {
 }
 
 impl PosteriorConfig {
-    /// A good start for up to three parameters: a fifth of the evaluations from the prior, two rounds of refinement, MAF and RealNVP on a
-    /// base whose number of components BIC chooses, and the base itself.
+    /// A good start for up to three parameters: a fifth of the evaluations from the prior, two
+    /// rounds of refinement, MAF and RealNVP on a base whose number of components BIC chooses, and
+    /// the base itself.
     #[must_use]
     pub fn quick(evaluations: usize) -> Self {
         let fifth = evaluations / 5;

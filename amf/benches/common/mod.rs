@@ -1,4 +1,5 @@
-//! What benchmarks and examples share: the published architectures, their data, and the reference rate of faer's matrix products.
+//! What benchmarks and examples share: the published architectures, their data, and the reference
+//! rate of faer's matrix products.
 
 #![allow(
     dead_code,
@@ -17,7 +18,8 @@ use numerics::random::{standard_normal, stream};
 use rbig::{LayerRule, MarginalKind, RbigConfig, RotationKind};
 use std::time::Instant;
 
-/// The published architectures by name; `realnvp shared` has one network for each coupling instead of two.
+/// The published architectures by name; `realnvp shared` has one network for each coupling instead
+/// of two.
 #[must_use]
 pub fn architecture(name: &str) -> Architecture {
     let realnvp = |nets| Architecture::RealNvp {
@@ -98,7 +100,8 @@ pub fn fit_config(steps: usize, batch: Batch) -> FitConfig {
     FitConfig {
         steps,
         batch,
-        // A step takes the same time at any rate; at a tiny one no fit goes astray, however often it is repeated.
+        // A step takes the same time at any rate; at a tiny one no fit goes astray, however often
+        // it is repeated.
         learning_rate: 1e-9,
         schedule: autodiff::Schedule::Constant,
         adam: autodiff::AdamConfig::default(),
@@ -178,7 +181,8 @@ pub fn seconds(f: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// Multiply-adds a second of faer's products on one thread: forward alone, or with both products of the backward pass.
+/// Multiply-adds a second of faer's products on one thread: forward alone, or with both products of
+/// the backward pass.
 pub fn matmul_rate(products: &mut Products, backward: bool) -> f64 {
     let repeats = 20;
     let count = products.multiply_adds() * if backward { 3 } else { 1 } * repeats;
@@ -207,8 +211,8 @@ pub const STACKING: WeightRule = WeightRule::Stacking {
     batch: 1000,
 };
 
-/// Log-densities of `experts` mixtures at n draws of a mixture of three Gaussians in the plane. The experts are that mixture with its means
-/// moved and its widths changed, the later the more.
+/// Log-densities of `experts` mixtures at n draws of a mixture of three Gaussians in the plane. The
+/// experts are that mixture with its means moved and its widths changed, the later the more.
 #[must_use]
 pub fn log_density_table(n: usize, experts: usize) -> Mat<f64> {
     let means = [[-2.0, 0.0], [1.0, 1.5], [2.0, -1.5]];

@@ -23,7 +23,8 @@ pub struct Case {
     pub positive: bool,
     /// What must come of it.
     pub expect: Expect,
-    /// By how much the recipe, and an expert alone, may be worse than the normal law of greatest likelihood, nats.
+    /// By how much the recipe, and an expert alone, may be worse than the normal law of greatest
+    /// likelihood, nats.
     pub slack: [f64; 2],
 }
 

@@ -1,4 +1,5 @@
-//! Fits to a case, as the command and the library do them, and the normal law that they are compared with.
+//! Fits to a case, as the command and the library do them, and the normal law that they are
+//! compared with.
 
 use super::cases::Case;
 use amf::{Column, Draws, ExpertConfig, NamedExpert, Recipe};
@@ -16,7 +17,8 @@ pub enum Outcome {
     Refused(String),
 }
 
-/// The recipe's kinds of experts with fewer steps, layers and folds, so that all cases together take half a minute.
+/// The recipe's kinds of experts with fewer steps, layers and folds, so that all cases together
+/// take half a minute.
 pub fn settings() -> Recipe {
     let flow = |architecture: &str, base: &str| {
         format!(
@@ -129,10 +131,12 @@ pub fn alone(case: &Case, kind: &ExpertConfig) -> Outcome {
     }
 }
 
-/// The normal law of greatest likelihood, judged on the held-out rows; nothing where its covariance is singular.
+/// The normal law of greatest likelihood, judged on the held-out rows; nothing where its covariance
+/// is singular.
 ///
-/// Not the library's: columns are shifted by their first values and divided by their ranges before any moment is taken, so that scales and shifts cost no
-/// digits, and the triangular factor is that of the centred rows themselves (Gram and Schmidt, twice), not of their squares.
+/// Not the library's: columns are shifted by their first values and divided by their ranges before
+/// any moment is taken, so that scales and shifts cost no digits, and the triangular factor is that
+/// of the centred rows themselves (Gram and Schmidt, twice), not of their squares.
 pub fn gaussian(case: &Case) -> Option<f64> {
     let (x, test) = (case.train(), case.held_out());
     let (n, d) = (x.nrows(), x.ncols());

@@ -1,7 +1,8 @@
 //! What happens to difficult data.
 //!
-//! `cargo run --release -p amf --example numerics > docs/numerics.md` writes the document; with `-- WORDS` it prints the cases with these words in their
-//! names, and with `-- --recipe WORDS` it fits them by the default recipe itself, which takes minutes.
+//! `cargo run --release -p amf --example numerics > docs/numerics.md` writes the document; with
+//! `-- WORDS` it prints the cases with these words in their names, and with `-- --recipe WORDS` it
+//! fits them by the default recipe itself, which takes minutes.
 
 mod cases;
 mod fits;

@@ -39,8 +39,8 @@ impl Row {
         }
     }
 
-    /// What is not as it must be: a fit that is not finite or much worse than the normal law of greatest likelihood, another refusal than the one that
-    /// is due, or none.
+    /// What is not as it must be: a fit that is not finite or much worse than the normal law of
+    /// greatest likelihood, another refusal than the one that is due, or none.
     pub fn judge(&self, case: &Case) -> Result<(), String> {
         // Without such a law a finite fit is all that is asked.
         let normal = self.gaussian.unwrap_or(f64::INFINITY);

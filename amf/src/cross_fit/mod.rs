@@ -1,4 +1,5 @@
-//! Cross-fitting: every point trains, chooses and weighs, and none is scored by a model that saw it.
+//! Cross-fitting: every point trains, chooses and weighs, and none is scored by a model that saw
+//! it.
 
 mod error;
 mod refit;
@@ -23,7 +24,8 @@ use std::sync::{Arc, Mutex};
 
 /// What cross-fitting found.
 pub struct CrossFitted {
-    /// Each expert is the average of its models, one for each fold; the mixture has the learned weights.
+    /// Each expert is the average of its models, one for each fold; the mixture has the learned
+    /// weights.
     pub mixture: Mixture,
     /// The single models: `models[k][p]` is of expert k and fold p.
     pub models: Vec<Vec<Arc<dyn Density>>>,
@@ -35,15 +37,18 @@ pub struct CrossFitted {
     pub weight_seconds: f64,
     /// What was held out from which model.
     pub folds: Vec<Fold>,
-    /// Rows that some fold holds out, in rising order: all of them, unless the data are so many that one split serves.
+    /// Rows that some fold holds out, in rising order: all of them, unless the data are so many
+    /// that one split serves.
     pub rows: Vec<usize>,
-    /// `ln q_k(x_n)` of these rows (N) under the experts (K). Each q_k is the average of the models that did not see the point.
+    /// `ln q_k(x_n)` of these rows (N) under the experts (K). Each q_k is the average of the models
+    /// that did not see the point.
     pub out_of_fold: Mat<f64>,
     /// The weights.
     pub weights: LearnedWeights,
     /// Mean out-of-fold negative log-likelihood of each expert, nats.
     pub expert_nll: Vec<f64>,
-    /// The same of the mixture. The weights were learned on these points: with a handful of experts that flatters it by less than K / N nats.
+    /// The same of the mixture. The weights were learned on these points: with a handful of experts
+    /// that flatters it by less than K / N nats.
     pub mixture_nll: f64,
 }
 
@@ -81,11 +86,12 @@ fn all_numbers(
 }
 
 impl Recipe {
-    /// Fits every expert on each fold, learns the weights from the out-of-fold log-densities, averages each expert's models, and does the mixture-aware
-    /// rounds, if any are asked for.
+    /// Fits every expert on each fold, learns the weights from the out-of-fold log-densities,
+    /// averages each expert's models, and does the mixture-aware rounds, if any are asked for.
     ///
-    /// The fits run in parallel on the current thread pool; the result depends on the data, the settings and the seed alone. With a checkpoint store in the
-    /// context, the same call after an interruption finds the fits that are done, and goes on with those that are not.
+    /// The fits run in parallel on the current thread pool; the result depends on the data, the
+    /// settings and the seed alone. With a checkpoint store in the context, the same call after an
+    /// interruption finds the fits that are done, and goes on with those that are not.
     ///
     /// # Errors
     /// See [`CrossFitError`].
@@ -106,8 +112,9 @@ impl Recipe {
         Ok(fitted)
     }
 
-    /// [`Self::cross_fit`] without the experts that cannot be fitted, or whose densities are no numbers, as long as one is left: the settings
-    /// without them, what was found, and why each was left out.
+    /// [`Self::cross_fit`] without the experts that cannot be fitted, or whose densities are no
+    /// numbers, as long as one is left: the settings without them, what was found, and why each was
+    /// left out.
     ///
     /// # Errors
     /// See [`CrossFitError`]; of experts, the first one's, when none is left.
@@ -246,8 +253,8 @@ impl Recipe {
         })
     }
 
-    /// One expert on one fold. `emphasis` multiplies the weights of the fold's inside points, where given; `round` keeps the
-    /// random streams of rounds apart.
+    /// One expert on one fold. `emphasis` multiplies the weights of the fold's inside points, where
+    /// given; `round` keeps the random streams of rounds apart.
     pub(crate) fn fit_fold(
         &self,
         data: Data<'_>,
@@ -284,7 +291,8 @@ impl Recipe {
             (e, self.experts.len()),
             (p, self.partition.models(data.rows())),
         );
-        // Not all kinds can be ended halfway, but none begins or counts after the end was asked for.
+        // Not all kinds can be ended halfway, but none begins or counts after the end was asked
+        // for.
         let ended = AtomicBool::new(false);
         let last = Mutex::new(None);
         let observer = |progress: &Progress<'_>| {

@@ -14,8 +14,9 @@ use std::sync::Arc;
 const FEWEST: f64 = 20.0;
 
 impl Recipe {
-    /// One mixture-aware round after a fit: each fold's models are fitted again on its inside points weighted by their responsibilities under
-    /// that fold's own mixture, so held-out points still play no fold; then new weights.
+    /// One mixture-aware round after a fit: each fold's models are fitted again on its inside
+    /// points weighted by their responsibilities under that fold's own mixture, so held-out points
+    /// still play no fold; then new weights.
     ///
     /// # Errors
     /// See [`CrossFitError`].

@@ -83,7 +83,8 @@ fn the_mixture_is_close_to_the_best_expert_and_out_of_fold_scores_are_honest() {
         .fold(f64::INFINITY, f64::min);
     let own = kl(&found.mixture);
     assert!(own < best + 0.01, "mixture {own}, best expert {best}");
-    // Averaging can only help: out-of-fold scores of single fold models are not below those of the averages on fresh points, up to noise.
+    // Averaging can only help: out-of-fold scores of single fold models are not below those of the
+    // averages on fresh points, up to noise.
     let noise = 3.0 * (1.5f64 / 400.0).sqrt();
     let gap = found.mixture_nll - family.entropy().value;
     assert!(gap > own - noise, "out of fold {gap}, fresh points {own}");

@@ -12,7 +12,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 use store::{CheckpointStore, Event, Fingerprint};
 
-/// Changes whenever the same settings and data give another expert: what is kept of another version is not used.
+/// Changes whenever the same settings and data give another expert: what is kept of another version
+/// is not used.
 const VERSION: u32 = 3;
 
 /// What a unit's file holds besides the density.
@@ -24,9 +25,11 @@ struct Attachment {
     seconds: f64,
 }
 
-/// The fit as a unit of work named after `label`: what is in the checkpoint store is taken from there, and what is done put there.
+/// The fit as a unit of work named after `label`: what is in the checkpoint store is taken from
+/// there, and what is done put there.
 ///
-/// Settings, points, weights and the generator (its stream for the purpose "unit") decide which unit it is.
+/// Settings, points, weights and the generator (its stream for the purpose "unit") decide which
+/// unit it is.
 pub(super) fn cached(
     config: &ExpertConfig,
     label: &str,
@@ -99,7 +102,8 @@ fn found(checkpoints: &dyn CheckpointStore, unit: &str) -> Option<Fitted> {
 }
 
 impl Fitted {
-    /// The bytes of a unit's file (safetensors); `None` for an expert of a kind that cannot be saved.
+    /// The bytes of a unit's file (safetensors); `None` for an expert of a kind that cannot be
+    /// saved.
     #[must_use]
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         let attachment = Attachment {
@@ -126,7 +130,8 @@ impl Fitted {
     }
 }
 
-/// The checkpoints within a unit: remembers what is put there, to clear it when the whole unit is done.
+/// The checkpoints within a unit: remembers what is put there, to clear it when the whole unit is
+/// done.
 struct Within<'a> {
     checkpoints: &'a dyn CheckpointStore,
     names: Mutex<Vec<String>>,

@@ -28,8 +28,8 @@ pub enum BaseConfig {
     /// `N(0, I)`.
     #[default]
     StandardNormal,
-    /// A Gaussian mixture fitted to the (standardised) training points first; the flow on it should start near the identity
-    /// (`output_gain: 0`).
+    /// A Gaussian mixture fitted to the (standardised) training points first; the flow on it should
+    /// start near the identity (`output_gain: 0`).
     GaussianMixture(GaussianMixtureExpert),
 }
 

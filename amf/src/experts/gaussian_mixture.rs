@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct GaussianMixtureExpert {
     /// How many components it has.
     pub components: Components,
-    /// So many mixtures from different starts, averaged with equal weights: what one start has by chance the others do not share.
+    /// So many mixtures from different starts, averaged with equal weights: what one start has by
+    /// chance the others do not share.
     #[serde(default = "one", deserialize_with = "numerics::checked::at_least_one")]
     pub average: usize,
     /// Expectation-maximisation.
@@ -62,8 +63,8 @@ impl Components {
     }
 }
 
-/// Points that expectation-maximisation goes through: what more would add to some tens of components is not worth its time. Points come in random
-/// order.
+/// Points that expectation-maximisation goes through: what more would add to some tens of
+/// components is not worth its time. Points come in random order.
 const MOST_POINTS: usize = 20_000;
 
 /// The first `most` points.

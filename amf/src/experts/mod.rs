@@ -1,7 +1,8 @@
 //! Experts: densities behind one trait, each kind fitted from its own settings.
 //!
-//! A new kind takes one file beside this one (its settings, `check` and `fit`) and one variant of [`ExpertConfig`]; a new kind of density also
-//! [`Density::describe`] and a [`density::archive::Kind`] in [`crate::archive`] to be saved.
+//! A new kind takes one file beside this one (its settings, `check` and `fit`) and one variant of
+//! [`ExpertConfig`]; a new kind of density also [`Density::describe`] and a
+//! [`density::archive::Kind`] in [`crate::archive`] to be saved.
 
 mod cache;
 mod error;
@@ -94,7 +95,8 @@ impl ExpertConfig {
         Self::Flow(FlowExpert::new(Architecture::maf(layers, hidden)))
     }
 
-    /// A RealNVP of so many couplings of smooth networks on a standard normal, with the default fit.
+    /// A RealNVP of so many couplings of smooth networks on a standard normal, with the default
+    /// fit.
     #[must_use]
     pub fn realnvp(couplings: usize, hidden: &[usize]) -> Self {
         Self::Flow(FlowExpert::new(Architecture::realnvp(couplings, hidden)))
@@ -137,7 +139,8 @@ impl ExpertConfig {
         }
     }
 
-    /// Whether the fit chooses something by a validation set (when to stop, how many layers) and cannot do without.
+    /// Whether the fit chooses something by a validation set (when to stop, how many layers) and
+    /// cannot do without.
     #[must_use]
     pub fn needs_validation(&self) -> bool {
         match self {
@@ -149,12 +152,15 @@ impl ExpertConfig {
 
     /// Stage 1: fits one expert alone to the training points by (weighted) maximum likelihood.
     ///
-    /// Counts and rounded values have no density: each is dequantised, moved evenly over its cell, so that the integral of the density over the cell is the
-    /// value's probability. Points that nearly lie on a plane of fewer dimensions are fitted along their principal axes. Flows see columns whose standard
-    /// deviation is that of a few far rows as `asinh((x - median) / scale)`.
+    /// Counts and rounded values have no density: each is dequantised, moved evenly over its cell,
+    /// so that the integral of the density over the cell is the value's probability. Points that
+    /// nearly lie on a plane of fewer dimensions are fitted along their principal axes. Flows see
+    /// columns whose standard deviation is that of a few far rows as `asinh((x - median) / scale)`.
     ///
-    /// `rng(purpose)` gives the stream for a purpose ("init", "batches", ...). With a checkpoint store in the context the fit is a unit of work there, named
-    /// after `name` and everything that it depends on: what is done is found again, and a flow leaves checkpoints while it is fitted.
+    /// `rng(purpose)` gives the stream for a purpose ("init", "batches", ...). With a checkpoint
+    /// store in the context the fit is a unit of work there, named after `name` and everything that
+    /// it depends on: what is done is found again, and a flow leaves checkpoints while it is
+    /// fitted.
     ///
     /// # Errors
     /// See [`ExpertError`].

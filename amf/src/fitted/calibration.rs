@@ -29,9 +29,10 @@ const GRAVE: f64 = 2.5;
 
 /// Shares of held-out rows in the model's regions of highest density.
 ///
-/// For a row x and the model q that did not see it, `u = P(q(y) > q(x))` for y drawn from q: the smallest region of highest density that x lies in. If
-/// the rows come from q, u is uniform on (0, 1), whatever q is (Hyndman 1996). Too many rows in a small region: q is too wide; too few: too narrow, or
-/// beside the data.
+/// For a row x and the model q that did not see it, `u = P(q(y) > q(x))` for y drawn from q: the
+/// smallest region of highest density that x lies in. If the rows come from q, u is uniform on (0,
+/// 1), whatever q is (Hyndman 1996). Too many rows in a small region: q is too wide; too few: too
+/// narrow, or beside the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
@@ -67,7 +68,8 @@ pub(super) struct CrossFittedModels<'a> {
 }
 
 impl Calibration {
-    /// Looks at each row that the first `folds` folds hold out, on the whole line, under the mixture of that fold's models.
+    /// Looks at each row that the first `folds` folds hold out, on the whole line, under the
+    /// mixture of that fold's models.
     pub(super) fn of(
         points: MatRef<'_, f64>,
         shares: Option<&[f64]>,
@@ -136,7 +138,8 @@ impl Calibration {
         }
     }
 
-    /// What speaks against the model: a share that is off by more than three standard errors and by more than does no harm; and whether it is grave.
+    /// What speaks against the model: a share that is off by more than three standard errors and by
+    /// more than does no harm; and whether it is grave.
     pub(super) fn objections(&self) -> Vec<(bool, String)> {
         let mut out = Vec::new();
         for r in &self.regions {
@@ -182,7 +185,8 @@ fn at_least(count: usize, mean: f64) -> f64 {
     (1.0 - below).max(0.0)
 }
 
-/// How often the largest distance of n points from the uniform law is above `distance`, by the limit law with Stephens' (1970) correction.
+/// How often the largest distance of n points from the uniform law is above `distance`, by the
+/// limit law with Stephens' (1970) correction.
 fn kolmogorov(distance: f64, n: f64) -> f64 {
     let t = distance * (n.sqrt() + 0.12 + 0.11 / n.sqrt());
     if t < 0.3 {

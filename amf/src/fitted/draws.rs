@@ -17,8 +17,9 @@ pub struct Draws<'a> {
     pub columns: Cow<'a, [Column]>,
     /// n x d.
     pub points: MatRef<'a, f64>,
-    /// n natural logarithms of weights, up to a common constant: importance weights, those of nested sampling, or log-likelihoods at draws of the
-    /// prior. Minus infinity for a row that does not count.
+    /// n natural logarithms of weights, up to a common constant: importance weights, those of
+    /// nested sampling, or log-likelihoods at draws of the prior. Minus infinity for a row that
+    /// does not count.
     pub log_weights: Option<&'a [f64]>,
     /// Where they come from, for the record.
     pub source: Option<&'a str>,
@@ -208,7 +209,8 @@ impl<'a> Draws<'a> {
         Ok(())
     }
 
-    /// Checks the rows, merges those that are equal, leaves out weightless ones, spreads values on grids, and takes all to the whole line.
+    /// Checks the rows, merges those that are equal, leaves out weightless ones, spreads values on
+    /// grids, and takes all to the whole line.
     pub(super) fn prepare(&self, seed: u64) -> Result<Prepared, DrawsError> {
         self.check()?;
         let n = self.points.nrows();
@@ -295,8 +297,9 @@ fn outside(support: Support, column: String, row: usize, value: f64) -> DrawsErr
     }
 }
 
-/// Each different row once, in the order of their first places, with the weight of all its copies. Samplers that refuse proposals repeat rows; in
-/// several folds the copies would let a model be judged on what it saw.
+/// Each different row once, in the order of their first places, with the weight of all its copies.
+/// Samplers that refuse proposals repeat rows; in several folds the copies would let a model be
+/// judged on what it saw.
 fn merged(
     x: MatRef<'_, f64>,
     rows: Vec<usize>,

@@ -42,15 +42,19 @@ impl From<CrossFitError> for DensityError {
 
 /// Random groups of rows for scoring a mixture whose weights did not see them.
 const GROUPS: usize = 5;
-/// The most multiply-adds of one pass of expectation-maximisation over a mixture of a fixed size in the default recipe.
+/// The most multiply-adds of one pass of expectation-maximisation over a mixture of a fixed size in
+/// the default recipe.
 const MOST_WORK: f64 = 5e7;
 
 impl Recipe {
-    /// Fits a mixture to draws and judges it: against simpler densities on the same folds, and by where held-out rows lie.
+    /// Fits a mixture to draws and judges it: against simpler densities on the same folds, and by
+    /// where held-out rows lie.
     ///
-    /// An expert that cannot be fitted is left out with a note, as long as one is left; rows that repeat others are merged, weightless ones left out,
-    /// counts and rounded values dequantised. The default recipe leaves out mixtures with more components than the draws can tell apart. The result depends on
-    /// the draws, the settings and the seed alone. Progress has the stages "baselines" and "experts".
+    /// An expert that cannot be fitted is left out with a note, as long as one is left; rows that
+    /// repeat others are merged, weightless ones left out, counts and rounded values dequantised.
+    /// The default recipe leaves out mixtures with more components than the draws can tell apart.
+    /// The result depends on the draws, the settings and the seed alone. Progress has the stages
+    /// "baselines" and "experts".
     ///
     /// # Errors
     /// See [`DensityError`].
@@ -218,7 +222,8 @@ fn assemble(
     })
 }
 
-/// `ln q` of each held-out row under the mixture, with weights that were learned on the other groups of rows.
+/// `ln q` of each held-out row under the mixture, with weights that were learned on the other
+/// groups of rows.
 fn cross_weighted(
     settings: &Recipe,
     fitted: &CrossFitted,
@@ -238,7 +243,8 @@ fn cross_weighted(
             weights: weights.as_deref(),
         };
         let learned = settings.rule.learn(&source, seed);
-        // Weights of all rows where the others alone give none: a group holds all of the weight, say.
+        // Weights of all rows where the others alone give none: a group holds all of the weight,
+        // say.
         let pi = learned.map_or_else(|_| fitted.weights.pi.clone(), |l| l.pi);
         for (l, &i) in mixture_log_prob(mine.as_ref(), &pi).iter().zip(&own) {
             out[i] = *l;
@@ -258,7 +264,8 @@ fn left_out_of(e: &CrossFitError) -> LeftOut {
     LeftOut { name, reason }
 }
 
-/// A Gaussian, a Gaussian mixture by BIC, a kernel density estimate with a cross-validated bandwidth.
+/// A Gaussian, a Gaussian mixture by BIC, a kernel density estimate with a cross-validated
+/// bandwidth.
 fn baselines() -> Vec<NamedExpert> {
     let mixture = |components| {
         ExpertConfig::GaussianMixture(GaussianMixtureExpert {
@@ -283,8 +290,8 @@ fn baselines() -> Vec<NamedExpert> {
     .into()
 }
 
-/// The recipe without mixtures of fixed sizes that have more than twice as many parameters as there are numbers to fit them to, or whose fit takes too
-/// long.
+/// The recipe without mixtures of fixed sizes that have more than twice as many parameters as there
+/// are numbers to fit them to, or whose fit takes too long.
 fn affordable(
     experts: Vec<NamedExpert>,
     n: usize,

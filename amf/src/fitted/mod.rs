@@ -1,7 +1,8 @@
 //! Densities of people's own draws: fitted, judged, saved, loaded.
 //!
-//! [`Recipe::fit_density`](crate::Recipe::fit_density) makes a [`FittedDensity`] of [`Draws`]: named columns, bounded ones by way of a bijection to the whole line,
-//! weights if the draws have any, and a [`Report`] that says how good it is and whether it can be trusted.
+//! [`Recipe::fit_density`](crate::Recipe::fit_density) makes a [`FittedDensity`] of [`Draws`]:
+//! named columns, bounded ones by way of a bijection to the whole line, weights if the draws have
+//! any, and a [`Report`] that says how good it is and whether it can be trusted.
 
 mod calibration;
 mod column;
@@ -26,7 +27,8 @@ use numerics::random::Pcg64;
 
 /// A density on named columns: a mixture of experts behind the bijections of bounded columns.
 ///
-/// With `u(x)` the columns on the whole line, `q(x) = q_mixture(u(x)) |det du/dx|`, and exactly zero outside of the support.
+/// With `u(x)` the columns on the whole line, `q(x) = q_mixture(u(x)) |det du/dx|`, and exactly
+/// zero outside of the support.
 pub struct FittedDensity {
     columns: Vec<Column>,
     names: Vec<String>,
@@ -59,7 +61,8 @@ impl FittedDensity {
         &self.report
     }
 
-    /// `ln q_k(x_n)` of the rows (n) under the experts (K), nats. Minus infinity also where a row is so far out that the arithmetic overflows.
+    /// `ln q_k(x_n)` of the rows (n) under the experts (K), nats. Minus infinity also where a row
+    /// is so far out that the arithmetic overflows.
     ///
     /// # Panics
     /// If x has another number of columns.
@@ -83,8 +86,9 @@ impl FittedDensity {
         self.density.bijection.inverse(u)
     }
 
-    /// The table of log-densities on the whole line. Beyond 1e150 squares overflow, and infinity less infinity is no number; the density there is smaller
-    /// than any number. Rows that hold NaN have NaN.
+    /// The table of log-densities on the whole line. Beyond 1e150 squares overflow, and infinity
+    /// less infinity is no number; the density there is smaller than any number. Rows that hold NaN
+    /// have NaN.
     fn within_arithmetic(&self, u: MatRef<'_, f64>) -> Mat<f64> {
         let mut table = self.mixture().log_prob_table(u);
         for k in 0..table.ncols() {

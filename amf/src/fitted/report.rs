@@ -30,7 +30,8 @@ pub struct Report {
     pub experts: Vec<ExpertLine>,
     /// `exp(H(weights))`: how many experts share the weight.
     pub n_eff: f64,
-    /// Held-out negative log-likelihood of the mixture, nats, its weights learned without the rows that are scored.
+    /// Held-out negative log-likelihood of the mixture, nats, its weights learned without the rows
+    /// that are scored.
     pub mixture: Score,
     /// What other weights could still gain on the held-out rows, nats.
     pub certificate: f64,
@@ -128,7 +129,8 @@ pub struct Verdict {
 pub enum Trust {
     /// Nothing speaks against it.
     Yes,
-    /// Something is measurably off, by little: good enough for most uses, and the reasons say for which it is not.
+    /// Something is measurably off, by little: good enough for most uses, and the reasons say for
+    /// which it is not.
     WithCare,
     /// No.
     No,

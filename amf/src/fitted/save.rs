@@ -21,8 +21,9 @@ struct Attachment {
 }
 
 impl FittedDensity {
-    /// The density as the bytes of a safetensors file: the numbers of the experts as f64 arrays (see [`density::archive`]), the rest as JSON under the
-    /// metadata key `amf`. The same density gives the same bytes.
+    /// The density as the bytes of a safetensors file: the numbers of the experts as f64 arrays
+    /// (see [`density::archive`]), the rest as JSON under the metadata key `amf`. The same density
+    /// gives the same bytes.
     ///
     /// # Errors
     /// An expert of a kind that cannot be saved.

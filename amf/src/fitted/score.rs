@@ -16,8 +16,9 @@ pub struct Score {
 }
 
 impl Score {
-    /// The mean of `values` under `shares` (of sum one, or equal ones) and its standard error `sqrt(sum_i w_i^2 (v_i - mean)^2 / (1 - sum_i w_i^2))`,
-    /// which for equal weights is the usual one. Rows of share zero do not count.
+    /// The mean of `values` under `shares` (of sum one, or equal ones) and its standard error
+    /// `sqrt(sum_i w_i^2 (v_i - mean)^2 / (1 - sum_i w_i^2))`, which for equal weights is the usual
+    /// one. Rows of share zero do not count.
     #[must_use]
     pub fn of(values: &[f64], shares: Option<&[f64]>) -> Self {
         let equal;

@@ -6,15 +6,18 @@ use numerics::linalg::symmetric_eigen;
 use numerics::math::{dot, sum};
 use numerics::matrix::{col, col_mut};
 
-/// Below this share of variance left along some axis, layers that act on one column at a time cannot follow the others closely enough, and the floor
-/// under the covariances of mixtures (a thousandth of a column's variance) is wider than the data.
+/// Below this share of variance left along some axis, layers that act on one column at a time
+/// cannot follow the others closely enough, and the floor under the covariances of mixtures (a
+/// thousandth of a column's variance) is wider than the data.
 const THIN: f64 = 1e-3;
 /// With fewer points for each column a covariance looks singular by chance.
 const ROWS_FOR_EACH_COLUMN: f64 = 2.0;
-/// Columns are cut so many standard deviations (by their quartiles) from their medians before the axes are sought: far rows would draw an axis each.
+/// Columns are cut so many standard deviations (by their quartiles) from their medians before the
+/// axes are sought: far rows would draw an axis each.
 const FAR: f64 = 10.0;
 
-/// The standardised principal axes of points that lie near a plane of fewer dimensions; `None` for others.
+/// The standardised principal axes of points that lie near a plane of fewer dimensions; `None` for
+/// others.
 ///
 /// # Errors
 /// A column that is a combination of others, to rounding.
@@ -81,7 +84,8 @@ pub(super) fn principal(train: Data<'_>) -> Result<Option<Bijection>, ColumnErro
     Ok(Some(axes))
 }
 
-/// The column that the thinnest axis (the first of the eigenvectors, of standardised columns) gives as a combination of the others.
+/// The column that the thinnest axis (the first of the eigenvectors, of standardised columns) gives
+/// as a combination of the others.
 fn dependent(vectors: &[f64], columns: &[(f64, f64)]) -> ColumnError {
     /// Shares of the axis below this are rounding.
     const NOTHING: f64 = 1e-6;

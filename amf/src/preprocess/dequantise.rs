@@ -103,8 +103,9 @@ fn step(values: &[f64]) -> Option<f64> {
     values.iter().all(on_grid).then_some(step)
 }
 
-/// Moves each value of a column evenly over its cell of width `step`, as far as it lies in the support: the density's integral over a cell is then the
-/// value's probability (uniform dequantisation: Theis, van den Oord and Bethge, arXiv:1511.01844).
+/// Moves each value of a column evenly over its cell of width `step`, as far as it lies in the
+/// support: the density's integral over a cell is then the value's probability (uniform
+/// dequantisation: Theis, van den Oord and Bethge, arXiv:1511.01844).
 pub(crate) fn column(
     mut x: MatMut<'_, f64>,
     j: usize,

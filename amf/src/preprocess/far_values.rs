@@ -5,13 +5,16 @@ use density::{Arcsinh, ArcsinhColumn, Data};
 use numerics::math::{dot, ln, sum};
 use numerics::matrix::col;
 
-/// A column is transformed where a normal law of the transformed column is better than one of the column itself by so many nats a row.
+/// A column is transformed where a normal law of the transformed column is better than one of the
+/// column itself by so many nats a row.
 ///
-/// The standard deviation of such a column is that of a few rows: standardised by it, the others may lie so close together that layers with bounded
-/// scales cannot tell them apart, and rows farther out than any so far have a density of e^-10000.
+/// The standard deviation of such a column is that of a few rows: standardised by it, the others
+/// may lie so close together that layers with bounded scales cannot tell them apart, and rows
+/// farther out than any so far have a density of e^-10000.
 const CLEARLY: f64 = 0.5;
 
-/// The transform of points, if any of their columns needs one: the median for centre and a scale from the quartiles.
+/// The transform of points, if any of their columns needs one: the median for centre and a scale
+/// from the quartiles.
 pub(super) fn arcsinh(data: Data<'_>) -> Option<Arcsinh> {
     let columns = 0..data.points.ncols();
     let columns = columns.map(|j| transform_of(col(data.points, j), data.weights));

@@ -1,11 +1,14 @@
 //! What is done to points before an expert is fitted to them, and undone in its density.
 //!
-//! 1. Counts and rounded values are dequantised: each is moved evenly over its cell, so that the density's integral over a cell is the value's probability.
-//! 2. Flows see columns whose standard deviation is that of a few far rows on a logarithmic scale ([`far_values`]).
-//! 3. Points that nearly lie on a plane of fewer dimensions are rotated onto their principal axes ([`axes`]); Gaussian mixtures get columns of very
-//!    different units standardised.
+//! 1. Counts and rounded values are dequantised: each is moved evenly over its cell, so that the
+//!    density's integral over a cell is the value's probability.
+//! 2. Flows see columns whose standard deviation is that of a few far rows on a logarithmic scale
+//!    ([`far_values`]).
+//! 3. Points that nearly lie on a plane of fewer dimensions are rotated onto their principal axes
+//!    ([`axes`]); Gaussian mixtures get columns of very different units standardised.
 //!
-//! It is learnt from the training points of each fit alone, so that no held-out row has a say in it.
+//! It is learnt from the training points of each fit alone, so that no held-out row has a say in
+//! it.
 
 mod axes;
 pub(crate) mod dequantise;
@@ -28,9 +31,11 @@ const LEAST_ROWS: usize = 8;
 /// Which of the steps an expert asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Steps {
-    /// A logarithmic scale for far values. Kinds other than flows cope with far rows by themselves, or are compared with as the plain densities that they are.
+    /// A logarithmic scale for far values. Kinds other than flows cope with far rows by themselves,
+    /// or are compared with as the plain densities that they are.
     pub arcsinh: bool,
-    /// Standardised columns where their units are very different: a shape that components share has no meaning across units.
+    /// Standardised columns where their units are very different: a shape that components share has
+    /// no meaning across units.
     pub units: bool,
 }
 
@@ -64,7 +69,8 @@ impl Prepared<'_> {
 }
 
 impl Preprocessing {
-    /// Learns from the training points what to do, and does it to them and to the validation points.
+    /// Learns from the training points what to do, and does it to them and to the validation
+    /// points.
     ///
     /// # Errors
     /// Columns that have no density.
@@ -133,7 +139,8 @@ impl Preprocessing {
     }
 }
 
-/// Whether everything is a number, and no weight negative. The experts say what is wrong where it is not.
+/// Whether everything is a number, and no weight negative. The experts say what is wrong where it
+/// is not.
 fn is_sound(data: Data<'_>) -> bool {
     let finite = |j: usize| col(data.points, j).iter().all(|v| v.is_finite());
     let weight = |w: &f64| *w >= 0.0 && w.is_finite();
@@ -159,7 +166,8 @@ fn check(train: Data<'_>) -> Result<(), PreprocessError> {
     Ok(())
 }
 
-/// The steps of the coarse grids that columns of counts or rounded values lie on, if there are any such columns.
+/// The steps of the coarse grids that columns of counts or rounded values lie on, if there are any
+/// such columns.
 ///
 /// # Errors
 /// A column that is mostly one value.

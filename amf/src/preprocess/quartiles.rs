@@ -1,6 +1,7 @@
 //! Quartiles of weighted columns.
 
-/// The quartiles of a column under weights: the smallest values below which a quarter, a half and three quarters of the weight lie.
+/// The quartiles of a column under weights: the smallest values below which a quarter, a half and
+/// three quarters of the weight lie.
 pub(crate) fn quartiles(x: &[f64], weights: Option<&[f64]>) -> [f64; 3] {
     let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
     let mut order: Vec<usize> = (0..x.len()).filter(|&i| weight(i) > 0.0).collect();

@@ -12,9 +12,10 @@ use density::EmConfig;
 use flows::{Activation, Architecture, Batch, FitConfig, LogScale, Nets, Ordering};
 use rbig::{LayerRule, MarginalKind, RbigConfig, RotationKind};
 
-/// MAF and RealNVP on a standard normal and on a Gaussian-mixture base, RBIG, and Gaussian mixtures: by BIC, and of fixed sizes whose components
-/// share a shape. Twice five-fold cross-fitting, weights by stacking. The choices were made on the families of arXiv:2510.02056 with data seeds
-/// 101 to 104, which no report uses.
+/// MAF and RealNVP on a standard normal and on a Gaussian-mixture base, RBIG, and Gaussian
+/// mixtures: by BIC, and of fixed sizes whose components share a shape. Twice five-fold
+/// cross-fitting, weights by stacking. The choices were made on the families of arXiv:2510.02056
+/// with data seeds 101 to 104, which no report uses.
 impl Default for Recipe {
     fn default() -> Self {
         let expert = |name: &str, kind| NamedExpert {
@@ -80,7 +81,8 @@ fn em(prior: f64) -> EmConfig {
     }
 }
 
-/// Smooth, gentle layers: a flow that starts as the identity and leaves its base only as far as held-out points support.
+/// Smooth, gentle layers: a flow that starts as the identity and leaves its base only as far as
+/// held-out points support.
 fn log_scale() -> LogScale {
     LogScale {
         bound: 1.0,

@@ -9,7 +9,8 @@ use crate::weights::WeightRule;
 use numerics::checked::one_line;
 use serde::{Deserialize, Serialize};
 
-/// Experts, folds and weights. [`Recipe::default`] serves data of any kind; [`Recipe::fit`] makes a density of draws.
+/// Experts, folds and weights. [`Recipe::default`] serves data of any kind; [`Recipe::fit`] makes a
+/// density of draws.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {

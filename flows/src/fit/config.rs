@@ -47,14 +47,15 @@ pub struct FitConfig {
     /// Steps between evaluations of the held-out likelihood.
     #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub evaluate_every: usize,
-    /// Evaluations without improvement after which the fit stops and restores the best parameters; `None` never stops and keeps the last
-    /// parameters.
+    /// Evaluations without improvement after which the fit stops and restores the best parameters;
+    /// `None` never stops and keeps the last parameters.
     #[serde(default, deserialize_with = "numerics::checked::at_least_one_or_none")]
     pub patience: Option<usize>,
 }
 
 impl Default for FitConfig {
-    /// Up to 2,000 steps of 256 points at a cosine rate from 0.003, stopped early on a validation set.
+    /// Up to 2,000 steps of 256 points at a cosine rate from 0.003, stopped early on a validation
+    /// set.
     fn default() -> Self {
         Self {
             steps: 2000,

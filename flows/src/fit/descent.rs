@@ -18,7 +18,8 @@ use std::ops::Range;
 use std::time::Instant;
 use store::{Event, Fingerprint};
 
-/// Changes whenever the same settings give another fit: what is kept of another version is not used.
+/// Changes whenever the same settings give another fit: what is kept of another version is not
+/// used.
 const VERSION: u32 = 2;
 
 /// So many times a diverging fit backs off before it is given up.
@@ -27,31 +28,36 @@ const BACKOFFS: usize = 5;
 /// What backing off multiplies the learning rate with.
 const SLOWER: f64 = 0.3;
 
-/// How much larger than at the first step (at least ten nats for each coordinate) a loss is that looks like a diverging fit.
+/// How much larger than at the first step (at least ten nats for each coordinate) a loss is that
+/// looks like a diverging fit.
 const DIVERGED: f64 = 1e3;
 
-/// So many nats for each coordinate above the smallest loss on the way, a loss is one of a fit that has not come back.
+/// So many nats for each coordinate above the smallest loss on the way, a loss is one of a fit that
+/// has not come back.
 const FAR: f64 = 10.0;
 
-/// So many steps it has to come back: where a density is steep, a single point can make the loss of its batch huge, and the fit goes on all the same.
+/// So many steps it has to come back: where a density is steep, a single point can make the loss of
+/// its batch huge, and the fit goes on all the same.
 const TO_COME_BACK: u32 = 50;
 
 /// A share of a batch with a tape and a gradient of its own.
 ///
-/// How a batch is cut into chunks, which lane takes which chunk and the order in which lanes are added depend on the size of
-/// the batch alone, so that the number of threads changes no bit.
+/// How a batch is cut into chunks, which lane takes which chunk and the order in which lanes are
+/// added depend on the size of the batch alone, so that the number of threads changes no bit.
 struct Lane {
     tape: Tape,
     grad: Vec<f64>,
     loss: f64,
 }
 
-/// Lanes for a batch of n points: enough to spread a large batch, few enough that adding their gradients is cheap.
+/// Lanes for a batch of n points: enough to spread a large batch, few enough that adding their
+/// gradients is cheap.
 fn lanes_for(n: usize) -> usize {
     (n / 500).clamp(1, 8)
 }
 
-/// What is fitted to: standardised coordinates and, behind them, standardised contexts, with weights of mean one.
+/// What is fitted to: standardised coordinates and, behind them, standardised contexts, with
+/// weights of mean one.
 pub(crate) struct Rows {
     pub points: Mat<f64>,
     pub weights: Vec<f64>,
@@ -67,13 +73,15 @@ pub(crate) struct Fit<'a> {
     pub offset: f64,
 }
 
-/// So many nats for each coordinate above the smallest loss on the way, a fit without early stopping has ended nowhere.
+/// So many nats for each coordinate above the smallest loss on the way, a fit without early
+/// stopping has ended nowhere.
 const WORSE: f64 = 0.5;
 
 impl Fit<'_> {
     /// Trains `params`; those of the best evaluation so far are left in it, whatever happens.
     ///
-    /// The fit goes on from its checkpoint, if there is one, and leaves its state there from time to time, when it is interrupted and when it is done.
+    /// The fit goes on from its checkpoint, if there is one, and leaves its state there from time
+    /// to time, when it is interrupted and when it is done.
     pub fn run(
         &self,
         params: &mut [f64],
@@ -234,7 +242,8 @@ impl Fit<'_> {
         self.refuse_a_bad_end(state)
     }
 
-    /// Without early stopping the last parameters are kept: refuses those that are clearly worse than others on the way, or than the first.
+    /// Without early stopping the last parameters are kept: refuses those that are clearly worse
+    /// than others on the way, or than the first.
     fn refuse_a_bad_end(&self, state: &State) -> Result<(), FitError> {
         let worst = state.anchor_loss + WORSE * self.stack.dim as f64;
         let last = state.report.history.last().map(|e| e.train_nll);
@@ -253,7 +262,8 @@ impl Fit<'_> {
         self.config.patience.is_some_and(|p| state.stale >= p)
     }
 
-    /// Whether a loss is no number, or was far beyond that of the first step some time ago, and no loss since has come back.
+    /// Whether a loss is no number, or was far beyond that of the first step some time ago, and no
+    /// loss since has come back.
     fn diverges(&self, loss: f64, state: &mut State) -> bool {
         let far = FAR * self.stack.dim as f64;
         let limit = state
@@ -267,7 +277,8 @@ impl Fit<'_> {
         !loss.is_finite() || state.beyond >= TO_COME_BACK
     }
 
-    /// Puts likelihoods into the history and keeps the parameters if they are the best ones; gives what is no number, if anything.
+    /// Puts likelihoods into the history and keeps the parameters if they are the best ones; gives
+    /// what is no number, if anything.
     fn evaluate(&self, state: &mut State) -> Option<(&'static str, f64)> {
         if let Some(p) = state.params.iter().find(|p| !p.is_finite()) {
             return Some(("parameter", *p));
@@ -300,7 +311,8 @@ impl Fit<'_> {
         None
     }
 
-    /// Goes back to the best parameters, with a smaller rate and without momentum; fails when that was done often enough.
+    /// Goes back to the best parameters, with a smaller rate and without momentum; fails when that
+    /// was done often enough.
     fn back_off(&self, state: &mut State, what: &'static str, value: f64) -> Result<(), FitError> {
         let step = state.report.steps;
         let backoffs = state.report.backoffs.len();

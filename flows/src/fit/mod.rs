@@ -1,4 +1,5 @@
-//! Weighted maximum likelihood by Adam, with mini-batches, early stopping, backing off and checkpoints.
+//! Weighted maximum likelihood by Adam, with mini-batches, early stopping, backing off and
+//! checkpoints.
 
 mod config;
 mod descent;
@@ -15,20 +16,25 @@ use descent::{Fit, Rows};
 use numerics::random::Pcg64;
 
 impl Flow {
-    /// Fits the parameters by maximising the weighted log-likelihood of `train`, given its contexts if the flow has any.
+    /// Fits the parameters by maximising the weighted log-likelihood of `train`, given its contexts
+    /// if the flow has any.
     ///
-    /// The loss of a step is `- sum_i w_i ln q(x_i | y_i) / n` over its n points, with weights of mean one over the whole set. With
-    /// a validation set, its likelihood is evaluated every `evaluate_every` steps; with `patience` as well, the parameters of the best
-    /// evaluation are restored. The observer of the context is told after every step and can end the fit; its checkpoint store keeps the state
-    /// (parameters, moments, generator, order of the points), from which the same call goes on and ends in the same bits. The standardisation is left as it
-    /// is. The result depends on the data, the settings and `rng` alone, not on the number of threads.
+    /// The loss of a step is `- sum_i w_i ln q(x_i | y_i) / n` over its n points, with weights of
+    /// mean one over the whole set. With a validation set, its likelihood is evaluated every
+    /// `evaluate_every` steps; with `patience` as well, the parameters of the best evaluation are
+    /// restored. The observer of the context is told after every step and can end the fit; its
+    /// checkpoint store keeps the state (parameters, moments, generator, order of the points), from
+    /// which the same call goes on and ends in the same bits. The standardisation is left as it is.
+    /// The result depends on the data, the settings and `rng` alone, not on the number of threads.
     ///
-    /// A loss that is no number sends the fit back to the parameters of the smallest training loss so far, and so does one of more than a thousand times that of
-    /// the first step, if in fifty steps none comes within ten nats for each coordinate of the smallest. The fit goes on without momentum and at three tenths of
-    /// the learning rate, at most five times.
+    /// A loss that is no number sends the fit back to the parameters of the smallest training loss
+    /// so far, and so does one of more than a thousand times that of the first step, if in fifty
+    /// steps none comes within ten nats for each coordinate of the smallest. The fit goes on
+    /// without momentum and at three tenths of the learning rate, at most five times.
     ///
     /// # Errors
-    /// Settings or data that cannot be used, and a fit that diverges once more; the parameters are then those of the best evaluation so far.
+    /// Settings or data that cannot be used, and a fit that diverges once more; the parameters are
+    /// then those of the best evaluation so far.
     pub fn fit(
         &mut self,
         train: Data<'_>,

@@ -40,7 +40,8 @@ pub struct FitReport {
     pub backoffs: Vec<Backoff>,
 }
 
-/// A place where a fit diverged: it went back to the best parameters so far and on without momentum.
+/// A place where a fit diverged: it went back to the best parameters so far and on without
+/// momentum.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backoff {

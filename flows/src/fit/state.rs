@@ -15,7 +15,8 @@ pub(crate) struct State {
     pub best: Vec<f64>,
     /// Its held-out likelihood.
     pub best_nll: f64,
-    /// Those that a diverging fit goes back to: of the smallest training loss so far, the start's included.
+    /// Those that a diverging fit goes back to: of the smallest training loss so far, the start's
+    /// included.
     pub anchor: Vec<f64>,
     /// That loss.
     pub anchor_loss: f64,

@@ -19,8 +19,9 @@ use rayon::prelude::*;
 impl AmortisedConfig {
     /// Learns `q(theta | y)` from pairs (theta as points, y as contexts), with optional weights.
     ///
-    /// Experts are fitted in parallel on the current thread pool; the result depends on the pairs, the settings and the seed alone.
-    /// With a checkpoint store in the context, the same call after an interruption goes on where that one was.
+    /// Experts are fitted in parallel on the current thread pool; the result depends on the pairs,
+    /// the settings and the seed alone. With a checkpoint store in the context, the same call after
+    /// an interruption goes on where that one was.
     ///
     /// # Errors
     /// See [`AmortisedError`].
@@ -61,7 +62,8 @@ impl AmortisedConfig {
         fit.weigh(experts)
     }
 
-    /// The base mixture in the space of standardised parameters, from the pairs whose data are nearest to the average.
+    /// The base mixture in the space of standardised parameters, from the pairs whose data are
+    /// nearest to the average.
     fn mixture(
         &self,
         train: &Pairs,
@@ -201,7 +203,8 @@ impl Fit<'_> {
         }
     }
 
-    /// Trains one flow of expert e on pairs in its frame; `steps` are those done before and those to do.
+    /// Trains one flow of expert e on pairs in its frame; `steps` are those done before and those
+    /// to do.
     fn train(
         &self,
         e: usize,

@@ -7,7 +7,8 @@ use faer::prelude::*;
 use numerics::matrix::col_mut;
 use numerics::random::Pcg64;
 
-/// A mixture of experts that are conditional flows or sums of some, `q(theta | y) = sum_k pi_k q_k(theta | y)`.
+/// A mixture of experts that are conditional flows or sums of some,
+/// `q(theta | y) = sum_k pi_k q_k(theta | y)`.
 pub struct Amortised {
     pub(super) experts: Vec<ConditionalExpert>,
     pub(super) names: Vec<String>,

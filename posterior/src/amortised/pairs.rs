@@ -36,7 +36,8 @@ impl Pairs {
         }
     }
 
-    /// The pairs that a component is responsible for, with that share of their weights; `None` if there are hardly any.
+    /// The pairs that a component is responsible for, with that share of their weights; `None` if
+    /// there are hardly any.
     pub fn share(&self, responsibilities: MatRef<'_, f64>, k: usize) -> Option<Self> {
         let r = col(responsibilities, k);
         let rows: Vec<usize> = (0..r.len()).filter(|&i| r[i] > 1e-3).collect();

@@ -8,14 +8,16 @@ use serde::{Deserialize, Serialize};
 
 /// How `q(theta | y)` is learnt from pairs of parameters and simulated data.
 ///
-/// Theta is drawn from the prior (or from a proposal, with weights `prior / proposal`) and y from the simulator; the mean over pairs of
-/// `-ln q(theta | y)` is, up to a constant, the mean over data of `KL(posterior || q)`. No likelihood is evaluated, and the model answers for every y.
+/// Theta is drawn from the prior (or from a proposal, with weights `prior / proposal`) and y from
+/// the simulator; the mean over pairs of `-ln q(theta | y)` is, up to a constant, the mean over
+/// data of `KL(posterior || q)`. No likelihood is evaluated, and the model answers for every y.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AmortisedConfig {
     /// What each expert is made of.
     pub model: AmortisedModel,
-    /// How many pairs, those whose data are nearest to the average data, a mixture is fitted to first: the posterior there, roughly, modes and all.
+    /// How many pairs, those whose data are nearest to the average data, a mixture is fitted to
+    /// first: the posterior there, roughly, modes and all.
     #[serde(
         default = "default_neighbours",
         deserialize_with = "numerics::checked::at_least_one"
@@ -34,12 +36,15 @@ pub struct AmortisedConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum AmortisedModel {
-    /// One conditional flow on a base that is the same for all data. Distances between the modes of such a base and their widths are scaled together
-    /// by every layer: posteriors in which they change apart are out of its reach in one dimension and hard in two.
+    /// One conditional flow on a base that is the same for all data. Distances between the modes of
+    /// such a base and their widths are scaled together by every layer: posteriors in which they
+    /// change apart are out of its reach in one dimension and hard in two.
     Flow(PosteriorBase),
-    /// A sum `sum_k w_k q_k(theta | y)` of conditional flows on normal bases, one for each component of a Gaussian mixture fitted to the neighbours: a mode
-    /// that moves with y is followed by its own flow, and no flow has to bridge. Fitted by expectation-maximisation: a round trains every flow on all pairs,
-    /// weighted with its responsibilities, at first those of the mixture's components. The weights `w_k` do not depend on y.
+    /// A sum `sum_k w_k q_k(theta | y)` of conditional flows on normal bases, one for each
+    /// component of a Gaussian mixture fitted to the neighbours: a mode that moves with y is
+    /// followed by its own flow, and no flow has to bridge. Fitted by expectation-maximisation: a
+    /// round trains every flow on all pairs, weighted with its responsibilities, at first those of
+    /// the mixture's components. The weights `w_k` do not depend on y.
     Flows {
         /// How many flows.
         components: Components,
