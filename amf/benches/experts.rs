@@ -4,6 +4,7 @@ mod common;
 
 use amf::WeightData;
 use common::{STACKING, curved, log_density_table, smooth_rbig};
+use density::{Data, Density};
 use divan::Bencher;
 use faer::Mat;
 use numerics::random::stream;
@@ -22,7 +23,7 @@ fn config(name: &str) -> RbigConfig {
 
 fn fit(x: &Mat<f64>, name: &str) -> Rbig {
     let rng = &mut stream(1, "rbig");
-    Rbig::fit(density::Data::new(x.as_ref()), None, &config(name), rng).unwrap()
+    Rbig::fit(Data::new(x.as_ref()), None, &config(name), rng).unwrap()
 }
 
 /// Settings, points, dimension.
@@ -47,7 +48,7 @@ fn rbig_fit_chosen_by_10_000_held_out_points_100_000_x_16(bencher: Bencher) {
         let (train, held_out) = (x.subrows(0, 100_000), x.subrows(100_000, 10_000));
         let rng = &mut stream(1, "rbig");
         let config = RbigConfig::smooth();
-        Rbig::fit(density::Data::new(train), Some(density::Data::new(held_out)), &config, rng).unwrap()
+        Rbig::fit(Data::new(train), Some(Data::new(held_out)), &config, rng).unwrap()
     });
 }
 

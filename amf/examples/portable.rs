@@ -12,7 +12,7 @@ mod common;
 use amf::WeightData;
 use amf::metrics::TargetSet;
 use common::{STACKING, architecture, curved, fit_config, log_density_table, smooth_rbig, train};
-use density::Affine;
+use density::{Affine, Data, Density};
 use flows::{Activation, Architecture, Batch, Flow};
 use numerics::matrix::col;
 use numerics::random::stream;
@@ -44,7 +44,7 @@ fn main() {
         ] {
             let x = curved(800, 6);
             let rng = &mut stream(1, "rbig");
-            let model = Rbig::fit(density::Data::new(x.as_ref()), None, &config, rng).unwrap();
+            let model = Rbig::fit(Data::new(x.as_ref()), None, &config, rng).unwrap();
             print(&format!("rbig {name}"), &model.log_prob(x.as_ref()));
         }
         let table = log_density_table(1000, 6);

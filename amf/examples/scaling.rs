@@ -13,6 +13,7 @@ use common::{
     STACKING, curved, fit_config, flow, log_density_table, median, seconds, smooth_rbig, train,
     with_threads,
 };
+use density::{Data, Density};
 use faer::Mat;
 use flows::Batch;
 use numerics::math::ln;
@@ -142,7 +143,7 @@ fn case(task: &str, n: usize, d: usize) -> f64 {
                 "rbig" => RbigConfig::published(),
                 _ => smooth_rbig(5),
             };
-            Rbig::fit(density::Data::new(x.as_ref()), None, &config, &mut stream(1, "rbig")).unwrap()
+            Rbig::fit(Data::new(x.as_ref()), None, &config, &mut stream(1, "rbig")).unwrap()
         };
         if action == "fit" {
             return repeated(|| drop(black_box(fit(&x))));

@@ -14,6 +14,7 @@ use common::{
     Products, STACKING, curved, fit_config, flow, log_density_table, matmul_rate, median, points,
     seconds, smooth_rbig, train, width,
 };
+use density::{Data, Density};
 use flows::{Batch, Flow};
 use numerics::random::stream;
 use rayon::ThreadPool;
@@ -171,7 +172,7 @@ fn experts(pools: &[ThreadPool; 2]) {
             let x = curved(n, d);
             let fit = || {
                 let rng = &mut stream(1, "rbig");
-                Rbig::fit(density::Data::new(x.as_ref()), None, &config, rng).unwrap()
+                Rbig::fit(Data::new(x.as_ref()), None, &config, rng).unwrap()
             };
             let mut model = None;
             let time = (0..3).map(|_| seconds(|| model = Some(pool.install(fit))));
@@ -191,7 +192,8 @@ fn experts(pools: &[ThreadPool; 2]) {
         let time = seconds(|| {
             pool.install(|| {
                 let rng = &mut stream(1, "rbig");
-                let model = Rbig::fit(density::Data::new(fit), Some(density::Data::new(held_out)), &config, rng).unwrap();
+                let model =
+                    Rbig::fit(Data::new(fit), Some(Data::new(held_out)), &config, rng).unwrap();
                 layers = model.history().len() - 1;
             });
         });
