@@ -13,6 +13,7 @@ use numerics::random::{standard_normal, stream};
 use rbig::{Error, mutual_information, total_correlation};
 use std::error::Error as AnyError;
 use std::path::Path;
+use std::process::ExitCode;
 
 /// Rows used at most: more take longer and gain little.
 const MAX_ROWS: usize = 4000;
@@ -20,7 +21,17 @@ const MAX_ROWS: usize = 4000;
 /// Correlations of the built-in Gaussian, a chain: neighbours `R`, columns two apart `R^2`.
 const R: f64 = 0.7;
 
-fn main() -> Result<(), Box<dyn AnyError>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn AnyError>> {
     match std::env::args_os().nth(1) {
         Some(path) => {
             let table = tables::read(Path::new(&path), &tables::ReadOptions::default())?;
