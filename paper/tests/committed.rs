@@ -4,8 +4,8 @@ use crate::{files, home};
 use paper::engine::Record;
 use paper::engine::arm::Arm;
 use paper::engine::catalogue::Catalogue;
-use paper::engine::config;
 use paper::engine::metrics_csv;
+use paper::engine::protocol_file;
 use paper::engine::record::read_all;
 use paper::engine::results::Results;
 use paper::experiments::KINDS;
@@ -121,7 +121,8 @@ fn every_run_beats_the_published_mixture_when_held_out() {
 
 #[test]
 fn the_protocol_default_is_the_recipe_of_the_library() {
-    let protocol = config::read::<MixtureStudy>(&home().join("configs/default.ron")).unwrap();
+    let protocol =
+        protocol_file::read::<MixtureStudy>(&home().join("configs/default.ron")).unwrap();
     let recipe = amf::Recipe::default();
     assert_eq!(protocol.cross_fit, Some(recipe.partition));
     assert_eq!(protocol.experts, recipe.experts);

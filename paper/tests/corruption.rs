@@ -2,8 +2,9 @@
 
 use crate::home;
 use paper::engine::Protocol;
-use paper::engine::config::{ConfigError, dialect, parse};
+use paper::engine::config::{ConfigError, dialect};
 use paper::engine::metrics_csv;
+use paper::engine::protocol_file::parse;
 use paper::engine::verdict::Comparison;
 use paper::experiments::amortised::{AmortisedRecord, AmortisedStudy};
 use paper::experiments::mixture::{MixtureFigure, MixtureRecord, MixtureStudy};
@@ -163,7 +164,7 @@ fn long_lists_are_checked_in_bounded_time() {
         format!("seeds: [{}],\n//", seeds.join(","))
     };
     let says = |file: &[u8]| {
-        assert!(!loads(file, |b| load_config::<PosteriorStudy>(b)));
+        assert!(!loads(file, load_config::<PosteriorStudy>));
         parse::<PosteriorStudy>(std::str::from_utf8(file).unwrap(), "config.ron")
             .err()
             .map_or_else(String::new, |e: ConfigError| e.to_string())
@@ -202,7 +203,7 @@ fn sums_of_huge_numbers_do_not_overflow() {
         &format!("rounds: [{huge}, {huge}]"),
     );
     // A huge computation may be asked for.
-    assert!(loads(&rounds, |b| load_config::<PosteriorStudy>(b)));
+    assert!(loads(&rounds, load_config::<PosteriorStudy>));
     let text = fs::read_to_string(folder("configs/smoke/amortised/amortised.ron")).unwrap();
     let study: AmortisedStudy = parse(&text, "config.ron").unwrap();
     let mut calibrate = study.calibration.settings;
@@ -218,18 +219,18 @@ fn long_names_and_deep_lists_are_refused_in_one_line() {
         "name: \"matched\"",
         &format!("name: \"{name}\""),
     );
-    assert!(!loads(&long, |b| load_config::<PosteriorStudy>(b)));
+    assert!(!loads(&long, load_config::<PosteriorStudy>));
     let long = with(
         "held_out.ron",
         "protocol:",
         &format!("{}:", "a".repeat(900_000)),
     );
-    assert!(!loads(&long, |b| load_config::<MixtureStudy>(b)));
+    assert!(!loads(&long, load_config::<MixtureStudy>));
     let deep = with(
         "held_out.ron",
         "seeds: [",
         &format!("seeds: {}", "[".repeat(900_000)),
     );
-    assert!(!loads(&deep, |b| load_config::<MixtureStudy>(b)));
+    assert!(!loads(&deep, load_config::<MixtureStudy>));
     assert!(!loads(&deep, load_record::<MixtureRecord>));
 }

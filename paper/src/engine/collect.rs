@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Copies the records and figure data of some folders into another, which may have some already, and writes its tables, figures and report. Gives
+/// Copies the records and figure data of some folders into another, which may have some already, and writes its tables, figures and
+/// report. Gives
 /// the number of records there.
 ///
 /// # Errors

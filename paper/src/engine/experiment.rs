@@ -2,10 +2,9 @@
 
 use super::config::{FieldError, hash};
 use super::context::Context;
+use super::metric::Metric;
 use super::presentation::Presentation;
 use super::provenance::Provenance;
-use super::record::Metric;
-use super::section::{Material, Rendered};
 use anyhow::Result;
 use serde::{Serialize, de::DeserializeOwned};
 use std::cmp::Ordering;
@@ -34,8 +33,6 @@ pub trait Experiment: Serialize + DeserializeOwned + PartialEq + Send + Sync + '
     const FOLDER: &'static str;
     /// Changes whenever the meaning of a run or of its record changes: records of another schema are computed again.
     const SCHEMA: &'static str;
-    /// Heading and introduction of the report's chapter; kinds that follow each other can share one.
-    const CHAPTER: &'static str;
 
     /// The file that it is written in.
     type Protocol: Protocol<Run = Self>;
@@ -63,14 +60,6 @@ pub trait Experiment: Serialize + DeserializeOwned + PartialEq + Send + Sync + '
         figure: bool,
         context: &Context<'_>,
     ) -> Result<(Self::Record, Option<Self::Figure>)>;
-    /// Tables, figures and text from records.
-    ///
-    /// # Errors
-    /// The first figure that cannot be drawn or written.
-    fn render(material: &Material<'_, Self>) -> Result<Rendered>
-    where
-        Self: Sized;
-
     /// A stable hash of everything that the results depend on.
     fn hash(&self) -> String {
         hash(Self::SCHEMA, self)

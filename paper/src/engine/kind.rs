@@ -1,13 +1,14 @@
 //! Kinds of experiments: what the engine can do without knowing which it is.
 
-use super::config::{self, ConfigError};
+use super::config::ConfigError;
 use super::experiment::{Experiment, Protocol, Record};
 use super::job::Job;
 use super::metrics_csv::{Row, rows};
 use super::presentation::{Presentation, Presentations};
+use super::protocol_file;
 use super::provenance::Provenance;
 use super::record::{self, record_path};
-use super::section::{Material, Rendered, Section};
+use super::section::{Material, Presented, Rendered, Section};
 use anyhow::Result;
 use std::path::Path;
 
@@ -68,7 +69,7 @@ pub struct Found {
 impl Kind {
     /// The kind of some experiments.
     #[must_use]
-    pub const fn of<E: Experiment>() -> Self {
+    pub const fn of<E: Presented>() -> Self {
         Self {
             folder: E::FOLDER,
             chapter: E::CHAPTER,
@@ -80,7 +81,7 @@ impl Kind {
 }
 
 fn protocol<E: Experiment>(path: &Path) -> Result<Listed, ConfigError> {
-    let protocol: E::Protocol = config::read(path)?;
+    let protocol: E::Protocol = protocol_file::read(path)?;
     let runs = protocol.runs().into_iter();
     Ok(Listed {
         name: protocol.name().to_owned(),
@@ -89,7 +90,7 @@ fn protocol<E: Experiment>(path: &Path) -> Result<Listed, ConfigError> {
     })
 }
 
-fn records<E: Experiment>(results: &Path, stems: Option<&[&str]>) -> Result<Records> {
+fn records<E: Presented>(results: &Path, stems: Option<&[&str]>) -> Result<Records> {
     let records = match stems {
         None => record::read_all::<E>(results)?,
         Some(stems) => {

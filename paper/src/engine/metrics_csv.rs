@@ -1,7 +1,7 @@
 //! All measures as one tidy table.
 
 use super::experiment::{Experiment, Record, RunName};
-use super::record::Metric;
+use super::metric::Metric;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! What every study needs: protocols are read and checked, their runs are computed once and leave records, and records become `metrics.csv`,
+//! What every study needs: protocols are read and checked, their runs are computed once and leave records, and records become
+//! `metrics.csv`,
 //! tables, figures and a report. Nothing here knows what is computed: see [`Experiment`].
 
 pub mod arm;
@@ -13,9 +14,11 @@ pub mod figure;
 pub mod job;
 pub mod kind;
 pub mod mean;
+pub mod metric;
 pub mod metrics_csv;
 pub mod presentation;
 mod progress;
+pub mod protocol_file;
 pub mod provenance;
 pub mod record;
 mod report;
@@ -29,3 +32,4 @@ pub mod verdict;
 pub use context::{Context, Interrupted};
 pub use experiment::{Experiment, Protocol, Record, RunName};
 pub use kind::Kind;
+pub use section::Presented;

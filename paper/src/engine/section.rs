@@ -4,6 +4,7 @@ use super::arm::Arm;
 use super::experiment::{Experiment, Record};
 use super::presentation::{Presentation, Presentations};
 use super::table::Table;
+use anyhow::Result;
 use std::path::PathBuf;
 
 /// The arms of one protocol.
@@ -54,6 +55,20 @@ fn asked<'a>(given: Option<&'a [String]>, usual: &[&'a str]) -> Vec<&'a str> {
         Some(given) => given.iter().map(String::as_str).collect(),
         None => usual.to_vec(),
     }
+}
+
+/// Experiments that the report shows.
+pub trait Presented: Experiment {
+    /// Heading and introduction of the report's chapter; kinds that follow each other can share one.
+    const CHAPTER: &'static str;
+
+    /// Tables, figures and text from records.
+    ///
+    /// # Errors
+    /// The first figure that cannot be drawn or written.
+    fn render(material: &Material<'_, Self>) -> Result<Rendered>
+    where
+        Self: Sized;
 }
 
 /// What the results of one kind are rendered from.

@@ -55,6 +55,14 @@ pub fn header<const N: usize>(names: [&str; N]) -> Vec<String> {
     names.map(String::from).to_vec()
 }
 
+/// With a capital at the beginning.
+#[must_use]
+pub fn capital(s: &str) -> String {
+    let mut chars = s.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
+}
+
 /// A titled table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {

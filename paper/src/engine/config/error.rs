@@ -1,5 +1,6 @@
 //! What is wrong with a config, and where.
 
+use super::path::Segment;
 use super::place::Place;
 use numerics::checked::one_line;
 use std::fmt;
@@ -35,27 +36,6 @@ pub enum ConfigError {
         /// The field, and what is wrong with it.
         error: FieldError,
     },
-}
-
-/// A step from a value to one inside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Segment {
-    /// The field of a struct.
-    Field(&'static str),
-    /// The item of a list or tuple.
-    Item(usize),
-}
-
-impl From<&'static str> for Segment {
-    fn from(field: &'static str) -> Self {
-        Self::Field(field)
-    }
-}
-
-impl From<usize> for Segment {
-    fn from(item: usize) -> Self {
-        Self::Item(item)
-    }
 }
 
 /// What is wrong with a field.

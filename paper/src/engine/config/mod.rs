@@ -2,14 +2,14 @@
 
 mod check;
 mod error;
+mod path;
 mod place;
 
 pub use check::{distinct, fits, is_name, name_of_protocol, names, not_empty};
-pub use error::{ConfigError, FieldError, Segment};
-
-use super::experiment::Protocol;
+pub use error::{ConfigError, FieldError};
 use numerics::checked::one_line;
-use place::Place;
+pub use path::Segment;
+pub use place::Place;
 use ron::extensions::Extensions;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -33,32 +33,6 @@ pub fn hash<T: Serialize>(version: &str, config: &T) -> String {
         .expect("a config is serialisable");
     let digest = Sha256::digest(format!("{version}\n{text}").as_bytes());
     digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
-}
-
-/// Reads and checks a protocol.
-///
-/// # Errors
-/// See [`ConfigError`].
-pub fn read<P: Protocol>(path: &Path) -> Result<P, ConfigError> {
-    let file = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(&text, &file),
-        Err(source) => Err(ConfigError::Unreadable { file, source }),
-    }
-}
-
-/// Checks the text of a protocol; `file` is what errors call it.
-///
-/// # Errors
-/// See [`ConfigError`].
-pub fn parse<P: Protocol>(text: &str, file: &str) -> Result<P, ConfigError> {
-    let protocol: P = deserialise(text.as_bytes(), file)?;
-    protocol.check().map_err(|error| ConfigError::Field {
-        file: file.to_owned(),
-        place: Place::of(text, &error.path),
-        error,
-    })?;
-    Ok(protocol)
 }
 
 /// What a text in RON holds, unchecked; `file` is what errors call it.

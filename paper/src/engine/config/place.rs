@@ -1,6 +1,6 @@
 //! Where in the text of a RON file a field is.
 
-use super::error::Segment;
+use super::path::Segment;
 use std::fmt;
 
 /// Line and column, from 1.

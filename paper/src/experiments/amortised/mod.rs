@@ -15,11 +15,11 @@ use super::posterior::report;
 use super::posterior::settings::rank;
 use crate::engine::config::FieldError;
 use crate::engine::figure::Figures;
+use crate::engine::metric::Metric;
 use crate::engine::presentation::Presentation;
 use crate::engine::provenance::Provenance;
-use crate::engine::record::Metric;
 use crate::engine::section::{Material, Rendered};
-use crate::engine::{Context, Experiment, Protocol, Record, RunName};
+use crate::engine::{Context, Experiment, Presented, Protocol, Record, RunName};
 use anyhow::Result;
 use datasets::posterior::Benchmark;
 use std::cmp::Ordering;
@@ -65,7 +65,6 @@ impl Protocol for AmortisedStudy {
 impl Experiment for AmortisedRun {
     const FOLDER: &'static str = "amortised";
     const SCHEMA: &'static str = "amortised schema 1";
-    const CHAPTER: &'static str = report::CHAPTER;
 
     type Protocol = AmortisedStudy;
     type Record = AmortisedRecord;
@@ -115,6 +114,10 @@ impl Experiment for AmortisedRun {
     ) -> Result<(AmortisedRecord, Option<()>)> {
         Ok((run::compute(self, context)?, None))
     }
+}
+
+impl Presented for AmortisedRun {
+    const CHAPTER: &'static str = report::CHAPTER;
 
     fn render(material: &Material<'_, Self>) -> Result<Rendered> {
         let mut rendered = Rendered::default();

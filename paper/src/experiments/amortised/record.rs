@@ -1,8 +1,8 @@
 //! Records: what one run found.
 
 use super::settings::AmortisedRun;
+use crate::engine::metric::{Metric, Seconds};
 use crate::engine::provenance::Provenance;
-use crate::engine::record::{Metric, Seconds};
 use metrics::Calibration;
 use serde::{Deserialize, Serialize};
 

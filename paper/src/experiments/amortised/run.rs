@@ -3,7 +3,7 @@
 use super::record::AmortisedRecord;
 use super::settings::AmortisedRun;
 use crate::engine::cache::cached;
-use crate::engine::record::{Metric, Seconds, all_finite};
+use crate::engine::metric::{Metric, Seconds, all_finite};
 use crate::engine::{Context, Experiment, Interrupted};
 use anyhow::{Result, anyhow, bail};
 use density::{Data, Density};

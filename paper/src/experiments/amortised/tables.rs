@@ -69,8 +69,8 @@ fn divergences(protocol: &str, arms: &[Arm<'_>]) -> Table {
         stem: format!("amortised_{protocol}"),
         title: "Amortised posteriors: divergences".into(),
         caption: format!(
-            "{} simulated pairs of parameters and data, no likelihood evaluation; KL(posterior || q) averaged over {} observations that the model has not seen, \
-             with {} exact draws for each, and the largest of them; {}.",
+            "{} simulated pairs of parameters and data, no likelihood evaluation; KL(posterior || q) averaged over {} observations \
+             that the model has not seen, with {} exact draws for each, and the largest of them; {}.",
             run.pairs,
             run.unseen.observations,
             run.unseen.draws,
@@ -114,8 +114,8 @@ fn calibration(protocol: &str, arms: &[Arm<'_>]) -> Table {
         stem: format!("calibration_{protocol}"),
         title: "Amortised posteriors: calibration".into(),
         caption: format!(
-            "Simulation-based calibration with {} observations a seed: ranks of the truth among {} draws in {} bins, a chi-squared test for each coordinate and seed; \
-             shares of truths in the regions of highest density of q; {}.",
+            "Simulation-based calibration with {} observations a seed: ranks of the truth among {} draws in {} bins, a chi-squared \
+             test for each coordinate and seed; shares of truths in the regions of highest density of q; {}.",
             run.calibration.observations,
             settings.draws,
             settings.bins,
@@ -173,8 +173,9 @@ fn targets(protocol: &str, arms: &[Arm<'_>]) -> Table {
     Table {
         stem: format!("amortised_targets_{protocol}"),
         title: "Amortised posteriors: targets".into(),
-        caption: "Of the mixture of experts: KL, standard errors of coverage from nominal, and p-values, mean over seeds (and coordinates), the worst of them, and \
-                  how many meet the bound. Of right posteriors about one coverage in 20 is beyond two standard errors, and one p-value in 100 is below 0.01."
+        caption: "Of the mixture of experts: KL, standard errors of coverage from nominal, and p-values, mean over seeds (and \
+                  coordinates), the worst of them, and how many meet the bound. Of right posteriors about one coverage in 20 is \
+                  beyond two standard errors, and one p-value in 100 is below 0.01."
             .into(),
         header: header(["problem", "experts", "target", "mean", "worst", "met"]),
         rows,

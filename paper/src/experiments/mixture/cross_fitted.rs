@@ -3,7 +3,7 @@
 use super::ablation::Ablation;
 use super::record::Seconds;
 use super::settings::MixtureRun;
-use crate::engine::record::Metric;
+use crate::engine::metric::Metric;
 use crate::engine::{Context, Interrupted};
 use amf::{
     CrossFitError, CrossFitted, ExpertReport, LearnedWeights, Recipe, WeightData, WeightRule,

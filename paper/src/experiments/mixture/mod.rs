@@ -18,11 +18,11 @@ pub use settings::{MixtureRun, MixtureStudy};
 use super::cost::points_of;
 use crate::engine::config::FieldError;
 use crate::engine::figure::Figures;
+use crate::engine::metric::Metric;
 use crate::engine::presentation::Presentation;
 use crate::engine::provenance::Provenance;
-use crate::engine::record::Metric;
 use crate::engine::section::{Material, Rendered};
-use crate::engine::{Context, Experiment, Protocol, Record, RunName};
+use crate::engine::{Context, Experiment, Presented, Protocol, Record, RunName};
 use anyhow::Result;
 use datasets::Family;
 use std::cmp::Ordering;
@@ -54,7 +54,6 @@ impl Protocol for MixtureStudy {
 impl Experiment for MixtureRun {
     const FOLDER: &'static str = "";
     const SCHEMA: &'static str = "schema 1";
-    const CHAPTER: &'static str = "";
 
     type Protocol = MixtureStudy;
     type Record = MixtureRecord;
@@ -101,6 +100,10 @@ impl Experiment for MixtureRun {
     ) -> Result<(MixtureRecord, Option<MixtureFigure>)> {
         run::compute(self, figure, context)
     }
+}
+
+impl Presented for MixtureRun {
+    const CHAPTER: &'static str = "";
 
     fn render(material: &Material<'_, Self>) -> Result<Rendered> {
         let mut rendered = Rendered::default();

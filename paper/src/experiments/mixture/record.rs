@@ -1,8 +1,8 @@
 //! Records: what one run found.
 
 use super::settings::MixtureRun;
+use crate::engine::metric::Metric;
 use crate::engine::provenance::Provenance;
-use crate::engine::record::Metric;
 use amf::{ExpertReport, LearnedWeights};
 use faer::prelude::*;
 use serde::{Deserialize, Serialize};

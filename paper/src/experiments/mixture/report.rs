@@ -112,8 +112,8 @@ fn remarks(protocols: &[(&str, &[Group<'_>])]) -> String {
         if !dominated.is_empty() {
             let _ = writeln!(
                 text,
-                "In {protocol} the mean NLL over seeds is decided by single test points of very low density for: {}. Far outside the training \
-                 draws a rectified network extrapolates linearly, and log-scales of up to its bound add up over the layers.\n",
+                "In {protocol} the mean NLL over seeds is decided by single test points of very low density for: {}. Far outside the \
+                 training draws a rectified network extrapolates linearly, and log-scales of up to its bound add up over the layers.\n",
                 dominated.join(", ")
             );
         }
@@ -129,11 +129,11 @@ fn remarks(protocols: &[(&str, &[Group<'_>])]) -> String {
                 behind.join(", "),
                 match groups[0].run().weights.rule {
                     WeightRule::MovingAverage { .. } =>
-                        "The published rule averages log-likelihoods before the softmax, so it does not maximise the mixture's likelihood and leaves \
-                         weight on weaker experts.",
+                        "The published rule averages log-likelihoods before the softmax, so it does not maximise the mixture's \
+                         likelihood and leaves weight on weaker experts.",
                     _ =>
-                        "Stacking maximises the likelihood of the points held out for the weights; on other points a mixture can be behind its best \
-                         expert by the noise of those weights.",
+                        "Stacking maximises the likelihood of the points held out for the weights; on other points a mixture can be \
+                         behind its best expert by the noise of those weights.",
                 }
             );
         }

@@ -4,7 +4,7 @@ use super::cross_fitted::{self, Outcome};
 use super::record::{MixtureFigure, MixtureRecord, Seconds, grid_points};
 use super::settings::{MixtureRun, Sampled, WeightSource};
 use crate::engine::cache::cached;
-use crate::engine::record::{Metric, all_finite};
+use crate::engine::metric::{Metric, all_finite};
 use crate::engine::{Context, Experiment, Interrupted};
 use amf::{ExpertReport, WeightData};
 use anyhow::{Context as _, Result, bail};

@@ -116,7 +116,7 @@ pub fn check_experts(
             return error("fit", reason);
         }
         let alone = PosteriorConfig {
-            experts: vec![experts[i].clone()],
+            experts: vec![("alone".into(), flow.clone())],
             ..PosteriorConfig::quick(1)
         };
         if let Err(reason) = alone.check() {
@@ -128,7 +128,10 @@ pub fn check_experts(
 
 /// The part of a fit's settings that is wrong: the first that is so in settings that are sound but for it. Experts are taken to be sound.
 fn what_is_wrong(fit: &PosteriorConfig) -> FieldError {
-    let sound = || PosteriorConfig::quick(1);
+    let sound = || PosteriorConfig {
+        base_as_expert: false,
+        ..PosteriorConfig::quick(1)
+    };
     let folds = PosteriorConfig {
         folds: fit.folds,
         models: 1,

@@ -16,11 +16,11 @@ pub use settings::{PosteriorRun, PosteriorStudy};
 use super::cost::points_of;
 use crate::engine::config::FieldError;
 use crate::engine::figure::Figures;
+use crate::engine::metric::Metric;
 use crate::engine::presentation::Presentation;
 use crate::engine::provenance::Provenance;
-use crate::engine::record::Metric;
 use crate::engine::section::{Material, Rendered};
-use crate::engine::{Context, Experiment, Protocol, Record, RunName};
+use crate::engine::{Context, Experiment, Presented, Protocol, Record, RunName};
 use anyhow::Result;
 use datasets::posterior::Benchmark;
 use posterior::Proposal;
@@ -54,7 +54,6 @@ impl Protocol for PosteriorStudy {
 impl Experiment for PosteriorRun {
     const FOLDER: &'static str = "posterior";
     const SCHEMA: &'static str = "posterior schema 1";
-    const CHAPTER: &'static str = report::CHAPTER;
 
     type Protocol = PosteriorStudy;
     type Record = PosteriorRecord;
@@ -118,6 +117,10 @@ impl Experiment for PosteriorRun {
     ) -> Result<(PosteriorRecord, Option<PosteriorFigure>)> {
         run::compute(self, figure, context)
     }
+}
+
+impl Presented for PosteriorRun {
+    const CHAPTER: &'static str = report::CHAPTER;
 
     fn render(material: &Material<'_, Self>) -> Result<Rendered> {
         let sections = &material.sections;

@@ -2,8 +2,8 @@
 
 use super::projections::Projections;
 use super::settings::PosteriorRun;
+use crate::engine::metric::{Metric, Seconds};
 use crate::engine::provenance::Provenance;
-use crate::engine::record::{Metric, Seconds};
 use posterior::RoundReport;
 use serde::{Deserialize, Serialize};
 

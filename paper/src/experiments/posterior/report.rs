@@ -1,11 +1,10 @@
 //! What the report says of posteriors.
 
 use super::arms::Arm;
-use super::tables::capital;
 use crate::engine::Record;
 use crate::engine::figure::Figure;
 use crate::engine::section::Section;
-use crate::engine::table::Table;
+use crate::engine::table::{Table, capital};
 use posterior::FirstDraws;
 use std::fmt::Write;
 
@@ -13,11 +12,11 @@ use std::fmt::Write;
 pub const CHAPTER: &str = "
 ## Posteriors from likelihood evaluations
 
-Likelihood-weighted flows (arXiv:2512.04954): draws of the prior with their likelihoods as weights stand for a posterior of which no draw \
-exists, and flows are fitted to them by weighted maximum likelihood. MAF, RealNVP and their mixture (with the base itself as an expert where \
-it is a mixture), on a standard normal base, on a Gaussian mixture with one component for each mode, and on one whose number of components BIC \
-chooses. The benchmarks and their exact answers are this project's own (`datasets::posterior`). Settings were chosen with other seeds \
-(101 to 106) than those shown here.
+Likelihood-weighted flows (arXiv:2512.04954): draws of the prior with their likelihoods as weights stand for a posterior of which no \
+draw exists, and flows are fitted to them by weighted maximum likelihood. MAF, RealNVP and their mixture (with the base itself as an \
+expert where it is a mixture), on a standard normal base, on a Gaussian mixture with one component for each mode, and on one whose \
+number of components BIC chooses. The benchmarks and their exact answers are this project's own (`datasets::posterior`). Settings \
+were chosen with other seeds (101 to 106) than those shown here.
 ";
 
 /// The section of a protocol: `what` it is about, figures, tables.

@@ -4,7 +4,7 @@ use super::projections::Projections;
 use super::record::{PosteriorFigure, PosteriorRecord};
 use super::settings::PosteriorRun;
 use crate::engine::cache::cached;
-use crate::engine::record::{Metric, Seconds, all_finite};
+use crate::engine::metric::{Metric, Seconds, all_finite};
 use crate::engine::{Context, Experiment, Interrupted};
 use anyhow::{Context as _, Result, bail};
 use density::Density;

@@ -42,8 +42,8 @@ pub fn gaps(protocol: &str, groups: &[Group<'_>]) -> Table {
         stem: format!("gaps_{protocol}"),
         title: "How far from the true density".into(),
         caption: format!(
-            "n draws a fit in all; {} test draws; {}. NLL − H and KL (the mean of log p − log q over the test draws) estimate the same divergence; \
-             KL does so with less noise. Baselines have all n draws to themselves.",
+            "n draws a fit in all; {} test draws; {}. NLL − H and KL (the mean of log p − log q over the test draws) estimate the \
+             same divergence; KL does so with less noise. Baselines have all n draws to themselves.",
             run.draws.test,
             seeds(groups)
         ),
@@ -82,9 +82,10 @@ pub fn checks(protocol: &str, groups: &[Group<'_>]) -> Table {
     Table {
         stem: format!("checks_{protocol}"),
         title: "The mixture against the best of the others".into(),
-        caption: "KL of the mixture minus KL of the other on the same test draws, nats, mean ± standard error of the difference over seeds; negative: the \
-                  mixture is better. Best baseline and best expert are those with the smallest mean KL; the experts are averages over the same \
-                  cross-fitted models. Hindsight: the weights that are best on the test draws, which no fit can know."
+        caption: "KL of the mixture minus KL of the other on the same test draws, nats, mean ± standard error of the difference over \
+                  seeds; negative: the mixture is better. Best baseline and best expert are those with the smallest mean KL; the \
+                  experts are averages over the same cross-fitted models. Hindsight: the weights that are best on the test draws, \
+                  which no fit can know."
             .into(),
         header: header([
             "n",
@@ -148,8 +149,8 @@ pub fn sampled(protocol: &str, groups: &[Group<'_>]) -> Table {
         stem: format!("sampled_{protocol}"),
         title: "Distances between samples".into(),
         caption: format!(
-            "n = {}; {} test points against {} sets of as many model draws, {}. Published: the mixture of the authors' results file (one seed). \
-             Exact draws: fresh draws of the target in the place of model draws, the floor that finite samples leave.",
+            "n = {}; {} test points against {} sets of as many model draws, {}. Published: the mixture of the authors' results file \
+             (one seed). Exact draws: fresh draws of the target in the place of model draws, the floor that finite samples leave.",
             groups[0].n,
             run.evaluation.samples,
             run.evaluation.sets,

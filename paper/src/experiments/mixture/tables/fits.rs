@@ -43,8 +43,8 @@ pub fn metrics(protocol: &str, groups: &[Group<'_>]) -> Table {
         stem: format!("metrics_{protocol}"),
         title: format!("Metrics, protocol {protocol}"),
         caption: format!(
-            "{} draws a fit, {}; {} test points for NLL and KL, {} points against {} sets of model draws for the sampled metrics. \
-             H is the entropy of the target in nats, the floor of the NLL; KL is the mean of log p − log q over the test points.",
+            "{} draws a fit, {}; {} test points for NLL and KL, {} points against {} sets of model draws for the sampled metrics. H \
+             is the entropy of the target in nats, the floor of the NLL; KL is the mean of log p − log q over the test points.",
             run.draws.budget(),
             seeds(groups),
             run.draws.test,
@@ -125,7 +125,8 @@ pub fn against_published(protocol: &str, groups: &[Group<'_>]) -> Table {
         stem: format!("published_{protocol}"),
         title: "Published against regenerated".into(),
         caption: format!(
-            "The results file of the authors' code (arXiv:2510.02056) and the protocol {protocol} here. No numbers are published for five_mode."
+            "The results file of the authors' code (arXiv:2510.02056) and the protocol {protocol} here. No numbers are published for \
+             five_mode."
         ),
         header,
         rows,

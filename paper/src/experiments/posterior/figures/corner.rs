@@ -1,8 +1,8 @@
 //! Densities of space: a triangle of marginals for each, side by side.
 
-use super::super::projections::centre;
+use super::super::projections::{WINDOW, centre, pairs};
 use super::plane::density;
-use super::{Shown, WINDOW, pairs, values};
+use super::shown::{Shown, values};
 use crate::engine::figure::{self as canvas, Area, LARGE, SMALL, font};
 use anyhow::Result;
 use numerics::math::exp;

@@ -1,7 +1,7 @@
 //! Densities of the plane side by side.
 
-use super::super::projections::level;
-use super::{RANGE, SHARES, Shown, WINDOW, heat, top, values};
+use super::super::projections::{WINDOW, level};
+use super::shown::{RANGE, SHARES, Shown, heat, top, values};
 use crate::engine::figure::contour::segments;
 use crate::engine::figure::palette::INK;
 use crate::engine::figure::{self as canvas, Area, LARGE, SMALL, font};

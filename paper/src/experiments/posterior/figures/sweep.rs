@@ -1,7 +1,7 @@
 //! KL against what it depends on.
 
 use super::super::arms::{Arm, benchmarks};
-use super::{colour, series};
+use super::shown::colour;
 use crate::engine::figure::palette;
 use crate::engine::figure::{self as canvas, Area, LARGE, SMALL, font};
 use crate::engine::mean::Mean;
@@ -178,4 +178,15 @@ fn draw_panel(area: &Area<'_>, panel: &Panel) -> Result<()> {
         chart.draw_series(LineSeries::new(points, line.colour.stroke_width(2)))?;
     }
     Ok(())
+}
+
+/// The plans of some arms, in their order, with the bases.
+fn series<'a>(arms: &[Arm<'a>]) -> Vec<(&'a str, &'a str)> {
+    let mut all: Vec<(&str, &str)> = Vec::new();
+    for a in arms {
+        if !all.contains(&(a.plan(), a.base())) {
+            all.push((a.plan(), a.base()));
+        }
+    }
+    all
 }

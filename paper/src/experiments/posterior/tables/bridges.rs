@@ -43,8 +43,9 @@ pub fn bridges(protocol: &str, arms: &[Arm<'_>]) -> Option<Table> {
         stem: format!("bridges_{protocol}"),
         title: format!("What bridges cost, protocol {protocol}"),
         caption: format!(
-            "A standard normal base against a mixture base with one component for each mode, on the same work; {}. The ratio is that of the means, its standard \
-             error of the first order. Bridges: q's mass outside the posterior's 99.9 % region; sliced W2 has a floor that finite samples leave.",
+            "A standard normal base against a mixture base with one component for each mode, on the same work; {}. The ratio is that \
+             of the means, its standard error of the first order. Bridges: q's mass outside the posterior's 99.9 % region; sliced W2 \
+             has a floor that finite samples leave.",
             seeds(arms)
         ),
         header: header([

@@ -29,7 +29,8 @@ pub fn claims(sections: &[Section<'_, PosteriorRecord>]) -> Table {
             smaller(
                 arms,
                 "sliced_w2",
-                "(4) a matched mixture base has a smaller Wasserstein distance (sliced: it affords draws enough) than a normal base, for every flow",
+                "(4) a matched mixture base has a smaller Wasserstein distance (sliced: it affords draws enough) than a normal base, \
+                 for every flow",
             ),
             too_few(arms),
             refinement(arms),
@@ -46,8 +47,8 @@ pub fn claims(sections: &[Section<'_, PosteriorRecord>]) -> Table {
     Table {
         stem: "posterior_claims".into(),
         title: "The paper's claims".into(),
-        caption: "The qualitative claims of arXiv:2512.04954, on benchmarks of our own: the paper's are not known, and none of its numbers is compared. Judged on \
-                  means over seeds; the last two go beyond the paper."
+        caption: "The qualitative claims of arXiv:2512.04954, on benchmarks of our own: the paper's are not known, and none of its \
+                  numbers is compared. Judged on means over seeds; the last two go beyond the paper."
             .into(),
         header: header(["claim", "protocol", "verdict", "numbers"]),
         rows,
@@ -67,7 +68,8 @@ fn learns(arms: &[Arm<'_>]) -> Option<Verdict> {
     }
     Some(Verdict {
         claim: format!(
-            "(1) likelihood weights on draws of the prior suffice to learn multi-modal posteriors in 2-D and 3-D (KL at most {} and {} nats)",
+            "(1) likelihood weights on draws of the prior suffice to learn multi-modal posteriors in 2-D and 3-D (KL at most {} and \
+             {} nats)",
             limit(2),
             limit(3)
         ),
@@ -110,8 +112,8 @@ fn bridges(arms: &[Arm<'_>]) -> Option<Verdict> {
         }
     }
     (count > 0).then(|| Verdict {
-        claim: "(2) a unimodal base leaves bridges between modes: more mass outside the posterior's 99.9 % region than a matched mixture base, by more than two \
-                standard errors, for every flow"
+        claim: "(2) a unimodal base leaves bridges between modes: more mass outside the posterior's 99.9 % region than a matched \
+                mixture base, by more than two standard errors, for every flow"
             .into(),
         holds: met == count,
         numbers: format!("{met} of {count}: {}", parts.join("; ")),
@@ -202,7 +204,8 @@ fn refinement(arms: &[Arm<'_>]) -> Option<Verdict> {
         ));
     }
     (count > 0).then(|| Verdict {
-        claim: "(6) beyond the paper: rounds of refinement give a smaller KL than one-shot draws of the prior with as many evaluations".into(),
+        claim: "(6) beyond the paper: rounds of refinement give a smaller KL than one-shot draws of the prior with as many \
+                evaluations".into(),
         holds: met == count,
         numbers: format!("{met} of {count}: KL {}", parts.join("; ")),
     })

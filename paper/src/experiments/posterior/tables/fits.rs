@@ -1,11 +1,10 @@
 //! Every model of a protocol: divergences, masses, weights, evidence, time.
 
 use super::super::arms::Arm;
-use super::capital;
 use crate::engine::arm::seeds;
 use crate::engine::mean::Mean;
-use crate::engine::record::Seconds;
-use crate::engine::table::{Cell, Table, header};
+use crate::engine::metric::Seconds;
+use crate::engine::table::{Cell, Table, capital, header};
 
 fn start(arm: &Arm<'_>, model: &str) -> Vec<Cell> {
     vec![
@@ -43,10 +42,11 @@ pub fn fits(protocol: &str, arms: &[Arm<'_>]) -> Table {
         stem: format!("posterior_{protocol}"),
         title: format!("Posteriors, protocol {protocol}"),
         caption: format!(
-            "{}. Forward KL is KL(posterior || q) at {} exact draws, backward KL(q || posterior) at as many of q; W2 between {} draws of each and sliced W2 between {}, both with a floor that finite samples leave; mode error, the \
-             largest difference of a mode's mass from the truth; bridges, q's mass outside the posterior's 99.9 % region (0.001 for the posterior \
-             itself); k-hat of the importance weights of q's draws; N evaluations, their effective sample size, and the components of the base, for the \
-             mixture of all experts.",
+            "{}. Forward KL is KL(posterior || q) at {} exact draws, backward KL(q || posterior) at as many of q; W2 between {} draws \
+             of each and sliced W2 between {}, both with a floor that finite samples leave; mode error, the largest difference of a \
+             mode's mass from the truth; bridges, q's mass outside the posterior's 99.9 % region (0.001 for the posterior itself); \
+             k-hat of the importance weights of q's draws; N evaluations, their effective sample size, and the components of the \
+             base, for the mixture of all experts.",
             capital(&seeds(arms)),
             compare.draws,
             compare.w2_draws,
@@ -95,7 +95,8 @@ pub fn weights(protocol: &str, arms: &[Arm<'_>]) -> Table {
         stem: format!("posterior_weights_{protocol}"),
         title: format!("Mixture weights, protocol {protocol}"),
         caption: format!(
-            "Weights of the experts, by stacking on held-out evaluations with their importance weights; {}. The expert base is the Gaussian mixture itself.",
+            "Weights of the experts, by stacking on held-out evaluations with their importance weights; {}. The expert base is the \
+             Gaussian mixture itself.",
             seeds(arms)
         ),
         header: names,
@@ -126,8 +127,8 @@ pub fn evidence(protocol: &str, arms: &[Arm<'_>]) -> Table {
         stem: format!("evidence_{protocol}"),
         title: format!("Evidence, protocol {protocol}"),
         caption: format!(
-            "ln Z by importance sampling with {} draws: estimate minus exact value, nats; {}; its size; the standard error that a run gives itself; k-hat of \
-             the weights. The last columns: the same from the evaluations that the fit has made anyway.",
+            "ln Z by importance sampling with {} draws: estimate minus exact value, nats; {}; its size; the standard error that a run \
+             gives itself; k-hat of the weights. The last columns: the same from the evaluations that the fit has made anyway.",
             arms[0].run().measures.evidence.draws,
             seeds(arms)
         ),
@@ -170,8 +171,8 @@ pub fn times(arms: &[&Arm<'_>]) -> Table {
         stem: "posterior_times".into(),
         title: "Time of each fit".into(),
         caption: format!(
-            "Wall-clock seconds of one run, mean over its seeds, on an {} with {} thread(s) for each run while other runs kept the other cores busy. They \
-             differ from machine to machine.",
+            "Wall-clock seconds of one run, mean over its seeds, on an {} with {} thread(s) for each run while other runs kept the \
+             other cores busy. They differ from machine to machine.",
             p.cpu, p.threads
         ),
         header: header([

@@ -39,11 +39,3 @@ pub fn named(name: &str, protocol: &str, arms: &[Arm<'_>]) -> Option<Table> {
         _ => None,
     }
 }
-
-/// With a capital at the beginning.
-#[must_use]
-pub fn capital(s: &str) -> String {
-    let mut chars = s.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string());
-    first.unwrap_or_default() + chars.as_str()
-}

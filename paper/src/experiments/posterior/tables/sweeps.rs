@@ -71,7 +71,8 @@ pub fn evaluations(protocol: &str, arms: &[Arm<'_>]) -> Table {
         stem: format!("posterior_{protocol}"),
         title: "KL against likelihood evaluations".into(),
         caption: format!(
-            "KL(posterior || q) in nats with N likelihood evaluations in all, drawn once from the prior or refined in rounds; ESS of all of them; {}.",
+            "KL(posterior || q) in nats with N likelihood evaluations in all, drawn once from the prior or refined in rounds; ESS of \
+             all of them; {}.",
             seeds(arms)
         ),
         header: names,

@@ -48,8 +48,9 @@ pub fn targets(sections: &[Section<'_, PosteriorRecord>]) -> Table {
     Table {
         stem: "posterior_targets".into(),
         title: "Targets".into(),
-        caption: "The mixture of experts on the matched base unless said, against bounds that were set before; where there are two, for two and for three \
-                  dimensions. Met: on how many benchmarks the mean over the seeds is within the bound. Of errors, their sizes."
+        caption: "The mixture of experts on the matched base unless said, against bounds that were set before; where there are two, \
+                  for two and for three dimensions. Met: on how many benchmarks the mean over the seeds is within the bound. Of \
+                  errors, their sizes."
             .into(),
         header: names,
         rows,
