@@ -69,7 +69,7 @@ fn a_new_file_is_a_section_with_its_prose_tables_and_figures() {
         ],
     );
     let configs = configs.to_str().unwrap();
-    let only = ["--only", "banana", "--only", "unequal_modes"];
+    let only = ["--only=banana", "--only=crescents", "--only=unequal_modes"];
     let args = [
         "reproduce",
         "--smoke",
@@ -106,7 +106,7 @@ fn a_new_file_is_a_section_with_its_prose_tables_and_figures() {
         report.contains("| zeroth | KL(posterior \\|\\| q) | 0.01 or 0.03 |"),
         "{report}"
     );
-    assert!(report.contains("figures/posterior_unequal_modes_later.png"));
+    assert!(report.contains("figures/posterior_crescents_later.png"));
     assert!(!report.contains("figures/posterior_unequal_modes_zeroth.png"));
 }
 

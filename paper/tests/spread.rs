@@ -52,7 +52,8 @@ fn every_line_of_list_is_a_run_and_collect_joins_them() {
     // Once more changes nothing, and the job finds all of it done.
     assert!(collect(&[]).status.success());
     let log = dir.path().join("events");
-    let more = ["--event-log", text(&log)];
+    // The old name of `--event-log`.
+    let more = ["--journal", text(&log)];
     let o = command(Path::new(lines[0][0]), &[], &all, &more)
         .output()
         .unwrap();

@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Copies the records and figure data of some folders into another, which may have some already, and writes its tables, figures and
-/// report. Gives
-/// the number of records there.
+/// report. Gives the number of records there.
 ///
 /// # Errors
 /// A folder that cannot be read, a record that was changed, two of one run that differ in more than time and place.

@@ -1,6 +1,8 @@
 //! What every study needs: protocols are read and checked, their runs are computed once and leave records, and records become
-//! `metrics.csv`,
-//! tables, figures and a report. Nothing here knows what is computed: see [`Experiment`].
+//! `metrics.csv`, tables, figures and a report.
+//!
+//! A file in RON is a [`Protocol`], which gives [`Experiment`]s; each leaves a [`Record`], and records are [`Presented`]. Nothing here
+//! knows what is computed.
 
 pub mod arm;
 pub mod cache;

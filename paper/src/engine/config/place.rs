@@ -163,7 +163,7 @@ impl<'a> Scanner<'a> {
         while self.peek() != quote && self.at < self.text.len() {
             self.at += if self.peek() == b'\\' { 2 } else { 1 };
         }
-        self.at += 1;
+        self.at = self.text.len().min(self.at + 1);
     }
 
     /// `r#"..."#` with any number of signs, or a name `r#...`.
@@ -182,7 +182,7 @@ impl<'a> Scanner<'a> {
         while self.at < self.text.len() && !self.starts_with(&end) {
             self.at += 1;
         }
-        self.at += end.len();
+        self.at = self.text.len().min(self.at + end.len());
     }
 
     /// Blanks and comments.
@@ -227,7 +227,7 @@ impl<'a> Scanner<'a> {
             while !matches!(self.peek(), 0 | b']') {
                 self.at += 1;
             }
-            self.at += 1;
+            self.at = self.text.len().min(self.at + 1);
             self.skip_blank();
         }
     }

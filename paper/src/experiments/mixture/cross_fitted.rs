@@ -24,7 +24,7 @@ pub struct Outcome {
     pub mixture: Mixture,
     /// The baselines, with their names.
     pub baselines: Vec<(String, Box<dyn Density>)>,
-    /// How each expert's fit on the first part went, without the history; where those on all folds diverged.
+    /// How each expert's fit on the first fold went, without the history; where those on all folds diverged.
     pub reports: Vec<ExpertReport>,
     /// The weights.
     pub weights: LearnedWeights,

@@ -76,12 +76,12 @@ fn draw_panel(area: &canvas::Area<'_>, g: &Group<'_>) -> Result<()> {
             continue;
         };
         if !is_flow(k) {
-            let kept = report
+            let best = report
                 .history
                 .iter()
                 .find(|e| e.step == report.best_step)
                 .unwrap_or(last);
-            let y = kept.held_out_nll.unwrap_or(kept.train_nll).clamp(lo, hi);
+            let y = best.held_out_nll.unwrap_or(best.train_nll).clamp(lo, hi);
             for pair in floor.chunks_exact(2).step_by(2) {
                 let dash = PathElement::new(
                     [(pair[0], y), (pair[1] + steps / 59.0, y)],
