@@ -1,14 +1,13 @@
 //! The command line: flags in, exit code out.
 
-use crate::collect::collect;
-use crate::configs::{self, Configs};
-use crate::jobs::Jobs;
-use crate::render;
-use crate::reproduce::{Options, reproduce};
-use crate::results::Results;
-use crate::run::Interrupted;
-use crate::schedule::Schedule;
-use crate::target::Target;
+use crate::engine::Interrupted;
+use crate::engine::catalogue::Catalogue;
+use crate::engine::collect::collect;
+use crate::engine::record::record_path;
+use crate::engine::reproduce::{Options, reproduce};
+use crate::engine::results::Results;
+use crate::engine::schedule::Schedule;
+use crate::experiments::KINDS;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -42,11 +41,17 @@ enum Command {
         /// The folder of all of them; records that it has already are kept.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Folder of configs: what the report says and shows [default: paper/configs].
+        #[arg(long, value_name = "DIR")]
+        configs: Option<PathBuf>,
     },
     /// Write tables, figures and the report from the records of a results folder.
     Report {
         /// The results folder.
         results: PathBuf,
+        /// Folder of configs: what the report says and shows [default: paper/configs].
+        #[arg(long, value_name = "DIR")]
+        configs: Option<PathBuf>,
     },
     /// Read a config and say whether it is sound.
     Check {
@@ -63,7 +68,7 @@ struct Selection {
     smoke: bool,
     /// Only this family or benchmark; can be given several times.
     #[arg(long, value_name = "TARGET")]
-    only: Vec<Target>,
+    only: Vec<String>,
     /// Only this protocol; can be given several times.
     #[arg(long, value_name = "NAME")]
     protocol: Vec<String>,
@@ -88,8 +93,8 @@ struct Computing {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     checkpoint: Duration,
     /// Append a line to this file for every fit and evaluation that begins, ends or is found.
-    #[arg(long, value_name = "FILE")]
-    journal: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", alias = "journal")]
+    event_log: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -164,33 +169,34 @@ fn execute(command: Command, stop: &AtomicBool) -> Result<ExitCode> {
         }
         Command::List(args) => list(&args.selection)?,
         Command::Run(args) => {
-            let jobs = Jobs::select(&Configs::of_file(&args.config)?, &[], &[])?;
-            let jobs = if args.runs.is_empty() {
-                jobs
+            let all = Catalogue::of_file(KINDS, &args.config)?;
+            let chosen = if args.runs.is_empty() {
+                all
             } else {
-                jobs.named(&args.runs)?
+                all.named(&args.runs)?
             };
             let schedule = args.computing.schedule("reproduce");
-            schedule.compute(&jobs.work(), stop)?;
-            for w in jobs.work() {
-                let record = crate::record::record_path(&schedule.out, &w.stem());
-                println!("{}", record.display());
+            schedule.compute(&chosen.jobs(), stop)?;
+            for job in chosen.jobs() {
+                println!("{}", record_path(&schedule.out, &job.stem).display());
             }
         }
-        Command::Collect { from, out } => {
-            let count = collect(&from, &out)?;
+        Command::Collect { from, out, configs } => {
+            let presentations = catalogue(configs)?.presentations();
+            let count = collect(KINDS, &presentations, &from, &out)?;
             println!("{count} records in {}", out.display());
             println!("report: {}", out.join("REPORT.md").display());
         }
-        Command::Report { results } => {
-            let records = Results::read(&results)?;
-            render::write_results(&results, &records)
+        Command::Report { results, configs } => {
+            let presentations = catalogue(configs)?.presentations();
+            Results::read(KINDS, &results)?
+                .write(&presentations, &results, &results)
                 .with_context(|| format!("results in {}", results.display()))?;
             println!("{}", results.join("REPORT.md").display());
         }
         Command::Check { config } => {
-            let jobs = Jobs::select(&Configs::of_file(&config)?, &[], &[])?;
-            println!("{}: sound, {} runs", config.display(), jobs.work().len());
+            let runs = Catalogue::of_file(KINDS, &config)?.jobs().len();
+            println!("{}: sound, {runs} runs", config.display());
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -198,31 +204,20 @@ fn execute(command: Command, stop: &AtomicBool) -> Result<ExitCode> {
 
 /// Prints all selected runs.
 fn list(selection: &Selection) -> Result<()> {
-    let folder = selection.configs();
-    // Also refuses protocols and targets that there are not.
-    Jobs::select(
-        &Configs::read(&folder)?,
-        &selection.protocol,
-        &selection.only,
-    )?;
+    let all = Catalogue::read(KINDS, &selection.configs())?;
+    let chosen = all.select(&selection.protocol, &selection.only)?;
     let here = std::env::current_dir().unwrap_or_default();
     let mut out = std::io::stdout().lock();
-    for path in configs::paths(&folder)? {
-        let config = Configs::of_file(&path)?;
-        let wanted = |name: &str| selection.protocol.iter().any(|p| p == name);
-        if !selection.protocol.is_empty() && !config.names().into_iter().any(wanted) {
-            continue;
-        }
-        // Nothing of this config may be about the selected targets.
-        let Ok(jobs) = Jobs::select(&config, &[], &selection.only) else {
-            continue;
-        };
-        let path = path.strip_prefix(&here).unwrap_or(&path);
-        for w in jobs.work() {
-            writeln!(out, "{} {}", path.display(), w.stem())?;
-        }
+    for (path, job) in chosen.files() {
+        let path = path.strip_prefix(&here).unwrap_or(path);
+        writeln!(out, "{} {}", path.display(), job.stem)?;
     }
     Ok(())
+}
+
+/// The protocols of a folder of configs, or of that of the project.
+fn catalogue(configs: Option<PathBuf>) -> Result<Catalogue> {
+    Catalogue::read(KINDS, &configs.unwrap_or_else(|| home().join("configs")))
 }
 
 fn home() -> &'static Path {
@@ -250,7 +245,7 @@ impl Computing {
             threads: self.threads.map_or(cores, usize::from),
             force: self.force,
             pace: self.checkpoint,
-            journal: self.journal,
+            event_log: self.event_log,
         }
     }
 }
@@ -263,6 +258,7 @@ impl Reproduce {
             ("results", "reproduce")
         };
         Options {
+            kinds: KINDS,
             configs: self.selection.configs(),
             committed: home().join(committed),
             schedule: self.computing.schedule(out),

@@ -1,57 +1,48 @@
-//! The committed results: complete, consistent with the configs, and rendered as the tables say.
+//! The committed results: complete, consistent with the configs, and rendered as the configs say.
 
-use paper::config;
-use paper::configs::Configs;
-use paper::metrics_csv;
-use paper::posterior;
-use paper::results::Results;
-use paper::tables;
-use paper::work::Recorded;
-use std::path::{Path, PathBuf};
-
-fn home() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::{files, home};
+use paper::engine::Record;
+use paper::engine::arm::Arm;
+use paper::engine::catalogue::Catalogue;
+use paper::engine::metrics_csv;
+use paper::engine::protocol_file;
+use paper::engine::record::read_all;
+use paper::engine::results::Results;
+use paper::experiments::KINDS;
+use paper::experiments::amortised::AmortisedRun;
+use paper::experiments::mixture::{MixtureRecord, MixtureRun, MixtureStudy};
+use paper::experiments::posterior::PosteriorRun;
+use paper::experiments::posterior::arms::{benchmarks, dim, find};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 fn committed() -> Results {
-    Results::read(&home().join("results")).unwrap()
+    Results::read(KINDS, &home().join("results")).unwrap()
+}
+
+fn mixtures() -> Vec<MixtureRecord> {
+    read_all::<MixtureRun>(&home().join("results")).unwrap()
 }
 
 #[test]
-fn every_run_of_the_configs_has_its_record() {
-    let records = committed().mixtures;
-    let runs: Vec<_> = config::read_all(&home().join("configs"))
-        .unwrap()
-        .iter()
-        .flat_map(config::Protocol::runs)
-        .collect();
-    assert_eq!(records.len(), runs.len());
-    for run in &runs {
-        let hash = run.hash();
-        let found = records.iter().find(|r| r.hash == hash);
+fn every_run_of_the_configs_has_its_record_and_no_other_is_there() {
+    let results = home().join("results");
+    let catalogue = Catalogue::read(KINDS, &home().join("configs")).unwrap();
+    for job in catalogue.jobs() {
+        // By the hash of the run.
+        let warn = |reason: String| panic!("{reason}");
+        let stem = &job.stem;
         assert!(
-            found.is_some_and(|r| &r.run == run),
-            "no record of {}: run ./reproduce.sh --update",
-            run.stem()
+            job.is_done(&results, &warn),
+            "no record of {stem}: run ./reproduce.sh --update"
         );
     }
-}
-
-#[test]
-fn every_run_of_a_study_has_its_record() {
-    let configs = Configs::read(&home().join("configs")).unwrap();
-    let results = committed();
-    let mut wanted = 0;
-    for (protocol, runs, missing) in configs.missing(&results) {
-        wanted += runs;
-        assert!(
-            missing.is_empty(),
-            "{} records of {protocol} are missing: run ./reproduce.sh --protocol {protocol} --update\n  {}",
-            missing.len(),
-            missing.join("\n  ")
-        );
-    }
-    assert_eq!(wanted, results.posteriors.len() + results.amortised.len());
+    let wanted: BTreeSet<String> = catalogue.jobs().iter().map(|j| j.stem.clone()).collect();
+    let committed = committed();
+    assert!(committed.found().all(|f| f.valid));
+    let found: BTreeSet<String> = committed.found().map(|f| f.stem.clone()).collect();
+    assert!(wanted.len() > 400);
+    assert_eq!(wanted, found);
 }
 
 #[test]
@@ -62,25 +53,27 @@ fn metrics_csv_holds_the_records_and_nothing_else() {
 }
 
 #[test]
-fn rendered_tables_are_locked() {
-    let results = committed();
-    let mut all = tables::all(&results.mixtures);
-    let mut posteriors = posterior::tables::all(&results.posteriors);
-    posteriors.extend(posterior::amortised::tables::all(&results.amortised));
-    all.extend(posteriors.into_iter().map(|t| t.table));
-    for table in all {
-        // Times differ from machine to machine, and with them a claim about them.
-        if !["times", "claims", "posterior_times"].contains(&table.stem.as_str()) {
-            insta::assert_snapshot!(table.stem.clone(), table.markdown());
-        }
-        let file = home()
-            .join("results/tables")
-            .join(format!("{}.md", table.stem));
-        assert_eq!(
-            std::fs::read_to_string(&file).unwrap(),
-            table.markdown(),
-            "{} is stale",
-            file.display()
+fn tables_and_report_are_rendered_as_committed() {
+    let (results, again) = (home().join("results"), tempfile::tempdir().unwrap());
+    let presentations = Catalogue::read(KINDS, &home().join("configs"))
+        .unwrap()
+        .presentations();
+    committed()
+        .write(&presentations, &results, again.path())
+        .unwrap();
+    let text = |file: String| std::fs::read_to_string(file).unwrap();
+    let tables = files(&again.path().join("tables"));
+    assert_eq!(tables, files(&results.join("tables")));
+    assert_eq!(
+        files(&again.path().join("figures")),
+        files(&results.join("figures"))
+    );
+    let tables = tables.iter().map(|t| format!("tables/{t}"));
+    for file in tables.chain(["REPORT.md".to_owned()]) {
+        let at = |folder: &std::path::Path| text(folder.join(&file).display().to_string());
+        assert!(
+            at(&results) == at(again.path()),
+            "{file} is stale: run `paper report paper/results`"
         );
     }
 }
@@ -111,12 +104,12 @@ fn every_run_beats_the_published_mixture_when_held_out() {
         ("two_moons", 0.25),
         ("rings", 0.41),
     ];
-    let records = committed().mixtures;
-    let groups = paper::summary::groups(&records);
+    let records = mixtures();
+    let groups = Arm::all(&records);
     for (family, bar) in published {
         let g = groups
             .iter()
-            .find(|g| g.protocol == "held_out" && g.family.name() == family)
+            .find(|g| g.protocol == "held_out" && g.family().name() == family)
             .unwrap();
         let gap = g.gap("mixture").unwrap();
         assert!(
@@ -128,7 +121,8 @@ fn every_run_beats_the_published_mixture_when_held_out() {
 
 #[test]
 fn the_protocol_default_is_the_recipe_of_the_library() {
-    let protocol = config::Protocol::read(&home().join("configs/default.ron")).unwrap();
+    let protocol =
+        protocol_file::read::<MixtureStudy>(&home().join("configs/default.ron")).unwrap();
     let recipe = amf::Recipe::default();
     assert_eq!(protocol.cross_fit, Some(recipe.partition));
     assert_eq!(protocol.experts, recipe.experts);
@@ -147,12 +141,12 @@ fn the_default_recipe_stays_near_the_floor_and_ahead_of_the_baselines_on_average
         ("two_moons", 0.035),
         ("rings", 0.085),
     ];
-    let records = committed().mixtures;
-    let groups = paper::summary::groups(&records);
+    let records = mixtures();
+    let groups = Arm::all(&records);
     let group = |family: &str, n: usize| {
         let found = groups
             .iter()
-            .find(|g| g.protocol == "default" && g.family.name() == family && g.n == n);
+            .find(|g| g.protocol == "default" && g.family().name() == family && g.n == n);
         found.unwrap_or_else(|| panic!("no records of default, {family}, n = {n}"))
     };
     for (family, bar) in bars {
@@ -182,28 +176,28 @@ fn posteriors_are_learnt_from_likelihood_evaluations() {
         ("one_shot", "kl_forward", [0.03, 0.06]),
         ("one_shot", "bridge_mass", [0.01, 0.01]),
     ];
-    let results = committed();
-    let arms = posterior::summary::arms(&results.posteriors);
+    let records = read_all::<PosteriorRun>(&home().join("results")).unwrap();
+    let arms = Arm::all(&records);
     for (protocol, metric, limits) in bars {
         let own: Vec<_> = arms
             .iter()
             .filter(|a| a.protocol == protocol)
             .cloned()
             .collect();
-        let benchmarks = posterior::summary::benchmarks(&own);
+        let benchmarks = benchmarks(&own);
         assert_eq!(benchmarks.len(), 6);
         for benchmark in benchmarks {
-            let matched = posterior::summary::find(&own, benchmark, "matched").unwrap();
+            let matched = find(&own, benchmark, "matched").unwrap();
             let found = matched.mean("mixture", metric).unwrap();
-            let limit = limits[posterior::summary::dim(benchmark) - 2];
+            let limit = limits[dim(benchmark) - 2];
             assert!(
                 found.value.abs() < limit + 2.0 * found.error.unwrap(),
                 "{protocol} {benchmark} {metric}: {found:?}"
             );
         }
     }
-    let kl = results
-        .amortised
+    let records = read_all::<AmortisedRun>(&home().join("results")).unwrap();
+    let kl = records
         .iter()
         .filter(|r| r.run.variant == "flows")
         .map(|r| r.get("mixture", "kl_forward").unwrap());

@@ -1,17 +1,15 @@
 //! Whatever happens to the process, nothing finished is lost, and the results are those of an undisturbed run.
 
-#[allow(dead_code)]
-mod common;
-
-use common::{RUNS, command, config, files, records, stderr, undisturbed};
+use crate::job::{RUNS, command, config, records, undisturbed};
+use crate::{files, stderr};
 use numerics::random::{stream, uniform};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-/// The lines of a journal: word, run and unit.
-fn journal(path: &Path) -> Vec<(String, String)> {
+/// The lines of an event log: word, run and unit.
+fn events(path: &Path) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines()
         .map(|line| {
@@ -44,13 +42,13 @@ fn a_job_that_is_killed_ends_as_if_it_was_not_and_computes_nothing_finished_agai
     let (whole, whole_files) = undisturbed(dir.path());
     let config = config(dir.path());
     let mut rng = stream(1, "kills");
-    let (mut kills, mut kept, mut resumed) = (0, 0, 0);
+    let (mut kills, mut found, mut resumed) = (0, 0, 0);
     let jobs = std::env::var("KILLED_JOBS").map_or(8, |n| n.parse().unwrap());
     for job in 0..jobs {
         let out = dir.path().join(format!("killed-{job}"));
-        let log = dir.path().join(format!("journal-{job}"));
-        let more = ["--checkpoint", "0.01", "--journal", log.to_str().unwrap()];
-        // What is finished, and how long the journal was when that was seen.
+        let log = dir.path().join(format!("events-{job}"));
+        let more = ["--checkpoint", "0.01", "--event-log", log.to_str().unwrap()];
+        // What is finished, and how long the log was when that was seen.
         let mut done: BTreeSet<String> = BTreeSet::new();
         for life in 0.. {
             assert!(life < 1000, "job {job} never ends");
@@ -62,7 +60,7 @@ fn a_job_that_is_killed_ends_as_if_it_was_not_and_computes_nothing_finished_agai
             // SIGKILL.
             child.kill().unwrap();
             let ended = child.wait_with_output().unwrap();
-            let lines = journal(&log);
+            let lines = events(&log);
             for (word, unit) in &lines {
                 let again = word == "begun" || word == "resumed";
                 assert!(
@@ -71,7 +69,7 @@ fn a_job_that_is_killed_ends_as_if_it_was_not_and_computes_nothing_finished_agai
                 );
             }
             resumed += lines.iter().filter(|l| l.0 == "resumed").count();
-            kept += lines.iter().filter(|l| l.0 == "found").count();
+            found += lines.iter().filter(|l| l.0 == "found").count();
             std::fs::write(&log, "").unwrap();
             if out.exists() {
                 done.extend(finished(&out));
@@ -96,11 +94,11 @@ fn a_job_that_is_killed_ends_as_if_it_was_not_and_computes_nothing_finished_agai
     }
     // A kill in the midst of a fit is a matter of luck: about two of five jobs have one.
     println!(
-        "{jobs} jobs, {kills} kills, {kept} times a unit was found, {resumed} times a fit went on from a checkpoint"
+        "{jobs} jobs, {kills} kills, {found} times a unit was found, {resumed} times a fit went on from a checkpoint"
     );
     assert!(
-        kills > 2 * jobs && kept > 2 * jobs && (resumed > 0 || jobs < 50),
-        "{kills} {kept} {resumed}"
+        kills > 2 * jobs && found > 2 * jobs && (resumed > 0 || jobs < 50),
+        "{kills} {found} {resumed}"
     );
 }
 
@@ -111,8 +109,8 @@ fn two_processes_share_a_folder() {
     let config = config(dir.path());
     for round in 0..5 {
         let out = dir.path().join(format!("shared-{round}"));
-        let log = dir.path().join(format!("journal-{round}"));
-        let more = ["--journal", log.to_str().unwrap()];
+        let log = dir.path().join(format!("events-{round}"));
+        let more = ["--event-log", log.to_str().unwrap()];
         let start = || command(&config, &[], &out, &more).spawn().unwrap();
         let both = [start(), start()];
         for child in both {
@@ -122,7 +120,7 @@ fn two_processes_share_a_folder() {
         }
         assert_eq!(records(&out), whole);
         assert_eq!(files(&out), whole_files);
-        let lines = journal(&log);
+        let lines = events(&log);
         let mut begun: Vec<&String> = lines
             .iter()
             .filter(|l| l.0 == "begun")
@@ -324,7 +322,7 @@ fn a_full_disk_is_one_clear_line_and_nothing_finished_is_lost() {
             head -c $((3145728 - 12288 * i)) /dev/zero > small/filler
             for life in full room; do
                 code=0
-                "{}" run held_out.ron --out small/out --threads 1 --checkpoint 0.05 --journal kept-$i/$life.journal \
+                "{}" run held_out.ron --out small/out --threads 1 --checkpoint 0.05 --event-log kept-$i/$life.events \
                     > /dev/null 2> kept-$i/$life.stderr || code=$?
                 echo $code > kept-$i/$life.code
                 rm -f small/filler
@@ -343,7 +341,7 @@ fn a_full_disk_is_one_clear_line_and_nothing_finished_is_lost() {
         return;
     };
     assert!(world.status.success(), "{}", stderr(&world));
-    let (mut full, mut kept) = (0, 0);
+    let (mut full, mut found) = (0, 0);
     for i in 1..=20 {
         let at = dir.path().join(format!("kept-{i}"));
         let read = |name: &str| std::fs::read_to_string(at.join(name)).unwrap();
@@ -362,13 +360,13 @@ fn a_full_disk_is_one_clear_line_and_nothing_finished_is_lost() {
             );
         }
         assert_eq!((read("room.code").trim(), &*read("room.stderr")), ("0", ""));
-        let done: BTreeSet<String> = journal(&at.join("full.journal"))
+        let done: BTreeSet<String> = events(&at.join("full.events"))
             .into_iter()
             .filter(|l| l.0 == "finished" && !l.1.contains("/fit-"))
             .map(|l| l.1)
             .collect();
-        for (word, unit) in journal(&at.join("room.journal")) {
-            kept += usize::from(word == "found");
+        for (word, unit) in events(&at.join("room.events")) {
+            found += usize::from(word == "found");
             assert!(
                 word == "found" || !done.contains(&unit),
                 "{unit} was computed twice"
@@ -378,8 +376,8 @@ fn a_full_disk_is_one_clear_line_and_nothing_finished_is_lost() {
         assert_eq!(records(&out), whole);
         assert_eq!(files(&out), whole_files);
     }
-    println!("20 jobs, {full} on a full disk, {kept} times a unit was found");
-    assert!(full >= 15 && kept >= 15, "{full} {kept}");
+    println!("20 jobs, {full} on a full disk, {found} times a unit was found");
+    assert!(full >= 15 && found >= 15, "{full} {found}");
 }
 
 #[test]
@@ -393,7 +391,9 @@ fn so_are_a_file_that_may_not_grow_and_a_folder_that_cannot_be_made() {
     let limited = command.arg(&config).arg(&out).output().unwrap();
     std::fs::write(dir.path().join("file"), "").unwrap();
     let below = dir.path().join("file/out");
-    let unmakable = common::command(&config, &[], &below, &[]).output().unwrap();
+    let unmakable = crate::job::command(&config, &[], &below, &[])
+        .output()
+        .unwrap();
     for (o, words) in [
         (limited, ["out/units/", "make room"]),
         (unmakable, ["file/out/", "cannot be written"]),

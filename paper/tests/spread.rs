@@ -1,20 +1,9 @@
 //! Runs spread over processes: `list`, `run` and `collect`.
 
-#[allow(dead_code)]
-mod common;
-
-use common::{RUNS, command, config, files, records, stderr, undisturbed};
+use crate::job::{RUNS, command, config, records, undisturbed};
+use crate::{files, paper, stderr, stdout};
+use paper::engine::record::{record_path, write};
 use std::path::Path;
-use std::process::{Command, Output};
-
-fn paper(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_paper"));
-    command.args(args).output().unwrap()
-}
-
-fn stdout(o: &Output) -> String {
-    String::from_utf8(o.stdout.clone()).unwrap()
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -62,7 +51,8 @@ fn every_line_of_list_is_a_run_and_collect_joins_them() {
     assert!(all.join("REPORT.md").exists() && all.join("tables/metrics_held_out.md").exists());
     // Once more changes nothing, and the job finds all of it done.
     assert!(collect(&[]).status.success());
-    let log = dir.path().join("journal");
+    let log = dir.path().join("events");
+    // The old name of `--event-log`.
     let more = ["--journal", text(&log)];
     let o = command(Path::new(lines[0][0]), &[], &all, &more)
         .output()
@@ -72,7 +62,7 @@ fn every_line_of_list_is_a_run_and_collect_joins_them() {
 
     // Records of one run that differ are not joined.
     let other = records(&all).remove(0);
-    let path = paper::record::record_path(&folders[0], RUNS[0]);
+    let path = record_path(&folders[0], RUNS[0]);
     for change in [0, 1] {
         let mut other = other.clone();
         if change == 0 {
@@ -80,7 +70,7 @@ fn every_line_of_list_is_a_run_and_collect_joins_them() {
         } else {
             other.hash = "0".into();
         }
-        paper::record::write(&path, &other).unwrap();
+        write(&path, &other).unwrap();
         let o = collect(&[]);
         assert_eq!(o.status.code(), Some(2));
         let error = stderr(&o);
@@ -106,8 +96,8 @@ fn misuse_is_one_line() {
         (vec!["run", "nothing.ron", "--out", here], "nothing.ron"),
         (vec!["run", config, "--checkpoint=-1"], "--checkpoint"),
         (
-            vec!["run", config, "--journal", "none/journal", "--out", here],
-            "none/journal",
+            vec!["run", config, "--event-log", "none/events", "--out", here],
+            "none/events",
         ),
         (vec!["list", "--protocol", "nothing"], "as_published"),
         (vec!["list", "--configs", "nothing"], "nothing"),

@@ -1,0 +1,55 @@
+//! What a run is computed with.
+
+use super::provenance::Provenance;
+use density::{FitContext, Progress};
+use store::CheckpointStore;
+
+/// Says that a run was ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+/// What a run is computed with.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Goes into the record.
+    pub provenance: &'a Provenance,
+    /// Is told of progress, stores what is done, and can ask for an end: then the run fails with [`Interrupted`].
+    pub fit: FitContext<'a>,
+}
+
+impl<'a> Context<'a> {
+    /// Whether an end was asked for.
+    #[must_use]
+    pub fn stopped(&self) -> bool {
+        self.fit.tell(&Progress::default()).is_break()
+    }
+
+    /// An error when an end was asked for.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn proceed(&self) -> Result<(), Interrupted> {
+        if self.stopped() {
+            Err(Interrupted)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Tells of a stage that is no fit: so many steps are done, of all.
+    pub fn tell(&self, stage: &str, step: usize, total: usize) {
+        let _ = self.fit.tell(&Progress {
+            stage,
+            step,
+            total,
+            ..Progress::default()
+        });
+    }
+
+    /// Where finished units are stored.
+    #[must_use]
+    pub fn checkpoints(&self) -> &'a dyn CheckpointStore {
+        self.fit.checkpoints()
+    }
+}

@@ -1,0 +1,130 @@
+//! What a study is to the engine: protocols whose runs leave records.
+
+use super::config::{FieldError, hash};
+use super::context::Context;
+use super::metric::Metric;
+use super::presentation::Presentation;
+use super::provenance::Provenance;
+use anyhow::Result;
+use serde::{Serialize, de::DeserializeOwned};
+use std::cmp::Ordering;
+
+/// What a RON file holds: an experiment as it is written down.
+pub trait Protocol: DeserializeOwned + 'static {
+    /// One run of it.
+    type Run: Experiment;
+
+    /// Name in tables and file names.
+    fn name(&self) -> &str;
+    /// What the report says and shows of it. No run depends on it.
+    fn presentation(&self) -> &Presentation;
+    /// Whatever no single field shows.
+    ///
+    /// # Errors
+    /// The field and what is wrong with it.
+    fn check(&self) -> Result<(), FieldError>;
+    /// All runs, and whether figures show them.
+    fn runs(&self) -> Vec<(Self::Run, bool)>;
+}
+
+/// One run: its record is a pure function of what [`hash`](Experiment::hash) covers, the run itself.
+pub trait Experiment: Serialize + DeserializeOwned + PartialEq + Send + Sync + 'static {
+    /// Folder of its protocols below the folder of configs, and of its records below the folder of records; may be empty.
+    const FOLDER: &'static str;
+    /// Changes whenever the meaning of a run or of its record changes: records of another schema are computed again.
+    const SCHEMA: &'static str;
+
+    /// The file that it is written in.
+    type Protocol: Protocol<Run = Self>;
+    /// What it finds.
+    type Record: Record<Run = Self>;
+    /// What figures show beyond the record.
+    type Figure: Serialize + DeserializeOwned;
+
+    /// Names of all targets, to choose runs by.
+    fn targets() -> Vec<&'static str>;
+    /// What it is called.
+    fn name(&self) -> RunName<'_>;
+    /// The target, as [`targets`](Self::targets) calls it.
+    fn target(&self) -> String;
+    /// The order of tables.
+    fn order(&self, other: &Self) -> Ordering;
+    /// An estimate of the work, to begin with the longest: points times steps of optimisation.
+    fn cost(&self) -> usize;
+    /// Computes it, on the current thread pool.
+    ///
+    /// # Errors
+    /// Names the stage and the cause.
+    fn compute(
+        &self,
+        figure: bool,
+        context: &Context<'_>,
+    ) -> Result<(Self::Record, Option<Self::Figure>)>;
+    /// A stable hash of everything that the results depend on.
+    fn hash(&self) -> String {
+        hash(Self::SCHEMA, self)
+    }
+
+    /// File name of the record below the folder of records, without its ending.
+    fn stem(&self) -> String {
+        let RunName {
+            protocol,
+            target,
+            arm,
+            n,
+            seed,
+        } = self.name();
+        let folder = if Self::FOLDER.is_empty() {
+            String::new()
+        } else {
+            format!("{}/", Self::FOLDER)
+        };
+        let arm = if arm.is_empty() {
+            arm
+        } else {
+            format!("-{arm}")
+        };
+        format!("{folder}{protocol}/{target}{arm}-n{n}-seed{seed}")
+    }
+}
+
+/// What a run is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunName<'a> {
+    /// Name of the protocol.
+    pub protocol: &'a str,
+    /// What is learnt.
+    pub target: String,
+    /// What tells runs of one target apart: a plan, a base, a variant; may be empty.
+    pub arm: String,
+    /// How much data it gets.
+    pub n: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// What a run found, with everything that is needed to trace it.
+pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The run.
+    type Run: Experiment<Record = Self>;
+
+    /// Hash of the run.
+    fn hash(&self) -> &str;
+    /// The run.
+    fn run(&self) -> &Self::Run;
+    /// Every measure.
+    fn metrics(&self) -> &[Metric];
+    /// Where and with what it was computed.
+    fn provenance(&self) -> &Provenance;
+    /// Whether a fit diverged on the way and went on at a lower learning rate.
+    fn diverged(&self) -> bool {
+        false
+    }
+
+    /// The value of a model's measure.
+    fn get(&self, model: &str, metric: &str) -> Option<f64> {
+        let mut metrics = self.metrics().iter();
+        let found = metrics.find(|m| m.model == model && m.metric == metric);
+        found.map(|m| m.value)
+    }
+}

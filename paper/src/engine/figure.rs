@@ -1,0 +1,83 @@
+//! Figures that were written, and the canvas that they are drawn on.
+
+pub use plots::canvas::{Area, LARGE, SMALL, font, legend, tick};
+pub use plots::{contour, palette};
+
+use anyhow::Result;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// A figure that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    /// File name in the folder of figures.
+    pub file: String,
+    /// Heading.
+    pub title: String,
+    /// What it shows.
+    pub caption: String,
+}
+
+impl Figure {
+    /// Adds it to a report.
+    pub fn show(&self, text: &mut String) {
+        let Self {
+            file,
+            title,
+            caption,
+        } = self;
+        let _ = write!(text, "![{title}](figures/{file})\n\n*{caption}*\n\n");
+    }
+}
+
+/// The figures of one protocol, as they are drawn.
+pub struct Figures<'a> {
+    folder: &'a Path,
+    prefix: &'static str,
+    protocol: &'a str,
+    /// Those that are drawn.
+    pub all: Vec<Figure>,
+}
+
+impl<'a> Figures<'a> {
+    /// None yet.
+    #[must_use]
+    pub fn new(folder: &'a Path, prefix: &'static str, protocol: &'a str) -> Self {
+        Self {
+            folder,
+            prefix,
+            protocol,
+            all: Vec::new(),
+        }
+    }
+
+    /// Adds one, and gives the path to draw it at.
+    pub fn add(
+        &mut self,
+        kind: &str,
+        title: impl Into<String>,
+        caption: impl Into<String>,
+    ) -> PathBuf {
+        let file = format!("{}{kind}_{}.png", self.prefix, self.protocol);
+        let path = self.folder.join(&file);
+        self.all.push(Figure {
+            file,
+            title: title.into(),
+            caption: caption.into(),
+        });
+        path
+    }
+}
+
+/// Draws a PNG of the given size.
+///
+/// # Errors
+/// What cannot be drawn or written.
+pub fn png(
+    path: &Path,
+    size: (u32, u32),
+    draw: impl FnOnce(&Area<'_>) -> Result<()>,
+) -> Result<()> {
+    plots::canvas::png(path, size, |area| draw(area).map_err(Into::into))?;
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! What every study needs: protocols are read and checked, their runs are computed once and leave records, and records become
+//! `metrics.csv`, tables, figures and a report.
+//!
+//! A file in RON is a [`Protocol`], which gives [`Experiment`]s; each leaves a [`Record`], and records are [`Presented`]. Nothing here
+//! knows what is computed.
+
+pub mod arm;
+pub mod cache;
+pub mod catalogue;
+pub mod collect;
+pub mod config;
+pub mod context;
+mod event_log;
+pub mod experiment;
+pub mod figure;
+pub mod job;
+pub mod kind;
+pub mod mean;
+pub mod metric;
+pub mod metrics_csv;
+pub mod presentation;
+mod progress;
+pub mod protocol_file;
+pub mod provenance;
+pub mod record;
+mod report;
+pub mod reproduce;
+pub mod results;
+pub mod schedule;
+pub mod section;
+pub mod table;
+pub mod verdict;
+
+pub use context::{Context, Interrupted};
+pub use experiment::{Experiment, Protocol, Record, RunName};
+pub use kind::Kind;
+pub use section::Presented;

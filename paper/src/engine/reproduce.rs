@@ -1,0 +1,113 @@
+//! Computes whatever is missing, writes every result, compares with the committed ones.
+
+use super::catalogue::Catalogue;
+use super::kind::Kind;
+use super::metrics_csv;
+use super::presentation::Presentations;
+use super::record::{figure_path, record_path};
+use super::results::Results;
+use super::schedule::Schedule;
+use super::verdict::Comparison;
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+/// What to reproduce, and where.
+#[derive(Clone)]
+pub struct Options {
+    /// What there is to reproduce.
+    pub kinds: &'static [Kind],
+    /// Folder of the configs.
+    pub configs: PathBuf,
+    /// Folder of the committed results.
+    pub committed: PathBuf,
+    /// How the runs are computed, and where the new results go.
+    pub schedule: Schedule,
+    /// Only these targets (all when empty).
+    pub only: Vec<String>,
+    /// Only these protocols (all when empty).
+    pub protocols: Vec<String>,
+    /// Put the new results in the place of the committed ones.
+    pub update: bool,
+    /// Of the committed results there is `metrics.csv` alone (the small-scale runs).
+    pub metrics_only: bool,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The verdict in words.
+    pub verdict: String,
+    /// Whether the committed results were reproduced.
+    pub reproduced: bool,
+    /// The report.
+    pub report: PathBuf,
+}
+
+/// Reproduces.
+///
+/// # Errors
+/// A config that cannot be used, a run that fails, a file that cannot be written; [`Interrupted`](super::Interrupted) when `stop` is set.
+pub fn reproduce(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
+    let catalogue = Catalogue::read(options.kinds, &options.configs)?;
+    let presentations = catalogue.presentations();
+    let chosen = catalogue.select(&options.protocols, &options.only)?;
+    options.schedule.compute(&chosen.jobs(), stop)?;
+    let out = &options.schedule.out;
+    let results = chosen.results(out)?;
+    results.write(&presentations, out, out)?;
+    let report = out.join("REPORT.md");
+    if options.update {
+        update(&chosen, &presentations, &results, options)?;
+        return Ok(Outcome {
+            verdict: format!("{} now holds these results", options.committed.display()),
+            reproduced: true,
+            report: if options.metrics_only {
+                report
+            } else {
+                options.committed.join("REPORT.md")
+            },
+        });
+    }
+    let path = options.committed.join("metrics.csv");
+    if !path.exists() {
+        return Ok(Outcome {
+            verdict: format!(
+                "nothing to compare with: {} does not exist (write it with --update)",
+                path.display()
+            ),
+            reproduced: false,
+            report,
+        });
+    }
+    let comparison = Comparison::new(&results.rows(), &metrics_csv::read(&path)?);
+    Ok(Outcome {
+        verdict: comparison.verdict(),
+        reproduced: comparison.reproduced(),
+        report,
+    })
+}
+
+/// Copies the new records over the committed ones and renders those afresh.
+fn update(
+    chosen: &Catalogue,
+    presentations: &Presentations,
+    results: &Results,
+    options: &Options,
+) -> Result<()> {
+    let (out, committed) = (&options.schedule.out, &options.committed);
+    if options.metrics_only {
+        return metrics_csv::write(&committed.join("metrics.csv"), &results.rows());
+    }
+    for job in chosen.jobs() {
+        for path in [record_path, figure_path] {
+            let (from, to) = (path(out, &job.stem), path(committed, &job.stem));
+            if from.exists() {
+                let bytes = std::fs::read(&from)
+                    .with_context(|| format!("{}: cannot be read", from.display()))?;
+                store::write(&to, &bytes)?;
+            }
+        }
+    }
+    Results::read(options.kinds, committed)?.write(presentations, committed, committed)
+}

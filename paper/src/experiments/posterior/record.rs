@@ -1,0 +1,53 @@
+//! Records: what one run found.
+
+use super::projections::Projections;
+use super::settings::PosteriorRun;
+use crate::engine::metric::{Metric, Seconds};
+use crate::engine::provenance::Provenance;
+use posterior::RoundReport;
+use serde::{Deserialize, Serialize};
+
+/// The result of one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PosteriorRecord {
+    /// Hash of `run` and of the code's schema version.
+    pub hash: String,
+    /// The run.
+    pub run: PosteriorRun,
+    /// `ln Z`, exactly.
+    pub log_evidence: f64,
+    /// What each round found; the last is about the final model.
+    pub rounds: Vec<RoundReport>,
+    /// The share of each mode, exactly and of each model.
+    pub mode_masses: Vec<(String, Vec<f64>)>,
+    /// Every measure.
+    pub metrics: Vec<Metric>,
+    /// How long it took.
+    pub seconds: Seconds,
+    /// Where and with what it was computed.
+    pub provenance: Provenance,
+}
+
+/// What figures show of one run: log-densities of the mixture, rounded to what a figure shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PosteriorFigure {
+    /// Hash of the run.
+    pub hash: String,
+    /// The density's projections.
+    pub projections: Projections,
+}
+
+impl PosteriorRecord {
+    /// The mixture, its flows, and the base where it is an expert.
+    #[must_use]
+    pub fn models(&self) -> Vec<&str> {
+        let experts = self.run.fit.experts.iter().map(|e| e.0.as_str());
+        let base = self.run.fit.base_as_expert.then_some("base");
+        std::iter::once("mixture")
+            .chain(experts)
+            .chain(base)
+            .collect()
+    }
+}
