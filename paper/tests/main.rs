@@ -5,6 +5,7 @@ mod committed;
 mod corruption;
 mod interruption;
 mod job;
+mod numbers;
 mod protocol;
 mod smoke;
 mod spread;
