@@ -9,7 +9,7 @@ seconds=${2:-600}
 case $target in
     protocol | study | amortised_study | settings | record) dictionary=ron ;;
     table*) dictionary=table ;;
-    density | expert | flow | conditional_flow | checkpoint | unit) dictionary=model ;;
+    density | expert | flow | checkpoint | unit) dictionary=model ;;
     *) dictionary= ;;
 esac
 RUST_BACKTRACE=0 cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" ${dictionary:+-dict=dict/$dictionary.dict} \

@@ -76,5 +76,5 @@ pub use recipe::Recipe;
 pub use weights::{LearnedWeights, WeightData, WeightError, WeightRule};
 
 // What a program that fits and samples needs besides.
-pub use density::{Data, Density, FitContext, Mixture, Progress, Support};
+pub use density::{Data, Density, FitContext, Mixture, Progress, Support, log_prob_table};
 pub use numerics::random::{stream, streams};

@@ -69,7 +69,7 @@ pub trait Density: Send + Sync {
     }
 }
 
-/// Smart pointers to densities are densities.
+/// References and smart pointers to densities are densities.
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl<T: Density + ?Sized> Density for $pointer {
@@ -92,4 +92,4 @@ macro_rules! forward {
     )*};
 }
 
-forward!(Box<T>, std::sync::Arc<T>);
+forward!(&T, Box<T>, std::sync::Arc<T>);

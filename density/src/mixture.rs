@@ -16,7 +16,7 @@ pub struct Mixture {
 
 /// The n x K table of `ln q_k(x_n)`.
 #[must_use]
-pub fn log_prob_table(experts: &[&dyn Density], x: MatRef<'_, f64>) -> Mat<f64> {
+pub fn log_prob_table<D: Density>(experts: &[D], x: MatRef<'_, f64>) -> Mat<f64> {
     let mut table = Mat::zeros(x.nrows(), experts.len());
     for (k, e) in experts.iter().enumerate() {
         col_mut(table.as_mut(), k).copy_from_slice(&e.log_prob(x));
@@ -153,7 +153,7 @@ impl Mixture {
     /// The table of `ln q_k(x_n)`, n x K.
     #[must_use]
     pub fn log_prob_table(&self, x: MatRef<'_, f64>) -> Mat<f64> {
-        log_prob_table(&self.experts(), x)
+        log_prob_table(&self.experts, x)
     }
 }
 

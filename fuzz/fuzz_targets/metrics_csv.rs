@@ -3,7 +3,8 @@
 
 use amf_fuzz::must_be_one_line;
 use libfuzzer_sys::fuzz_target;
-use paper::metrics_csv::{Comparison, parse};
+use paper::engine::metrics_csv::parse;
+use paper::engine::verdict::Comparison;
 
 fuzz_target!(|data: &[u8]| {
     match parse(data, "metrics.csv") {

@@ -3,11 +3,13 @@
 
 use amf_fuzz::{must_be_one_line, must_survive, text};
 use libfuzzer_sys::fuzz_target;
-use paper::config::{Protocol, dialect};
+use paper::engine::config::dialect;
+use paper::engine::protocol_file::parse;
+use paper::experiments::mixture::MixtureStudy;
 
 fuzz_target!(|data: &[u8]| {
     let Some(text) = text(data) else { return };
-    match Protocol::parse(text, "config.ron") {
+    match parse::<MixtureStudy>(text, "config.ron") {
         Ok(config) => must_survive(&dialect(), &config),
         Err(e) => must_be_one_line(&e),
     }

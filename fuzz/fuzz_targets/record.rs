@@ -3,9 +3,10 @@
 
 use amf_fuzz::text;
 use libfuzzer_sys::fuzz_target;
-use paper::config::dialect;
-use paper::posterior::{AmortisedRecord, PosteriorFigure, PosteriorRecord};
-use paper::record::{FigureData, Record};
+use paper::engine::config::dialect;
+use paper::experiments::amortised::AmortisedRecord;
+use paper::experiments::mixture::{MixtureFigure, MixtureRecord};
+use paper::experiments::posterior::{PosteriorFigure, PosteriorRecord};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Whatever is read can be written and read again.
@@ -20,8 +21,8 @@ fn read<T: Serialize + DeserializeOwned>(text: &str) {
 
 fuzz_target!(|data: &[u8]| {
     let Some(text) = text(data) else { return };
-    read::<Record>(text);
-    read::<FigureData>(text);
+    read::<MixtureRecord>(text);
+    read::<MixtureFigure>(text);
     read::<PosteriorRecord>(text);
     read::<PosteriorFigure>(text);
     read::<AmortisedRecord>(text);

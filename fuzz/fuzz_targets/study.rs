@@ -3,12 +3,13 @@
 
 use amf_fuzz::{must_be_one_line, must_survive, text};
 use libfuzzer_sys::fuzz_target;
-use paper::config::dialect;
-use paper::posterior::Study;
+use paper::engine::config::dialect;
+use paper::engine::protocol_file::parse;
+use paper::experiments::posterior::PosteriorStudy;
 
 fuzz_target!(|data: &[u8]| {
     let Some(text) = text(data) else { return };
-    match Study::parse(text, "config.ron") {
+    match parse::<PosteriorStudy>(text, "config.ron") {
         Ok(config) => must_survive(&dialect(), &config),
         Err(e) => must_be_one_line(&e),
     }

@@ -1,6 +1,7 @@
 //! A fitted model.
 
-use crate::marginal::Marginal;
+use crate::marginal::{HistogramMarginal, Marginal, SmoothMarginal};
+use crate::parts::{LayerParts, MarginalParts, Parts, positive};
 use crate::rotation::Rotation;
 use density::Affine;
 use serde::{Deserialize, Serialize};
@@ -56,5 +57,73 @@ impl Rbig {
     #[must_use]
     pub fn history(&self) -> &[LayerRecord] {
         &self.history
+    }
+}
+
+impl Rbig {
+    /// Its numbers.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        let layer = |layer: &Layer| LayerParts {
+            marginals: layer
+                .marginals
+                .iter()
+                .map(|m| match m {
+                    Marginal::Histogram(m) => m.parts(),
+                    Marginal::Smooth(m) => m.parts(),
+                })
+                .collect(),
+            rotation: layer.rotation.rows(),
+        };
+        let (mean, deviation) = self.standardisation.parts();
+        Parts {
+            mean: mean.to_vec(),
+            deviation: deviation.to_vec(),
+            layers: self.layers.iter().map(layer).collect(),
+        }
+    }
+
+    /// The inverse of [`Self::parts`], to the last bit, without a history.
+    ///
+    /// # Errors
+    /// A sentence that says which number is wrong.
+    pub fn from_parts(parts: Parts) -> Result<Self, String> {
+        let dim = parts.mean.len();
+        if let Some(j) = parts.deviation.iter().position(|&d| !positive(d)) {
+            return Err(format!(
+                "the standard deviation of column {j} is not positive"
+            ));
+        }
+        let standardisation = Affine::new(parts.mean, parts.deviation)
+            .filter(|s| s.dim() > 0)
+            .ok_or("a finite mean and a standard deviation are needed for each column")?;
+        let mut layers = Vec::with_capacity(parts.layers.len());
+        for (l, layer) in parts.layers.into_iter().enumerate() {
+            if layer.marginals.len() != dim {
+                return Err(format!("layer {l} needs one marginal for each column"));
+            }
+            let marginal = |(j, m): (usize, MarginalParts)| {
+                match m {
+                    MarginalParts::Histogram { .. } => {
+                        HistogramMarginal::from_parts(m).map(Marginal::Histogram)
+                    }
+                    MarginalParts::Smooth { .. } => {
+                        SmoothMarginal::from_parts(m).map(Marginal::Smooth)
+                    }
+                }
+                .map_err(|e| format!("layer {l}, column {j}: {e}"))
+            };
+            let marginals = layer.marginals.into_iter().enumerate().map(marginal);
+            layers.push(Layer {
+                marginals: marginals.collect::<Result<_, _>>()?,
+                rotation: Rotation::from_rows(dim, &layer.rotation)
+                    .ok_or_else(|| format!("the rotation of layer {l} is not orthogonal"))?,
+            });
+        }
+        Ok(Self {
+            standardisation,
+            layers,
+            history: Vec::new(),
+        })
     }
 }

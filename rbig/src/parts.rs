@@ -1,10 +1,4 @@
-//! The numbers of a model, as files hold them: taken apart, and put together again with every
-//! number checked.
-
-use crate::marginal::{HistogramMarginal, Marginal, SmoothMarginal};
-use crate::model::{Layer, Rbig};
-use crate::rotation::Rotation;
-use density::Affine;
+//! The numbers of a model, as files hold them: see [`crate::Rbig::parts`].
 
 /// All numbers that the density of a [`Rbig`] depends on; [`Rbig::history`] is left out.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,74 +62,6 @@ pub struct SplineParts {
     pub values: Vec<f64>,
     /// At the knots, positive.
     pub slopes: Vec<f64>,
-}
-
-impl Rbig {
-    /// Its numbers.
-    #[must_use]
-    pub fn parts(&self) -> Parts {
-        let layer = |layer: &Layer| LayerParts {
-            marginals: layer
-                .marginals
-                .iter()
-                .map(|m| match m {
-                    Marginal::Histogram(m) => m.parts(),
-                    Marginal::Smooth(m) => m.parts(),
-                })
-                .collect(),
-            rotation: layer.rotation.rows(),
-        };
-        let (mean, deviation) = self.standardisation.parts();
-        Parts {
-            mean: mean.to_vec(),
-            deviation: deviation.to_vec(),
-            layers: self.layers.iter().map(layer).collect(),
-        }
-    }
-
-    /// The inverse of [`Self::parts`], to the last bit, without a history.
-    ///
-    /// # Errors
-    /// A sentence that says which number is wrong.
-    pub fn from_parts(parts: Parts) -> Result<Self, String> {
-        let dim = parts.mean.len();
-        if let Some(j) = parts.deviation.iter().position(|&d| !positive(d)) {
-            return Err(format!(
-                "the standard deviation of column {j} is not positive"
-            ));
-        }
-        let standardisation = Affine::new(parts.mean, parts.deviation)
-            .filter(|s| s.dim() > 0)
-            .ok_or("a finite mean and a standard deviation are needed for each column")?;
-        let mut layers = Vec::with_capacity(parts.layers.len());
-        for (l, layer) in parts.layers.into_iter().enumerate() {
-            if layer.marginals.len() != dim {
-                return Err(format!("layer {l} needs one marginal for each column"));
-            }
-            let marginal = |(j, m): (usize, MarginalParts)| {
-                match m {
-                    MarginalParts::Histogram { .. } => {
-                        HistogramMarginal::from_parts(m).map(Marginal::Histogram)
-                    }
-                    MarginalParts::Smooth { .. } => {
-                        SmoothMarginal::from_parts(m).map(Marginal::Smooth)
-                    }
-                }
-                .map_err(|e| format!("layer {l}, column {j}: {e}"))
-            };
-            let marginals = layer.marginals.into_iter().enumerate().map(marginal);
-            layers.push(Layer {
-                marginals: marginals.collect::<Result<_, _>>()?,
-                rotation: Rotation::from_rows(dim, &layer.rotation)
-                    .ok_or_else(|| format!("the rotation of layer {l} is not orthogonal"))?,
-            });
-        }
-        Ok(Self {
-            standardisation,
-            layers,
-            history: Vec::new(),
-        })
-    }
 }
 
 pub(crate) fn positive(v: f64) -> bool {

@@ -22,6 +22,17 @@ pub enum WeightData<'a> {
     },
 }
 
+impl<'a> WeightData<'a> {
+    /// A table of `ln q_k(x_n)` (n x K) of held-out points that count alike.
+    #[must_use]
+    pub fn held_out(table: MatRef<'a, f64>) -> Self {
+        Self::HeldOut {
+            table,
+            weights: None,
+        }
+    }
+}
+
 /// Learned weights, and how far they are from optimal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -84,6 +84,17 @@ pub enum WeightRule {
     },
 }
 
+impl Default for WeightRule {
+    /// Stacking, to an optimality gap of 1e-8 nats.
+    fn default() -> Self {
+        Self::Stacking {
+            tolerance: 1e-8,
+            max_iterations: 1000,
+            batch: 1000,
+        }
+    }
+}
+
 impl WeightRule {
     /// Checks that every setting is in range.
     ///
