@@ -1,9 +1,10 @@
 //! Densities of people's draws: saved and loaded to the bit, damaged files refused, bounds kept,
 //! failures told.
 
-use amf::{Column, DensityError, Draws, FittedDensity, Recipe};
+use amf::{Column, DensityError, Draws, DrawsError, FittedDensity, Recipe};
 use density::{
-    Data, Density, EmConfig, FitContext, GaussianMixture, Kde, Mixture, NotSavable, Support, Writer,
+    ColumnProblem, Data, Density, EmConfig, FitContext, GaussianMixture, Kde, Mixture, NotSavable,
+    Support, Writer,
 };
 use faer::prelude::*;
 use numerics::math::{exp, ln, sum};
@@ -364,4 +365,80 @@ fn many_rows_are_split_once_and_that_is_said() {
         report.notes
     );
     assert_eq!((report.models, report.rows_held_out), (1, 600));
+}
+
+#[test]
+fn columns_without_a_density_are_refused_by_name() {
+    let table = |columns: &[&str], f: &dyn Fn(usize, usize) -> f64, n: usize| {
+        let named: Vec<Column> = columns.iter().map(|c| Column::real(*c)).collect();
+        (named, Mat::from_fn(n, columns.len(), f))
+    };
+    type Named = (Vec<Column>, Mat<f64>);
+    let check = |(columns, x): &Named| Draws::new(columns, x.as_ref()).check();
+    let waves = |i: usize, j: usize| ((i * i * (j + 1)) % 101) as f64 + 0.1;
+    let says = |t: &Named| check(t).unwrap_err().to_string();
+    assert_eq!(check(&table(&["a", "b"], &waves, 20)), Ok(()));
+    assert!(
+        says(&table(&["a"], &waves, 19)).contains("19 rows are too few for 1 columns; at least 20")
+    );
+    let many: Vec<String> = (0..65).map(|j| format!("c{j}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(says(&table(&many, &waves, 100)).contains("65 columns are more than the 64"));
+    assert!(says(&table(&many[..64], &waves, 50)).contains("50 rows are too few for 64 columns"));
+    let constant = table(
+        &["a", "b", "c"],
+        &|i, j| if j == 1 { waves(i, 0) } else { 2.0 },
+        30,
+    );
+    assert!(says(&constant).contains("constant and without a density: \"a\", \"c\""));
+    let same = table(&["a", "b", "c"], &|i, j| waves(i, j % 2), 30);
+    assert_eq!(
+        says(&same),
+        "column \"c\" is the same as \"a\"; leave one out"
+    );
+    let line = table(
+        &["c", "f"],
+        &|i, j| {
+            if j == 1 {
+                1.8 * waves(i, 0) + 32.0
+            } else {
+                waves(i, 0)
+            }
+        },
+        30,
+    );
+    assert!(says(&line).contains("column \"f\" is 1.8 * \"c\" + 32"));
+    let huge = table(&["a"], &|i, j| 1e200 * waves(i, j), 30);
+    let Err(DrawsError::Columns { errors, .. }) = check(&huge) else {
+        panic!("a span of 1e202 passed");
+    };
+    assert!(matches!(
+        errors[0].problem,
+        ColumnProblem::OutOfScale { .. }
+    ));
+    let one = table(&["a"], &|_, _| 2.0, 30);
+    assert!(says(&one).contains("column \"a\" is constant and has no density; leave it out"));
+    let shares = |i: usize, j: usize| match j {
+        3 => 100.0 - waves(i, 0) - 2.0 * waves(i, 1) - waves(i, 2),
+        j => waves(i, j),
+    };
+    assert_eq!(
+        says(&table(&["a", "b", "c", "rest"], &shares, 30)),
+        "column \"rest\" is -1 * \"a\" + -2 * \"b\" + -1 * \"c\" + 100, so that they have no joint density; leave one out"
+    );
+    let late = table(&["t"], &|i, j| 1e15 + waves(i, j), 30);
+    assert!(says(&late).contains("in the last digits of the arithmetic; subtract a constant"));
+    // An outlier on the diagonal puts no other row there.
+    let far = table(
+        &["a", "b"],
+        &|i, j| if i == 3 { 1e9 } else { waves(i, j) },
+        30,
+    );
+    assert_eq!(check(&far), Ok(()));
+    let (columns, x) = table(&["a"], &waves, 30);
+    let weights = (0..30).map(|i| if i < 11 { f64::NEG_INFINITY } else { 0.0 });
+    let weights: Vec<f64> = weights.collect();
+    let weighted = Draws::new(&columns, x.as_ref()).weighted(&weights).check();
+    let said = weighted.unwrap_err().to_string();
+    assert!(said.contains("19 rows with a weight"), "{said}");
 }

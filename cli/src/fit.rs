@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use density::{FitContext, Progress, Support};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Once;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::{CheckpointFolder, CheckpointStore, Event, NoCheckpoints, Signals};
@@ -33,7 +34,6 @@ pub fn run(args: &Fit) -> Result<()> {
         log_weight: args.log_weight.clone(),
     };
     let table = tables::read(path, &options)?;
-    table.check_for_fit()?;
     let columns = data::bounded(&table, &args.positive, &args.interval)?;
     let draws = Draws {
         columns: (&columns).into(),
@@ -41,9 +41,8 @@ pub fn run(args: &Fit) -> Result<()> {
         log_weights: table.log_weights.as_deref(),
         source: Some(&table.source),
     };
-    draws.check().with_context(|| table.source.clone())?;
-    suggest(&table, &columns);
-    let density = fit(&settings, &draws, args)?;
+    let hints = || suggest(&table, &columns);
+    let density = fit(&settings, &draws, args, &hints)?;
     let bytes = density.to_bytes()?;
     out.write(|w| w.write_all(&bytes))?;
     if let Some(folder) = &args.checkpoint_dir {
@@ -80,7 +79,13 @@ fn suggest(table: &Table, columns: &[Column]) {
     }
 }
 
-fn fit(settings: &Recipe, draws: &Draws<'_>, args: &Fit) -> Result<FittedDensity> {
+/// `sound` is called when the draws are found to be sound, before the fits begin.
+fn fit(
+    settings: &Recipe,
+    draws: &Draws<'_>,
+    args: &Fit,
+    sound: &(dyn Fn() + Sync),
+) -> Result<FittedDensity> {
     let signals = Signals::listen(match args.checkpoint_dir {
         Some(_) => "amf: interrupted: the same command goes on from there",
         None => {
@@ -104,7 +109,9 @@ fn fit(settings: &Recipe, draws: &Draws<'_>, args: &Fit) -> Result<FittedDensity
     }
     let display = Display::new();
     let found = pool.install(|| {
+        let first = Once::new();
         let observer = |p: &Progress<'_>| {
+            first.call_once(sound);
             display.show(p);
             if signals.stop().load(Ordering::Relaxed) {
                 ControlFlow::Break(())

@@ -47,8 +47,8 @@ fn table(report: &Report) -> String {
     let own = score(&report.mixture);
     let _ = writeln!(
         out,
-        "{:width$}  {own:>22}  {:>7}  N_eff {:.2}, certificate {:.1e}",
-        "mixture", "", report.n_eff, report.certificate
+        "{:width$}  {own:>22}  {:>7}  N_eff {:.2}, optimality_gap {:.1e}",
+        "mixture", "", report.n_eff, report.optimality_gap
     );
     for b in &report.baselines {
         let word = match b.comparison() {

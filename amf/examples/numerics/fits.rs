@@ -72,9 +72,6 @@ pub fn recipe(case: &Case, settings: &Recipe) -> Outcome {
         log_weights: case.log_weights(),
         source: "draws".into(),
     };
-    if let Err(e) = table.check_for_fit() {
-        return Outcome::Refused(e.to_string());
-    }
     let column = if case.positive {
         Column::positive
     } else {

@@ -130,7 +130,7 @@ fn threads_change_no_bit_and_bad_settings_are_refused() {
         .unwrap()
         .to_string();
     assert!(
-        error.contains("expert \"") && error.contains("spread"),
+        error.contains("expert \"") && error.contains("constant"),
         "{error}"
     );
 }

@@ -1,11 +1,13 @@
 //! Draws as people have them, made ready for fitting.
 
 use super::Column;
+use super::columns::{self, MOST_COLUMNS};
 use crate::preprocess::dequantise::{self, Ties};
 use crate::preprocess::{QUARTILES_OF_A_NORMAL, quartiles};
 use density::{Bijection, ColumnError, ColumnProblem, Support};
 use faer::prelude::*;
 use metrics::{ImportanceWeights, Reliability, WeightsError};
+use numerics::checked::one_line;
 use numerics::matrix::{col, select_rows};
 use numerics::random::stream;
 use std::borrow::Cow;
@@ -84,13 +86,34 @@ pub enum DrawsError {
         /// What is needed.
         least: usize,
     },
-    /// A column that has no density.
-    #[error("{}", problem.named(names))]
-    Column {
-        /// What is wrong.
-        problem: ColumnError,
+    /// Too few rows with a weight.
+    #[error(
+        "{rows} rows{} are too few for {columns} columns; at least {least} are needed",
+        if *weighted { " with a weight" } else { "" }
+    )]
+    TooFewRows {
+        /// Rows, without those of weight zero.
+        rows: usize,
+        /// Whether there are log-weights.
+        weighted: bool,
+        /// Columns.
+        columns: usize,
+        /// What is needed.
+        least: usize,
+    },
+    /// Too many columns.
+    #[error("{columns} columns are more than the {MOST_COLUMNS} that can be fitted; choose some")]
+    TooManyColumns {
+        /// Columns.
+        columns: usize,
+    },
+    /// Columns that have no density: all that are constant, or the first with another problem.
+    #[error("{}", columns_message(names, errors))]
+    Columns {
         /// Names of all columns.
         names: Vec<String>,
+        /// What is wrong, at least one.
+        errors: Vec<ColumnError>,
     },
     /// Log-weights that cannot be used.
     #[error(transparent)]
@@ -98,10 +121,28 @@ pub enum DrawsError {
 }
 
 impl DrawsError {
-    fn of_column(problem: ColumnError, columns: &[Column]) -> Self {
+    fn of_columns(errors: Vec<ColumnError>, columns: &[Column]) -> Self {
         let names = columns.iter().map(|c| c.name.clone()).collect();
-        Self::Column { problem, names }
+        Self::Columns { names, errors }
     }
+}
+
+fn columns_message(names: &[String], errors: &[ColumnError]) -> String {
+    /// Names in a message at most.
+    const MAX_LISTED: usize = 16;
+    let shown: Vec<String> = names.iter().map(|n| one_line(n)).collect();
+    if let [one] = errors {
+        return one.named(&shown);
+    }
+    let constant = errors.iter().take(MAX_LISTED);
+    let mut quoted: Vec<String> = constant
+        .map(|e| format!("\"{}\"", shown[e.column]))
+        .collect();
+    if errors.len() > MAX_LISTED {
+        quoted.push(format!("and {} more", errors.len() - MAX_LISTED));
+    }
+    let quoted = quoted.join(", ");
+    format!("constant and without a density: {quoted}; leave them out")
 }
 
 /// The least number of different rows.
@@ -125,7 +166,7 @@ impl Prepared {
         let rows: Vec<usize> = (0..self.points.nrows()).collect();
         for (j, _) in columns.iter().enumerate() {
             let checked = ColumnError::check_spread(j, col(self.points.as_ref(), j), &rows);
-            checked.map_err(|problem| DrawsError::of_column(problem, columns))?;
+            checked.map_err(|problem| DrawsError::of_columns(vec![problem], columns))?;
         }
         Ok(())
     }
@@ -206,7 +247,32 @@ impl<'a> Draws<'a> {
                 });
             }
         }
-        Ok(())
+        self.check_columns()
+    }
+
+    /// Whether the columns have a density. Rows of weight zero do not count.
+    fn check_columns(&self) -> Result<(), DrawsError> {
+        let weight = |i: usize| self.log_weights.map(|w| w[i]);
+        let rows = 0..self.points.nrows();
+        let rows: Vec<usize> = rows
+            .filter(|&i| weight(i) != Some(f64::NEG_INFINITY))
+            .collect();
+        let columns = self.columns.len();
+        if columns > MOST_COLUMNS {
+            return Err(DrawsError::TooManyColumns { columns });
+        }
+        // Fewer rows than columns always lie on a plane.
+        let least = LEAST.max(columns + 1);
+        if rows.len() < least {
+            return Err(DrawsError::TooFewRows {
+                rows: rows.len(),
+                weighted: self.log_weights.is_some(),
+                columns,
+                least,
+            });
+        }
+        let checked = columns::check(self.points, &rows);
+        checked.map_err(|errors| DrawsError::of_columns(errors, &self.columns))
     }
 
     /// Checks the rows, merges those that are equal, leaves out weightless ones, spreads values on
@@ -385,7 +451,7 @@ pub(super) fn dequantise_all(
             let (value, count) = ties.most;
             let problem = ColumnProblem::Atom { value, count, rows };
             let problem = ColumnError { column: j, problem };
-            return Err(DrawsError::of_column(problem, columns));
+            return Err(DrawsError::of_columns(vec![problem], columns));
         }
         if let Some(step) = ties.step.filter(|_| ties.on_coarse_grid(rows)) {
             let rng = &mut stream(seed, &format!("density/grid/{name}"));
@@ -465,12 +531,12 @@ mod tests {
         assert!(at_bound.contains("\"b\", row 4: 0 is not inside of the positive numbers"));
         assert!(at_bound.contains("take such rows out"));
         assert!(error(&|x| x[(5, 0)] = f64::NAN).contains("row 6: NaN"));
-        assert!(error(&|x| x.truncate(19, 2)).contains("19 different rows"));
+        assert!(error(&|x| x.truncate(19, 2)).contains("19 rows are too few"));
         let zeros = error(&|x| {
             (0..40).for_each(|i| x[(i, 0)] = if i < 30 { 0.0 } else { (i as f64).sqrt() });
         });
         assert!(
-            zeros.contains("\"a\": 30 of 40 different rows are exactly 0"),
+            zeros.contains("\"a\" is exactly 0 in 30 of 40 rows"),
             "{zeros}"
         );
         let x = Mat::from_fn(40, 2, |i, j| 1.0 + (i * i * (j + 1)) as f64);

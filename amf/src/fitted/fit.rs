@@ -202,7 +202,7 @@ fn assemble(
         n_eff: fitted.weights.n_eff,
         experts,
         mixture,
-        certificate: fitted.weights.optimality_gap,
+        optimality_gap: fitted.weights.optimality_gap,
         baselines: compared,
         calibration,
         left_out,

@@ -6,6 +6,8 @@
 
 mod calibration;
 mod column;
+mod columns;
+mod dependence;
 mod draws;
 mod fit;
 mod report;

@@ -34,7 +34,7 @@ pub struct Report {
     /// that are scored.
     pub mixture: Score,
     /// What other weights could still gain on the held-out rows, nats.
-    pub certificate: f64,
+    pub optimality_gap: f64,
     /// Simpler densities, fitted to and judged on the same folds.
     pub baselines: Vec<BaselineReport>,
     /// Shares of held-out rows in regions of highest density.
@@ -136,7 +136,7 @@ pub enum Trust {
     No,
 }
 
-/// A certificate above this says that the search for weights did not end.
+/// A optimality_gap above this says that the search for weights did not end.
 const CONVERGED: f64 = 1e-3;
 /// A loss of more nats than this is no matter of taste.
 const CLEARLY: f64 = 0.05;
@@ -149,7 +149,7 @@ impl Verdict {
     pub(super) fn of(
         mixture: &Score,
         baselines: &[BaselineReport],
-        certificate: f64,
+        optimality_gap: f64,
         calibration: &Calibration,
         weights: Option<&Reliability>,
     ) -> Self {
@@ -174,11 +174,11 @@ impl Verdict {
                 "some held-out rows have density zero: look for rows far from all others".into(),
             ));
         }
-        if certificate > CONVERGED {
+        if optimality_gap > CONVERGED {
             let said = format!(
-                "other mixture weights would gain up to {certificate:.4} nats: raise max_iterations of the rule"
+                "other mixture weights would gain up to {optimality_gap:.4} nats: raise max_iterations of the rule"
             );
-            reasons.push((certificate > CLEARLY, said));
+            reasons.push((optimality_gap > CLEARLY, said));
         }
         reasons.extend(calibration.objections());
         if let Some(w) = weights {

@@ -17,9 +17,7 @@
 //! Memory grows with what is really read, never with what a file says of itself, and with no more
 //! than a compressed table of its size may hold.
 
-mod check;
 mod collect;
-mod dependence;
 mod error;
 mod input;
 mod npy;
@@ -27,7 +25,6 @@ mod select;
 mod text;
 mod write;
 
-pub use check::{CheckError, LEAST_ROWS, MOST_COLUMNS};
 pub use error::ReadError;
 pub use write::write_csv;
 

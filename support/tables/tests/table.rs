@@ -1,12 +1,11 @@
 //! Tables from all formats, messages about files that cannot be read, and no panic on any bytes.
 
-use density::ColumnProblem;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use std::io::Write;
 use std::path::Path;
-use tables::{CheckError, ReadError, ReadOptions, Table, read, read_from, write_csv};
+use tables::{ReadError, ReadOptions, Table, read, read_from, write_csv};
 
 fn names(list: &[&str]) -> Vec<String> {
     list.iter().map(|s| (*s).to_owned()).collect()
@@ -306,83 +305,6 @@ fn a_bomb_of_zeros_is_refused_before_it_unfolds() {
         matches!(error, ReadError::LongLine { line: 1, .. }),
         "{error}"
     );
-}
-
-#[test]
-fn what_cannot_be_fitted() {
-    let table = |columns: &[&str], f: &dyn Fn(usize, usize) -> f64, n: usize| Table {
-        columns: names(columns),
-        values: faer::Mat::from_fn(n, columns.len(), f),
-        log_weights: None,
-        source: "draws.csv".into(),
-    };
-    let waves = |i: usize, j: usize| ((i * i * (j + 1)) % 101) as f64 + 0.1;
-    let says = |t: &Table| t.check_for_fit().unwrap_err().to_string();
-    assert_eq!(table(&["a", "b"], &waves, 20).check_for_fit(), Ok(()));
-    assert!(
-        says(&table(&["a"], &waves, 19)).contains("19 rows are too few for 1 columns; at least 20")
-    );
-    let many: Vec<String> = (0..65).map(|j| format!("c{j}")).collect();
-    let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert!(says(&table(&many, &waves, 100)).contains("65 columns are more than the 64"));
-    assert!(says(&table(&many[..64], &waves, 50)).contains("50 rows are too few for 64 columns"));
-    let constant = table(
-        &["a", "b", "c"],
-        &|i, j| if j == 1 { waves(i, 0) } else { 2.0 },
-        30,
-    );
-    assert!(says(&constant).contains("constant and without a density: \"a\", \"c\""));
-    let same = table(&["a", "b", "c"], &|i, j| waves(i, j % 2), 30);
-    assert_eq!(
-        says(&same),
-        "draws.csv: column \"c\" is the same as \"a\"; leave one out"
-    );
-    let line = table(
-        &["c", "f"],
-        &|i, j| {
-            if j == 1 {
-                1.8 * waves(i, 0) + 32.0
-            } else {
-                waves(i, 0)
-            }
-        },
-        30,
-    );
-    assert!(says(&line).contains("column \"f\" is 1.8 * \"c\" + 32"));
-    let huge = table(&["a"], &|i, j| 1e200 * waves(i, j), 30);
-    let Err(CheckError::Columns { errors, .. }) = huge.check_for_fit() else {
-        panic!("a span of 1e202 passed");
-    };
-    assert!(matches!(
-        errors[0].problem,
-        ColumnProblem::OutOfScale { .. }
-    ));
-    let one = table(&["a"], &|_, _| 2.0, 30);
-    assert!(says(&one).contains("column \"a\" is constant and has no density; leave it out"));
-    let shares = |i: usize, j: usize| match j {
-        3 => 100.0 - waves(i, 0) - 2.0 * waves(i, 1) - waves(i, 2),
-        j => waves(i, j),
-    };
-    assert_eq!(
-        says(&table(&["a", "b", "c", "rest"], &shares, 30)),
-        "draws.csv: column \"rest\" is -1 * \"a\" + -2 * \"b\" + -1 * \"c\" + 100, so that they have no joint density; leave one out"
-    );
-    let late = table(&["t"], &|i, j| 1e15 + waves(i, j), 30);
-    assert!(says(&late).contains("in the last digits of the arithmetic; subtract a constant"));
-    // An outlier on the diagonal puts no other row there.
-    let far = table(
-        &["a", "b"],
-        &|i, j| if i == 3 { 1e9 } else { waves(i, j) },
-        30,
-    );
-    assert_eq!(far.check_for_fit(), Ok(()));
-    let mut weighted = table(&["a"], &waves, 30);
-    weighted.log_weights = Some(
-        (0..30)
-            .map(|i| if i < 11 { f64::NEG_INFINITY } else { 0.0 })
-            .collect(),
-    );
-    assert!(says(&weighted).contains("19 rows with a weight"));
 }
 
 fn table() -> impl Strategy<Value = (Vec<String>, faer::Mat<f64>)> {
