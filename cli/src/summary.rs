@@ -47,7 +47,7 @@ fn table(report: &Report) -> String {
     let own = score(&report.mixture);
     let _ = writeln!(
         out,
-        "{:width$}  {own:>22}  {:>7}  N_eff {:.2}, optimality_gap {:.1e}",
+        "{:width$}  {own:>22}  {:>7}  N_eff {:.2}, optimality gap {:.1e}",
         "mixture", "", report.n_eff, report.optimality_gap
     );
     for b in &report.baselines {

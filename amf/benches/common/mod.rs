@@ -111,12 +111,13 @@ pub fn fit_config(steps: usize, batch: Batch) -> FitConfig {
     }
 }
 
-/// Multiply-adds of one density evaluation, for each row, if every weight is used.
+/// Multiply-adds of one density evaluation, for each row: the weights that the masks leave.
 #[must_use]
 pub fn multiply_adds(flow: &Flow) -> usize {
     let blocks = flow.param_blocks();
-    let weights = blocks.iter().filter(|b| b.shape.len() == 2);
-    weights.map(|b| b.range.len()).sum()
+    let weights: Vec<_> = blocks.iter().filter(|b| b.shape.len() == 2).collect();
+    let is_weight = |i: &usize| weights.iter().any(|b| b.range.contains(i));
+    flow.trainable().iter().filter(|i| is_weight(i)).count()
 }
 
 /// Trains a flow.

@@ -136,7 +136,7 @@ pub enum Trust {
     No,
 }
 
-/// A optimality_gap above this says that the search for weights did not end.
+/// An optimality gap above this says that the search for weights did not end.
 const CONVERGED: f64 = 1e-3;
 /// A loss of more nats than this is no matter of taste.
 const CLEARLY: f64 = 0.05;
