@@ -1,4 +1,4 @@
-//! Draws as people have them, made ready for fitting.
+//! Checks draws and prepares them for fitting.
 
 use super::Column;
 use super::columns::{self, MOST_COLUMNS};
@@ -12,7 +12,7 @@ use numerics::matrix::{col, select_rows};
 use numerics::random::stream;
 use std::borrow::Cow;
 
-/// Draws of a distribution: rows, with a log-weight each if they do not count alike.
+/// Draws of a distribution: rows, each with a log-weight if they are weighted.
 #[derive(Debug, Clone)]
 pub struct Draws<'a> {
     /// One for each column of `points`.
@@ -33,7 +33,7 @@ pub enum DrawsError {
     /// Shapes that do not fit each other.
     #[error("{0}")]
     Shape(String),
-    /// A support that is none.
+    /// An invalid support.
     #[error("column \"{column}\": {reason}")]
     Support {
         /// Name of the column.
@@ -68,12 +68,12 @@ pub enum DrawsError {
     /// Too few rows.
     #[error("{rows} different rows with a weight are too few; at least {least} are needed")]
     TooFew {
-        /// Rows with a weight, those that repeat others not counted.
+        /// Different rows with a weight.
         rows: usize,
         /// What is needed.
         least: usize,
     },
-    /// Weights that leave next to no rows.
+    /// Weights with a small effective sample size.
     #[error(
         "a few of the {rows} rows hold nearly all of the weight: the effective sample size is {ess:.1}, and at least {least} is needed; take more draws \
          where the weights are large, or temper the weights"
@@ -128,7 +128,7 @@ impl DrawsError {
 }
 
 fn columns_message(names: &[String], errors: &[ColumnError]) -> String {
-    /// Names in a message at most.
+    /// Most names in a message.
     const MAX_LISTED: usize = 16;
     let shown: Vec<String> = names.iter().map(|n| one_line(n)).collect();
     if let [one] = errors {
@@ -147,10 +147,10 @@ fn columns_message(names: &[String], errors: &[ColumnError]) -> String {
 
 /// The least number of different rows.
 const LEAST: usize = 20;
-/// So many rows for each effective one are kept of weighted draws; the others add next to nothing.
+/// Weighted draws are thinned to this many rows for each effective one; more would add little.
 const ROWS_FOR_EACH_EFFECTIVE: f64 = 4.0;
 
-/// Rows on the whole line, each different, with weights of sum one where they do not count alike.
+/// Different rows on the whole line, with weights of sum one if they are weighted.
 pub(super) struct Prepared {
     pub points: Mat<f64>,
     pub shares: Option<Vec<f64>>,
@@ -161,7 +161,8 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Whether the arithmetic can tell the values of each column apart, on the whole line.
+    /// Checks that floating-point arithmetic can tell the values of each column apart, on the whole
+    /// line.
     pub fn check(&self, columns: &[Column]) -> Result<(), DrawsError> {
         let rows: Vec<usize> = (0..self.points.nrows()).collect();
         for (j, _) in columns.iter().enumerate() {
@@ -173,7 +174,7 @@ impl Prepared {
 }
 
 impl<'a> Draws<'a> {
-    /// Draws (n x d) that count alike, in unbounded columns called `x1`, `x2`, ...
+    /// Unweighted draws (n x d), in unbounded columns called `x1`, `x2`, ...
     #[must_use]
     pub fn of(points: MatRef<'a, f64>) -> Self {
         let columns = (1..=points.ncols()).map(|j| Column::real(format!("x{j}")));
@@ -185,7 +186,7 @@ impl<'a> Draws<'a> {
         }
     }
 
-    /// Draws (n x d) that count alike, in columns with names and supports.
+    /// Unweighted draws (n x d), in columns with names and supports.
     #[must_use]
     pub fn new(columns: &'a [Column], points: MatRef<'a, f64>) -> Self {
         Self {
@@ -205,7 +206,7 @@ impl<'a> Draws<'a> {
         }
     }
 
-    /// Whether everything about the draws fits, before anything is computed from them.
+    /// Checks the draws, before anything is computed from them.
     ///
     /// # Errors
     /// See [`DrawsError`].
@@ -275,8 +276,8 @@ impl<'a> Draws<'a> {
         checked.map_err(|errors| DrawsError::of_columns(errors, &self.columns))
     }
 
-    /// Checks the rows, merges those that are equal, leaves out weightless ones, spreads values on
-    /// grids, and takes all to the whole line.
+    /// Checks the rows, merges equal ones, drops those without weight, dequantises values on grids,
+    /// and maps all to the whole line.
     pub(super) fn prepare(&self, seed: u64) -> Result<Prepared, DrawsError> {
         self.check()?;
         let n = self.points.nrows();
@@ -308,7 +309,7 @@ impl<'a> Draws<'a> {
             shares = Some(kept.1.iter().map(|w| w / total).collect());
             reliability = Some(found);
         }
-        // Rows that repeat others in counts alone are no copies.
+        // Rows that agree in all columns because all are counts are not copies.
         let counts = self.columns.iter().enumerate().all(|(j, _)| {
             let ties = Ties::of(rows.iter().map(|&i| self.points[(i, j)]));
             ties.on_coarse_grid(rows.len())
@@ -363,9 +364,9 @@ fn outside(support: Support, column: String, row: usize, value: f64) -> DrawsErr
     }
 }
 
-/// Each different row once, in the order of their first places, with the weight of all its copies.
-/// Samplers that refuse proposals repeat rows; in several folds the copies would let a model be
-/// judged on what it saw.
+/// Each different row once, in the order of first occurrence, with the weight of all its copies.
+/// Samplers that reject proposals repeat rows; copies in several folds would let a model be scored
+/// on rows that it saw.
 fn merged(
     x: MatRef<'_, f64>,
     rows: Vec<usize>,
@@ -416,7 +417,7 @@ fn merged(
     )
 }
 
-/// Says which row of a column is so far out that it may be a mistake.
+/// Notes which row of a column is so far out that it may be a mistake.
 fn note_far_rows(x: MatRef<'_, f64>, columns: &[Column], rows: &[usize], notes: &mut Vec<String>) {
     const FAR: f64 = 1e4;
     for (j, c) in columns.iter().enumerate() {
@@ -436,7 +437,7 @@ fn note_far_rows(x: MatRef<'_, f64>, columns: &[Column], rows: &[usize], notes: 
     }
 }
 
-/// Spreads the columns on coarse grids; says so, and what repeats elsewhere.
+/// Dequantises the columns on coarse grids; notes this, and repeated values in other columns.
 pub(super) fn dequantise_all(
     mut x: MatMut<'_, f64>,
     columns: &[Column],
