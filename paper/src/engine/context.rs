@@ -1,4 +1,4 @@
-//! What a run is computed with.
+//! The context of a run.
 
 use super::provenance::Provenance;
 use density::{FitContext, Progress};
@@ -9,7 +9,7 @@ use store::CheckpointStore;
 #[error("interrupted")]
 pub struct Interrupted;
 
-/// What a run is computed with.
+/// The context of a run: provenance, observer and checkpoint store.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Goes into the record.
