@@ -1,4 +1,4 @@
-//! Mixtures of Gaussians in equal parts.
+//! Mixtures of Gaussians with equal weights.
 
 use crate::target::{Rectangle, Target};
 use numerics::math::{LN_2PI, ln, ln_sum_exp};

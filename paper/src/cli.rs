@@ -38,10 +38,10 @@ enum Command {
         /// The results folders.
         #[arg(required = true)]
         from: Vec<PathBuf>,
-        /// The joint folder; its present records stay.
+        /// The folder to write; records already there stay.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Folder of configs: what the report says and shows [default: paper/configs].
+        /// Folder of configs, with the report's text and choice of tables [default: paper/configs].
         #[arg(long, value_name = "DIR")]
         configs: Option<PathBuf>,
     },
@@ -49,7 +49,7 @@ enum Command {
     Report {
         /// The results folder.
         results: PathBuf,
-        /// Folder of configs: what the report says and shows [default: paper/configs].
+        /// Folder of configs, with the report's text and choice of tables [default: paper/configs].
         #[arg(long, value_name = "DIR")]
         configs: Option<PathBuf>,
     },

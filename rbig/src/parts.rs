@@ -40,9 +40,9 @@ pub enum MarginalParts {
     Smooth {
         /// Centre and scale of the arcsinh transform, if there is one.
         warp: Option<(f64, f64)>,
-        /// Of the (warped) data.
+        /// Of the (transformed) data.
         centre: f64,
-        /// Of the (warped) data.
+        /// Of the (transformed) data.
         scale: f64,
         /// In units of `scale`; 1 for a normal fit.
         bandwidth: f64,

@@ -9,7 +9,7 @@ use std::f64::consts::{PI, SQRT_2};
 
 /// One term of a likelihood, whose posterior under the standard normal prior is known exactly.
 pub(super) trait Part<const D: usize>: Send + Sync {
-    /// The log of the term, about 0 at its greatest.
+    /// The log of the term; its maximum is about 0.
     fn log_likelihood(&self, theta: [f64; D]) -> f64;
 
     /// The log of the integral of prior times term.
@@ -18,7 +18,7 @@ pub(super) trait Part<const D: usize>: Send + Sync {
     /// A draw of the term's own posterior.
     fn draw(&self, rng: &mut Pcg64) -> [f64; D];
 
-    /// The greatest log-density of the term's own posterior.
+    /// The maximum log-density of the term's own posterior.
     fn log_peak(&self) -> f64;
 
     /// The share of the term's own posterior where its log-density is at least `level`.
@@ -32,7 +32,7 @@ pub(super) trait Part<const D: usize>: Send + Sync {
 /// posteriors with masses proportional to `w_k Z_k`. The weights are `m_k / Z_k` over the greatest
 /// of these, so that the greatest weight is 1, for masses `m_k`.
 ///
-/// The mode of a point is the term that is greatest there (the first of equals). That its mass is
+/// The mode of a point is the largest term there (the first of equals). That its mass is
 /// `m_k`, and that levels of density follow from those of each term, is exact up to the terms'
 /// overlap `integral min_{j < k}(m_j p_j, m_k p_k)`, which must be below 1e-6: a test measures it.
 pub(super) struct Parts<const D: usize> {
@@ -161,7 +161,7 @@ impl<const D: usize> ExactPosterior for Parts<D> {
             .iter()
             .map(|t| ln(t.mass) + t.part.log_peak())
             .fold(f64::NEG_INFINITY, f64::max);
-        // From 1e-30 of the peak: far beyond any share that f64 tells from one.
+        // From 1e-30 of the peak: far beyond any share that f64 distinguishes from one.
         -bisect(-peak, -peak + 70.0, share, |level| self.mass_above(-level))
     }
 }

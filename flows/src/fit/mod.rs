@@ -28,9 +28,9 @@ impl Flow {
     /// depends on the data, the settings and `rng` alone, not on the number of threads.
     ///
     /// The fit backs off when a loss is not finite, and when one is more than a thousand times that
-    /// of the first step and none of the next fifty comes within ten nats for each coordinate of
-    /// the smallest. It returns to the parameters of the smallest training loss so far and
-    /// continues without momentum at three tenths of the learning rate, at most five times.
+    /// of the first step and in fifty steps none comes within ten nats for each coordinate of the
+    /// smallest. It returns to the parameters of the smallest training loss so far and continues
+    /// without momentum at three tenths of the learning rate, at most five times.
     ///
     /// # Errors
     /// Settings or data that cannot be used, and a fit that diverges once more. The parameters are

@@ -36,7 +36,7 @@ impl Pairs {
         }
     }
 
-    /// The pairs weighted by a component's responsibilities; `None` if hardly any weight is left.
+    /// The pairs weighted by a component's responsibilities; `None` if fewer than 20 count.
     pub fn share(&self, responsibilities: MatRef<'_, f64>, k: usize) -> Option<Self> {
         let r = col(responsibilities, k);
         let rows: Vec<usize> = (0..r.len()).filter(|&i| r[i] > 1e-3).collect();
