@@ -1,4 +1,4 @@
-//! Which points are held out from which models.
+//! Folds: the points held out from each model.
 
 use numerics::random::{permutation, stream};
 use serde::{Deserialize, Serialize};
@@ -45,10 +45,10 @@ pub struct Fold {
 }
 
 impl RepeatedKFold {
-    /// What is wrong with the settings, if anything.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// A sentence that names the field.
+    /// A message that names the field.
     pub fn check(&self) -> Result<(), String> {
         if self.folds < 2 {
             return Err(format!("folds must be at least 2, not {}", self.folds));

@@ -25,10 +25,10 @@ pub struct MixtureAware {
 }
 
 impl MixtureAware {
-    /// What is wrong with the settings, if anything.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// A sentence that names the field.
+    /// A message that names the field.
     pub fn check(&self) -> Result<(), String> {
         if self.rounds == 0 {
             return Err("rounds must be at least 1, not 0".into());

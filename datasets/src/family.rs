@@ -211,7 +211,7 @@ impl FromStr for Family {
     known::<Family>()
 )]
 pub struct UnknownFamily {
-    /// What was asked for.
+    /// The name given.
     pub given: String,
     /// The family whose name is nearest by edit distance; the first of equals.
     pub nearest: Family,

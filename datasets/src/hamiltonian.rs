@@ -24,7 +24,7 @@ pub struct Hamiltonian {
 /// Draws of one chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
-    /// One after the other.
+    /// The draws, in order.
     pub draws: Vec<Vec<f64>>,
     /// The share of trajectories that was accepted after the warm-up.
     pub acceptance: f64,

@@ -71,7 +71,7 @@ impl Kde {
     /// coordinates.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A message that says what is wrong.
     pub fn read(r: &mut Reader<'_>) -> Result<Self, String> {
         let white = r.matrix("points")?;
         let weights = r.vector("weights")?;

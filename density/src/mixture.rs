@@ -67,7 +67,7 @@ impl Mixture {
     /// Reads `weights` (K), and each expert from its own folder, `0`, `1`, ...
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A message that says what is wrong.
     pub fn read(description: &Description, r: &mut Reader<'_>) -> Result<Self, String> {
         let Settings { experts } = description.settings(KIND)?;
         let weights = r.shaped("weights", &[experts.len()])?;

@@ -1,4 +1,4 @@
-//! A density behind a bijection.
+//! A density composed with a bijection.
 
 use crate::archive::{Description, NotSavable, Reader, Writer};
 use crate::bijection::{Affine, Arcsinh, ArcsinhColumn, Bijection, Rotation, Support};
@@ -143,10 +143,10 @@ fn read_bijection(map: Map, r: &mut Reader<'_>) -> Result<Bijection, String> {
 }
 
 impl<D: Density> Transformed<D> {
-    /// Reads a bijection, and by `read` the density behind it.
+    /// Reads a bijection, and by `read` the density of its coordinates.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A message that says what is wrong.
     pub fn read(
         description: &Description,
         r: &mut Reader<'_>,

@@ -25,7 +25,7 @@ pub const TRIAL_DRAWS: usize = 8;
 /// must be within [`LARGEST`], and their log-densities pass [`try_log_prob`].
 ///
 /// # Errors
-/// A sentence.
+/// A message.
 pub fn try_out(
     draws: MatRef<'_, f64>,
     log_prob: impl Fn(MatRef<'_, f64>) -> Vec<f64>,
@@ -42,7 +42,7 @@ pub fn try_out(
 /// (n x d), at mixtures of their coordinates, at points a few times farther out, and about zero.
 ///
 /// # Errors
-/// A sentence.
+/// A message.
 pub fn try_log_prob(
     draws: MatRef<'_, f64>,
     log_prob: impl Fn(MatRef<'_, f64>) -> Vec<f64>,
@@ -68,7 +68,7 @@ pub fn try_log_prob(
 /// Checks a density from a file by [`try_out`] at its own draws.
 ///
 /// # Errors
-/// A sentence.
+/// A message.
 pub fn must_work(density: &dyn Density) -> Result<(), String> {
     let draws = density.sample(TRIAL_DRAWS, &mut stream(0, "archive"));
     try_out(draws.as_ref(), |x| density.log_prob(x))

@@ -175,7 +175,7 @@ impl Architecture {
     /// What is wrong with the settings, if anything: the field and what to do.
     ///
     /// # Errors
-    /// A sentence that names the field.
+    /// A message that names the field.
     pub fn check(&self) -> Result<(), String> {
         let (count, name, hidden, log_scale, gain) = match self {
             Self::Maf {
@@ -215,12 +215,12 @@ impl Architecture {
 }
 
 impl LayerSpec {
-    /// Whether layers on `dim` coordinates and `context` columns behind them can be built out of
+    /// Whether layers on `dim` coordinates and `context` columns after them can be built out of
     /// `numbers` parameters, and take memory in proportion to that: a description from a file is
     /// checked against the size of its arrays before anything is allocated.
     ///
     /// # Errors
-    /// A sentence.
+    /// A message.
     pub fn check_size(
         layers: &[Self],
         dim: usize,
@@ -285,7 +285,7 @@ impl LayerSpec {
         }
     }
 
-    /// Builds the layer of `dim` coordinates and `context` columns behind them, with its parameters
+    /// Builds the layer of `dim` coordinates and `context` columns after them, with its parameters
     /// from `offset` on, or says what is wrong with it.
     pub(crate) fn build(
         &self,

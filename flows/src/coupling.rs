@@ -31,7 +31,7 @@ pub struct Coupling {
 
 impl Coupling {
     /// `swap = false` transforms the second half of the coordinates given the first, `true` the
-    /// other way round; the networks read the context columns (behind the coordinates) as well.
+    /// other way round; the networks read the context columns (after the coordinates) as well.
     pub(crate) fn new(
         (dim, context): (usize, usize),
         swap: bool,

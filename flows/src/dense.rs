@@ -268,7 +268,7 @@ fn blocks(prefixes: &[usize]) -> Vec<Block> {
     let mut gathered: Vec<Block> = Vec::new();
     for b in blocks {
         match gathered.last_mut() {
-            // A fall of the prefix starts another run (the log-scales behind the shifts).
+            // A decrease of the prefix starts another run (the log-scales behind the shifts).
             Some(last) if last.cols.len() < BLOCK && b.prefix >= last.prefix => {
                 last.cols.end = b.cols.end;
                 last.prefix = b.prefix;

@@ -91,7 +91,7 @@ impl Flow {
     /// Reads a flow from the folder that the reader stands in.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A message that says what is wrong.
     pub fn read(description: &Description, r: &mut Reader<'_>) -> Result<Self, String> {
         let settings: Settings = description.settings(NAME)?;
         let points = Affine::read(r, "shift", "scale")?;
@@ -137,7 +137,7 @@ impl Flow {
     /// The inverse of [`Self::to_bytes`]: log-densities and draws are the same to the last bit.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A message that says what is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         archive::open(bytes, &[], Self::read).map(|(flow, archive::Nothing {})| flow)
     }

@@ -1,8 +1,8 @@
-//! What can go wrong with a flow.
+//! Errors of flows.
 
 use density::DataError;
 
-/// What can be wrong with a flow's description.
+/// Errors of a flow's description.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FlowError {
     /// A shape or a setting.
@@ -10,10 +10,10 @@ pub enum FlowError {
     Invalid(String),
 }
 
-/// What can go wrong in a fit.
+/// Errors of a fit.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FitError {
-    /// A setting that makes no sense.
+    /// An invalid setting.
     #[error("{0}")]
     Config(String),
     /// Points, contexts or weights that cannot be used.

@@ -194,7 +194,7 @@ impl Flow {
     }
 
     /// The layers, in forward order. They work on rows of d coordinates with the c standardised
-    /// context columns behind them.
+    /// context columns after them.
     #[must_use]
     pub fn layers(&self) -> &[Box<dyn Layer>] {
         &self.stack.layers

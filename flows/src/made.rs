@@ -45,7 +45,7 @@ pub struct Made {
 }
 
 impl Made {
-    /// The network reads the `context` columns behind the coordinates as well.
+    /// The network reads the `context` columns after the coordinates as well.
     pub(crate) fn new(order: &[usize], context: usize, shape: NetShape<'_>, offset: usize) -> Self {
         let d = order.len();
         // Degree 0 is for units that see the context alone: without one they would be constants.

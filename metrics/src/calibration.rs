@@ -155,10 +155,10 @@ pub struct Calibration {
 }
 
 impl Calibrate {
-    /// What is wrong with the settings, if anything.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// A sentence that names the field.
+    /// A message that names the field.
     pub fn check(&self) -> Result<(), String> {
         let ranks = self.draws.checked_add(1);
         if self.bins < 2 || ranks.is_none_or(|n| !n.is_multiple_of(self.bins)) {
@@ -179,7 +179,7 @@ impl Calibrate {
     /// Rows are processed in parallel, each with its own random stream.
     ///
     /// # Errors
-    /// Settings that make no sense.
+    /// Invalid settings.
     pub fn run<'a>(
         &self,
         truth: MatRef<'_, f64>,

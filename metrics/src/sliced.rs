@@ -27,7 +27,7 @@ const DIRECTIONS: usize = 128;
 #[derive(Debug, Clone)]
 pub struct TargetSliced {
     target: Points,
-    /// One after the other, d numbers each.
+    /// In sequence, d numbers each.
     directions: Vec<f64>,
     /// One sorted run of n projections for each direction.
     projections: Vec<f64>,

@@ -8,7 +8,7 @@ use metrics::WeightsError;
 /// Why a posterior could not be learnt.
 #[derive(Debug, thiserror::Error)]
 pub enum PosteriorError {
-    /// Settings that make no sense.
+    /// Invalid settings.
     #[error("{0}")]
     Config(String),
     /// Values of the prior, the likelihood or the model that cannot be used.
@@ -43,7 +43,7 @@ pub enum PosteriorError {
         expert: String,
         /// Number of the fold.
         fold: usize,
-        /// What went wrong.
+        /// The cause.
         source: ExpertError,
     },
     /// The weights of the experts could not be learned.

@@ -45,10 +45,10 @@ impl Prior {
         }
     }
 
-    /// What is wrong with the numbers, if anything.
+    /// Checks the numbers.
     ///
     /// # Errors
-    /// A sentence that names the field.
+    /// A message that names the field.
     pub fn check(&self) -> Result<(), String> {
         let (a, b, names) = match self {
             Self::Normal { mean, sd } => (mean, sd, ("mean", "sd")),
@@ -129,7 +129,7 @@ impl Prior {
 /// ```
 ///
 /// # Errors
-/// A sentence about the prior, when it makes no sense.
+/// A message about the prior, when it makes no sense.
 pub fn from_fn<F>(prior: Prior, log_likelihood: F) -> Result<FnProblem<F>, String>
 where
     F: Fn(&[f64]) -> f64 + Send + Sync,

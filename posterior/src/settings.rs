@@ -331,10 +331,10 @@ impl PosteriorConfig {
         rounds.fold(first, |all, n| all.saturating_add(*n))
     }
 
-    /// What is wrong with the settings, if anything.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// A sentence that names the field.
+    /// A message that names the field.
     pub fn check(&self) -> Result<(), String> {
         match self.first {
             FirstDraws::Count(0) => return Err("first: Count must be at least 1, not 0".into()),

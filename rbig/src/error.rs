@@ -1,4 +1,4 @@
-//! What can go wrong when a model is fitted.
+//! Errors of fits.
 
 /// Why a fit failed; rows and columns count from zero.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -51,7 +51,7 @@ pub enum Error {
     BadSetting {
         /// The name of the setting.
         field: &'static str,
-        /// What it must be.
+        /// The requirement.
         reason: &'static str,
     },
     /// A column is (to rounding) a linear combination of others: the data have no density.

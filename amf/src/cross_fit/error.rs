@@ -6,7 +6,7 @@ use crate::weights::WeightError;
 /// Why cross-fitting failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CrossFitError {
-    /// Settings that make no sense.
+    /// Invalid settings.
     #[error("{0}")]
     Config(String),
     /// A model could not be fitted.
@@ -16,7 +16,7 @@ pub enum CrossFitError {
         expert: String,
         /// Number of the fold.
         fold: usize,
-        /// What went wrong.
+        /// The cause.
         source: ExpertError,
     },
     /// A log-density that is not a number.

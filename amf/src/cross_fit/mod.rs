@@ -22,20 +22,20 @@ use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-/// What cross-fitting found.
+/// The result of cross-fitting.
 pub struct CrossFitted {
     /// Each expert is the average of its models, one for each fold; the mixture has the learned
     /// weights.
     pub mixture: Mixture,
     /// The single models: `models[k][p]` is of expert k and fold p.
     pub models: Vec<Vec<Arc<dyn Density>>>,
-    /// How the fits went, like `models`.
+    /// The reports of the fits, like `models`.
     pub reports: Vec<Vec<ExpertReport>>,
     /// Seconds of the fits of each expert, summed over the folds.
     pub seconds: Vec<f64>,
     /// Seconds of stage 2.
     pub weight_seconds: f64,
-    /// What was held out from which model.
+    /// The rows held out from each model.
     pub folds: Vec<Fold>,
     /// Rows that some fold holds out, in ascending order: all of them, unless large data are split
     /// once.
@@ -52,7 +52,7 @@ pub struct CrossFitted {
     pub mixture_nll: f64,
 }
 
-/// One model, and how its fit went.
+/// One model and the report of its fit.
 pub(crate) struct FoldModel {
     pub(crate) model: Arc<dyn Density>,
     pub(crate) report: ExpertReport,

@@ -116,7 +116,7 @@ impl Fitted {
     /// The inverse of [`Self::to_bytes`]: densities have the same bits.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A message that says what is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let read = |d: &Description, r: &mut Reader<'_>| r.sound_density(d);
         let (expert, attachment): (_, Attachment) = archive::open(bytes, KINDS, read)?;

@@ -5,7 +5,7 @@ use crate::preprocess::PreprocessError;
 /// Why an expert could not be fitted.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpertError {
-    /// Settings that make no sense.
+    /// Invalid settings.
     #[error("{0}")]
     Config(String),
     /// Points that cannot be fitted.

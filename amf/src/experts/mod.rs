@@ -58,7 +58,7 @@ impl NamedExpert {
     }
 }
 
-/// How a fit went.
+/// The report of a fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpertReport {
@@ -75,14 +75,14 @@ pub struct ExpertReport {
     pub backoffs: Vec<flows::Backoff>,
 }
 
-/// A density and how its fit went.
+/// A density and the report of its fit.
 type FittedParts = (Box<dyn Density>, ExpertReport);
 
 /// A fitted expert.
 pub struct Fitted {
     /// The density.
     pub expert: Box<dyn Density>,
-    /// How the fit went.
+    /// The report of the fit.
     pub report: ExpertReport,
     /// Seconds of the fit; if it was cached, of the original fit.
     pub seconds: f64,
@@ -126,10 +126,10 @@ impl ExpertConfig {
         Self::Kde(KdeExpert {})
     }
 
-    /// What is wrong with the settings, if anything.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// A sentence that names the field.
+    /// A message that names the field.
     pub fn check(&self) -> Result<(), String> {
         match self {
             Self::Flow(c) => c.check(),

@@ -70,7 +70,7 @@ pub enum DrawsError {
     TooFew {
         /// Different rows with a weight.
         rows: usize,
-        /// What is needed.
+        /// The number needed.
         least: usize,
     },
     /// Weights with a small effective sample size.
@@ -83,7 +83,7 @@ pub enum DrawsError {
         rows: usize,
         /// Their effective sample size.
         ess: f64,
-        /// What is needed.
+        /// The number needed.
         least: usize,
     },
     /// Too few rows with a weight.
@@ -98,7 +98,7 @@ pub enum DrawsError {
         weighted: bool,
         /// Columns.
         columns: usize,
-        /// What is needed.
+        /// The number needed.
         least: usize,
     },
     /// Too many columns.

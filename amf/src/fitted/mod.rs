@@ -27,7 +27,7 @@ use faer::prelude::*;
 use numerics::matrix::{col_mut, select_rows};
 use numerics::random::Pcg64;
 
-/// A density on named columns: a mixture of experts behind the bijections of bounded columns.
+/// A density on named columns: a mixture of experts composed with bijections of bounded columns.
 ///
 /// With `u(x)` the columns on the whole line, `q(x) = q_mixture(u(x)) |det du/dx|`, and exactly
 /// zero outside of the support.

@@ -41,7 +41,7 @@ pub struct Report {
     pub calibration: Calibration,
     /// What could not be fitted.
     pub left_out: Vec<LeftOut>,
-    /// What was done to the draws and the settings, in sentences.
+    /// Changes to the draws and the settings, in sentences.
     pub notes: Vec<String>,
     /// The verdict.
     pub verdict: Verdict,

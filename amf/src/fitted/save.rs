@@ -39,7 +39,7 @@ impl FittedDensity {
     /// The inverse of [`Self::to_bytes`]: log-densities and draws are the same to the last bit.
     ///
     /// # Errors
-    /// A sentence that says what is wrong: every field is checked.
+    /// A message that says what is wrong: every field is checked.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let read = |d: &Description, r: &mut Reader<'_>| Transformed::read(d, r, Mixture::read);
         let (density, attachment) = archive::open(bytes, KINDS, read)?;

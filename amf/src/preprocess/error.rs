@@ -10,7 +10,7 @@ pub enum PreprocessError {
     TooFewRows {
         /// Rows with a weight.
         rows: usize,
-        /// What is needed.
+        /// The number needed.
         least: usize,
     },
     /// A column that has no density.

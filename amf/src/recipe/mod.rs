@@ -40,10 +40,10 @@ impl Recipe {
         self
     }
 
-    /// What is wrong with the settings, if anything.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// A sentence that names the field.
+    /// A message that names the field.
     pub fn check(&self) -> Result<(), String> {
         self.partition.check()?;
         if self.experts.is_empty() {

@@ -29,7 +29,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// With `radius / width` at least 8 or so what is cut off changes levels by less than 1e-4.
+    /// If `radius / width` is at least about 8, the cut changes levels by less than 1e-4.
     pub(super) fn new(radius: f64, height: f64, width: f64) -> Self {
         let (square, z_variance) = (radius * radius, width * width);
         let v = 4.0 * square * z_variance;
@@ -77,7 +77,7 @@ impl Part<3> for Ring {
     }
 
     fn mass_above(&self, level: f64) -> f64 {
-        // The share of an ellipse of a Gaussian in the plane, but for what is cut off.
+        // The share of an ellipse of a Gaussian in the plane, neglecting the cut.
         (-exp_m1((level - self.log_peak()).min(0.0)) / (1.0 - self.cut)).min(1.0)
     }
 }

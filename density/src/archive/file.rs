@@ -39,7 +39,7 @@ pub enum LoadError {
     Io {
         /// The file.
         path: String,
-        /// What went wrong.
+        /// The cause.
         source: std::io::Error,
     },
     /// Not a model file, or a damaged one.
@@ -78,7 +78,7 @@ pub fn pack(density: &dyn Density, attachment: &impl Serialize) -> Result<Vec<u8
 /// arrays of the density.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
+/// A message that says what is wrong.
 pub fn open<A: DeserializeOwned, D>(
     bytes: &[u8],
     kinds: &[Kind],
@@ -117,7 +117,7 @@ pub fn to_bytes(density: &dyn Density) -> Result<Vec<u8>, NotSavable> {
 /// The inverse of [`to_bytes`]: log-densities and draws are the same to the last bit.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
+/// A message that says what is wrong.
 pub fn from_bytes(bytes: &[u8], kinds: &[Kind]) -> Result<Box<dyn Density>, String> {
     let read = |d: &Description, r: &mut Reader<'_>| r.sound_density(d);
     open(bytes, kinds, read).map(|(density, Nothing {})| density)

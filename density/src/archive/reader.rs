@@ -21,7 +21,7 @@ impl<'a> Reader<'a> {
     /// `kinds` are the densities that it may hold.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A message that says what is wrong.
     pub fn open(bytes: &'a [u8], key: &str, kinds: &'a [Kind]) -> Result<(String, Self), String> {
         let (_, header) = SafeTensors::read_metadata(bytes)
             .map_err(|e| one_line(&format!("not a model file, or a truncated one ({e})")))?;
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
     /// Reads a density from the current folder.
     ///
     /// # Errors
-    /// A sentence that names the array and says what is wrong with it.
+    /// A message that names the array and says what is wrong with it.
     pub fn density(&mut self, d: &Description) -> Result<Box<dyn Density>, String> {
         let Some(kind) = self.kinds.iter().find(|k| k.name == d.kind) else {
             let known: Vec<&str> = self.kinds.iter().map(|k| k.name).collect();
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
     /// [`Self::density`], tested on its own draws.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A message that says what is wrong.
     pub fn sound_density(&mut self, d: &Description) -> Result<Box<dyn Density>, String> {
         let density = self.density(d)?;
         must_work(&density).map_err(|e| format!("\"{}\": {e}", self.full_name("")))?;

@@ -68,7 +68,7 @@ impl Affine {
     /// The inverse of [`Self::write`].
     ///
     /// # Errors
-    /// A sentence that says what is wrong with the arrays.
+    /// A message that says what is wrong with the arrays.
     pub fn read(r: &Reader<'_>, shift: &str, scale: &str) -> Result<Self, String> {
         let (shift, scales) = (r.vector(shift)?, r.vector(scale)?);
         let columns = shift.len();

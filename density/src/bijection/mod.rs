@@ -23,7 +23,7 @@ pub enum Bijection {
     Arcsinh(Arcsinh),
     /// Bounded columns on the whole line: one support for each column.
     Supports(Vec<Support>),
-    /// One after the other, from the data on; at least one.
+    /// A sequence, from the data on; at least one.
     Chain(Vec<Bijection>),
 }
 

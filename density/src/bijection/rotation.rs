@@ -13,7 +13,7 @@ impl Rotation {
     /// By an orthogonal matrix (d x d).
     ///
     /// # Errors
-    /// A sentence, when it is not orthogonal.
+    /// A message, when it is not orthogonal.
     pub fn new(matrix: Mat<f64>) -> Result<Self, String> {
         let d = matrix.ncols();
         let gap = |i: usize, j: usize| {

@@ -24,10 +24,10 @@ pub enum Support {
 }
 
 impl Support {
-    /// What is wrong with its ends, if anything.
+    /// Checks its ends.
     ///
     /// # Errors
-    /// A sentence.
+    /// A message.
     pub fn check(self) -> Result<(), String> {
         match self {
             Self::Interval { low, high }

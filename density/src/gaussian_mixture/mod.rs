@@ -59,7 +59,7 @@ impl GaussianMixture {
     /// The inverse of [`Self::parts`], to the last bit.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with the numbers.
+    /// A message that says what is wrong with the numbers.
     pub fn from_parts(dim: usize, parts: &MixtureParts) -> Result<Self, String> {
         let MixtureParts {
             weights,
@@ -244,7 +244,7 @@ impl GaussianMixture {
     /// Reads `weights` (K), `means` (K x d) and `factors` (K x d x d, lower triangular).
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A message that says what is wrong.
     pub fn read(r: &Reader<'_>) -> Result<Self, String> {
         let weights = r.vector("weights")?;
         let (shape, means) = r.array("means")?;

@@ -71,10 +71,10 @@ impl Default for FitConfig {
 }
 
 impl FitConfig {
-    /// What is wrong with the settings, if anything.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// A sentence that names the field.
+    /// A message that names the field.
     pub fn check(&self) -> Result<(), String> {
         if self.steps == 0 {
             return Err("steps must be at least 1, not 0".into());

@@ -1,4 +1,4 @@
-//! What a fit did.
+//! The report of a fit.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ pub struct Evaluation {
     pub held_out_nll: Option<f64>,
 }
 
-/// What a fit did.
+/// The report of a fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FitReport {
     /// Why it ended.

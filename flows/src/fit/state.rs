@@ -152,7 +152,7 @@ impl State {
     /// The inverse of [`State::to_bytes`] for a fit of the given numbers of parameters and points.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A message that says what is wrong.
     pub fn from_bytes(
         bytes: &[u8],
         params: usize,

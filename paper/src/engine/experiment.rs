@@ -116,7 +116,7 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn run(&self) -> &Self::Run;
     /// Every measure.
     fn metrics(&self) -> &[Metric];
-    /// Where and with what it was computed.
+    /// Commit, machine and threads of the computation.
     fn provenance(&self) -> &Provenance;
     /// Whether a fit diverged and backed off.
     fn diverged(&self) -> bool {

@@ -14,7 +14,7 @@ pub struct Figure {
     pub file: String,
     /// Heading.
     pub title: String,
-    /// What it shows.
+    /// Caption.
     pub caption: String,
 }
 

@@ -60,7 +60,7 @@ pub struct Found {
     pub valid: bool,
     /// Every measure.
     pub rows: Vec<Row>,
-    /// Where and with what it was computed.
+    /// Commit, machine and threads of the computation.
     pub provenance: Provenance,
     /// Whether a fit diverged and backed off.
     pub diverged: bool,

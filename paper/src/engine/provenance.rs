@@ -1,4 +1,4 @@
-//! Where and with what a record was computed.
+//! Provenance of a record.
 
 use serde::{Deserialize, Serialize};
 

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-/// What to reproduce, and where.
+/// Options of a reproduction.
 #[derive(Clone)]
 pub struct Options {
     /// The kinds of experiments.

@@ -70,7 +70,7 @@ pub struct Table {
     pub stem: String,
     /// Heading.
     pub title: String,
-    /// What it shows.
+    /// Caption.
     pub caption: String,
     /// Names of the columns.
     pub header: Vec<String>,

@@ -6,7 +6,7 @@ use density::{DataError, EmError};
 /// Why an amortised posterior could not be learnt.
 #[derive(Debug, thiserror::Error)]
 pub enum AmortisedError {
-    /// Settings that make no sense.
+    /// Invalid settings.
     #[error("{0}")]
     Config(String),
     /// Pairs that cannot be used.
@@ -20,7 +20,7 @@ pub enum AmortisedError {
     Expert {
         /// Name of the expert.
         expert: String,
-        /// What went wrong.
+        /// The cause.
         source: ExpertError,
     },
     /// The weights of the experts could not be learned.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AmortisedConfig {
-    /// What each expert is made of.
+    /// The model of each expert.
     pub model: AmortisedModel,
     /// Number of pairs that the initial mixture is fitted to: those whose data are nearest to the
     /// average data. The mixture approximates the posterior there, with its modes.
@@ -33,7 +33,7 @@ pub struct AmortisedConfig {
     pub rule: WeightRule,
 }
 
-/// What an expert of an amortised posterior is made of.
+/// The model of an expert of an amortised posterior.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum AmortisedModel {
@@ -63,10 +63,10 @@ fn default_neighbours() -> usize {
 }
 
 impl AmortisedConfig {
-    /// What is wrong with the settings, if anything.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// A sentence that names the field.
+    /// A message that names the field.
     pub fn check(&self) -> Result<(), String> {
         match &self.model {
             AmortisedModel::Flow(base) => base.check(),

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What can go wrong with a file.
+/// Errors of files.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The disk is full.
@@ -16,7 +16,7 @@ pub enum Error {
     Full {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// It cannot be written.
@@ -24,7 +24,7 @@ pub enum Error {
     Write {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// It cannot be read.
@@ -32,7 +32,7 @@ pub enum Error {
     Read {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// It was changed or cut short.

@@ -15,35 +15,35 @@ pub enum ReadError {
     /// The operating system refused to open or read it.
     #[error("{file}: cannot be read ({cause})")]
     Unreadable {
-        /// What was read.
+        /// The path or other source.
         file: String,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
     /// A damaged gzip stream.
     #[error("{file}: the gzip stream is damaged or cut off ({cause}); copy or compress it again")]
     Gzip {
-        /// What was read.
+        /// The path or other source.
         file: String,
-        /// What the decoder said.
+        /// The error of the decoder.
         cause: io::Error,
     },
     /// Only blanks and comments.
     #[error("{file}: there is no data in it")]
     Empty {
-        /// What was read.
+        /// The path or other source.
         file: String,
     },
     /// A header, and no row below it.
     #[error("{file}: there is a header but no row of data below it")]
     NoRows {
-        /// What was read.
+        /// The path or other source.
         file: String,
     },
     /// Another kind of file.
     #[error("{file}: {found}; give text in columns (CSV) or a two-dimensional .npy array")]
     Foreign {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// The kind that was found.
         found: &'static str,
@@ -51,7 +51,7 @@ pub enum ReadError {
     /// More than the limit.
     #[error("{file}: more than {limit}; keep every tenth row, say, or fewer columns")]
     TooLarge {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// The limit.
         limit: &'static str,
@@ -61,13 +61,13 @@ pub enum ReadError {
         "{file}: unfolds to far more than compressed tables do; if it is sound, decompress it first (gunzip)"
     )]
     Unfolds {
-        /// What was read.
+        /// The path or other source.
         file: String,
     },
     /// A line without an end.
     #[error("{file}: line {line} is longer than {limit} bytes; is this text in columns?")]
     LongLine {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// The line, from 1.
         line: u64,
@@ -77,7 +77,7 @@ pub enum ReadError {
     /// A quote that is not closed on its line.
     #[error("{file}: line {line}: a quote is opened and not closed; close it or take it out")]
     OpenQuote {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// The line, from 1.
         line: u64,
@@ -85,7 +85,7 @@ pub enum ReadError {
     /// A column that was asked for and is not there.
     #[error("{file}: no column \"{column}\"; {advice}")]
     NoSuchColumn {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// The name that was asked for.
         column: String,
@@ -95,7 +95,7 @@ pub enum ReadError {
     /// Two columns of one name, one of which is used.
     #[error("{file}: two columns are called \"{column}\"; rename one")]
     NamedTwice {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// The name.
         column: String,
@@ -112,7 +112,7 @@ pub enum ReadError {
          name those to read"
     )]
     NoColumns {
-        /// What was read.
+        /// The path or other source.
         file: String,
     },
     /// A first row that is neither names nor numbers.
@@ -121,7 +121,7 @@ pub enum ReadError {
          add a header of names or mend the row"
     )]
     MixedHeader {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// The line, from 1.
         line: u64,
@@ -133,7 +133,7 @@ pub enum ReadError {
     /// Text where a number is wanted.
     #[error("{file}: line {line}, column \"{column}\": {found}; mend it, or leave the column out")]
     NotANumber {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// The line, from 1.
         line: u64,
@@ -148,7 +148,7 @@ pub enum ReadError {
         if *count == 1 { "is" } else { "are" }
     )]
     NonFinite {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// How many.
         count: u64,
@@ -162,7 +162,7 @@ pub enum ReadError {
         "{file}: every log-weight in column \"{column}\" is -inf, so no row counts; is it the right column?"
     )]
     AllWeightsZero {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// The column of log-weights.
         column: String,
@@ -172,7 +172,7 @@ pub enum ReadError {
         "{file}: line {line} has {found} fields where {expected} are expected; mend or remove it"
     )]
     Ragged {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// The line, from 1.
         line: u64,
@@ -184,7 +184,7 @@ pub enum ReadError {
     /// A `.npy` file that cannot be used.
     #[error("{file}: .npy array {problem}")]
     Npy {
-        /// What was read.
+        /// The path or other source.
         file: String,
         /// What is wrong and what to do.
         problem: String,

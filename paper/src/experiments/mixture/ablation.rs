@@ -37,7 +37,7 @@ pub enum Ablation {
 }
 
 impl Ablation {
-    /// What is wrong with it, given the names of the experts.
+    /// Checks it, given the names of the experts.
     ///
     /// # Errors
     /// The field and what is wrong with it.

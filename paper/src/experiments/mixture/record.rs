@@ -25,7 +25,7 @@ pub struct MixtureRecord {
     pub metrics: Vec<Metric>,
     /// Seconds of each stage.
     pub seconds: Seconds,
-    /// Where and with what it was computed.
+    /// Commit, machine and threads of the computation.
     pub provenance: Provenance,
 }
 

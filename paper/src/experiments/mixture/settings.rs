@@ -23,7 +23,7 @@ pub struct MixtureStudy {
     pub experts: Vec<NamedExpert>,
     /// Stage 2.
     pub weights: WeightStage,
-    /// What is measured.
+    /// The measures.
     pub evaluation: Evaluation,
     /// Cross-fitting: all of `draws.train` serve training, early stopping and weights in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ pub struct MixtureRun {
     pub experts: Vec<NamedExpert>,
     /// Stage 2.
     pub weights: WeightStage,
-    /// What is measured.
+    /// The measures.
     pub evaluation: Evaluation,
     /// Cross-fitting: all of `draws.train` serve training, early stopping and weights in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,7 +123,7 @@ pub enum WeightSource {
     OutOfFold,
 }
 
-/// What is measured.
+/// The measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluation {

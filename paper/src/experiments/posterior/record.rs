@@ -25,7 +25,7 @@ pub struct PosteriorRecord {
     pub metrics: Vec<Metric>,
     /// Seconds of the fit and of its evaluation.
     pub seconds: Seconds,
-    /// Where and with what it was computed.
+    /// Commit, machine and threads of the computation.
     pub provenance: Provenance,
 }
 

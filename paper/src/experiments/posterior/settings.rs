@@ -27,7 +27,7 @@ pub struct PosteriorStudy {
     pub shown: Vec<String>,
     /// The benchmarks, with the models fitted to them.
     pub problems: Vec<Problems>,
-    /// What is measured.
+    /// The measures.
     pub measures: Measures,
     /// Its presentation in the report.
     #[serde(default)]
@@ -139,7 +139,7 @@ pub struct Model {
     pub rule: Option<WeightRule>,
 }
 
-/// What is measured.
+/// The measures.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measures {
@@ -168,7 +168,7 @@ pub struct PosteriorRun {
     pub seed: u64,
     /// The fit.
     pub fit: PosteriorConfig,
-    /// What is measured.
+    /// The measures.
     pub measures: Measures,
 }
 
