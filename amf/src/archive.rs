@@ -3,7 +3,7 @@
 use density::KINDS as PLAIN;
 use density::archive::Kind;
 
-/// Every kind of density that an expert can be.
+/// Every kind of density of an expert.
 pub const KINDS: &[Kind] = &[
     PLAIN[0],
     PLAIN[1],

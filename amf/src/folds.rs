@@ -10,14 +10,14 @@ pub struct RepeatedKFold {
     /// Number K of folds, at least 2.
     pub folds: usize,
     /// Independent partitions into folds. With more than one, each point's out-of-fold density is
-    /// an average over so many models, nearer to the average over all models that the final expert
-    /// is.
+    /// an average over this many models, and so is closer to the final expert, which averages all
+    /// models.
     #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub repeats: usize,
     /// Share of each fold's complement that stops training early.
     #[serde(deserialize_with = "numerics::checked::share")]
     pub validation: f64,
-    /// Data sets of more points are partitioned once: there is less to average, and the time is
+    /// Data sets of more points are partitioned once: averaging gains less there, and the time is
     /// better spent on the fits.
     pub repeats_up_to: usize,
     /// Data sets of more points are split once, 1 / K of them held out, instead of fitting on every
@@ -25,12 +25,12 @@ pub struct RepeatedKFold {
     pub folds_up_to: usize,
 }
 
-/// Of more points than are split once, no more than these are used: what they say is known well
-/// enough, and neither time nor memory should grow with what is left.
+/// Most training points of a single split: more would gain little, and time and memory stay
+/// bounded.
 const MOST_TRAINED: usize = 200_000;
-/// Likewise, of those that stop training early.
+/// The same for points that stop training early.
 const MOST_STOPPING: usize = 4_000;
-/// Likewise, of those that are held out.
+/// The same for held-out points.
 const MOST_HELD_OUT: usize = 20_000;
 
 /// Which points one model sees.
@@ -38,7 +38,7 @@ const MOST_HELD_OUT: usize = 20_000;
 pub struct Fold {
     /// Rows that the model may see, in random order.
     pub inside: Vec<usize>,
-    /// So many of them, the first, stop training early.
+    /// The first this many of them stop training early.
     pub validation: usize,
     /// Rows that it never sees.
     pub held_out: Vec<usize>,

@@ -75,6 +75,6 @@ pub use mixture_aware::{MixtureAware, mutual_information};
 pub use recipe::Recipe;
 pub use weights::{LearnedWeights, WeightData, WeightError, WeightRule};
 
-// What a program that fits and samples needs besides.
+// Re-exports for programs that fit and sample.
 pub use density::{Data, Density, FitContext, Mixture, Progress, Support, log_prob_table};
 pub use numerics::random::{stream, streams};

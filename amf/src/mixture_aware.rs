@@ -1,12 +1,11 @@
-//! Mixture-aware training: experts refitted in view of each other, with a knob on how far they
-//! specialise.
+//! Mixture-aware training: experts refitted by their responsibilities, with a parameter for
+//! specialisation.
 
 use faer::prelude::*;
 use numerics::math::{exp, ln, ln_sum_exp};
 use serde::{Deserialize, Serialize};
 
-/// Rounds of expectation-maximisation over whole experts, the first future work that
-/// arXiv:2510.02056 names.
+/// Rounds of expectation-maximisation over whole experts, named as future work in arXiv:2510.02056.
 ///
 /// A round maximises, over responsibilities r, weights pi and experts,
 /// `sum_nk r_nk (ln pi_k + ln q_k(x_n) - ln r_nk) + s N I(r)`, where
@@ -19,9 +18,9 @@ pub struct MixtureAware {
     /// Rounds of refitting.
     #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub rounds: usize,
-    /// The knob s, below 1: above 0 the mutual information earns a bonus (experts specialise,
-    /// towards one expert for each point), below 0 it pays a penalty (every expert keeps to all
-    /// points), 0 is expectation-maximisation.
+    /// The parameter s, below 1: above 0 the mutual information is rewarded (experts specialise,
+    /// towards one expert for each point), below 0 it is penalised (every expert fits all points),
+    /// 0 is expectation-maximisation.
     pub specialisation: f64,
 }
 

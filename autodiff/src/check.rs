@@ -5,7 +5,7 @@
 pub struct Mismatch {
     /// Index of the parameter.
     pub index: usize,
-    /// The gradient that was given.
+    /// The gradient under test.
     pub given: f64,
     /// The central difference.
     pub numeric: f64,
@@ -42,7 +42,7 @@ pub fn gradient(
         let numeric = (4.0 * central(0.5 * h) - central(h)) / 3.0;
         let size = grad[i].abs().max(numeric.abs()).max(scale).max(1.0);
         let error = (grad[i] - numeric).abs() / size;
-        // A NaN must win, not be passed over.
+        // A NaN counts as the worst error.
         if worst.is_none_or(|w| !w.error.is_nan() && (error.is_nan() || error > w.error)) {
             worst = Some(Mismatch {
                 index: i,

@@ -1,11 +1,11 @@
 //! A tiny reverse-mode automatic differentiation engine over dense `f64` matrices.
 //!
 //! - [`Tape`] is an arena of matrix-valued nodes. Recording an operation computes its value at
-//!   once; [`Tape::backward`] goes through the nodes in reverse and adds the gradient of a scalar
-//!   node to a flat parameter gradient. [`Tape::reset`] forgets the nodes and keeps their buffers,
-//!   so a step that repeats the shapes of the last one allocates nothing.
+//!   once; [`Tape::backward`] visits the nodes in reverse and adds the gradient of a scalar node to
+//!   a flat parameter gradient. [`Tape::reset`] clears the nodes but not their buffers, so a step
+//!   that repeats the shapes of the last one allocates nothing.
 //! - [`Op`] is an operation with a hand-written backward pass. The built-in ones are methods of
-//!   [`Graph`]; other crates add fused operations of their own through the same trait.
+//!   [`Graph`]; other crates add fused operations through the same trait.
 //! - Parameters, gradients and the moments of [`Adam`] are flat vectors; operations address them by
 //!   offset.
 //! - [`check`] compares gradients with central differences.

@@ -1,7 +1,7 @@
 //! The built-in operations: each a forward and a hand-written backward pass.
 //!
-//! There are few, because the operations that take time are fused and belong to the crates that
-//! need them (a whole dense network is one [`Op`] of crate `flows`).
+//! There are few, because the expensive operations are fused and belong to the crates that need
+//! them (a whole dense network is one [`Op`] of crate `flows`).
 
 use crate::tape::{Backward, Forward, Graph, Op, Var};
 use faer::linalg::matmul::matmul;

@@ -83,8 +83,8 @@ impl Adam {
         }
     }
 
-    /// First and second moments, and the powers `beta1^t` and `beta2^t`: with the settings, all
-    /// there is.
+    /// First and second moments, and the powers `beta1^t` and `beta2^t`: with the settings, the
+    /// full state.
     #[must_use]
     pub fn parts(&self) -> (&[f64], &[f64], (f64, f64)) {
         (&self.first, &self.second, self.powers)

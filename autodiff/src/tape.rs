@@ -31,7 +31,7 @@ pub trait Op: Debug + Send + Sync {
     fn backward(&self, b: &mut Backward<'_>);
 }
 
-/// What an [`Op`] sees in its forward pass.
+/// The arguments of an [`Op`]'s forward pass.
 pub struct Forward<'a> {
     values: &'a [Buffer],
     inputs: [u32; MAX_INPUTS],
@@ -39,7 +39,7 @@ pub struct Forward<'a> {
     pub params: &'a [f64],
     /// The output, column-major.
     pub out: MatMut<'a, f64>,
-    /// Scratch that is kept for the backward pass of this node.
+    /// Scratch that is saved for the backward pass of this node.
     pub saved: &'a mut Vec<f64>,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Forward<'a> {
     }
 }
 
-/// What an [`Op`] sees in its backward pass.
+/// The arguments of an [`Op`]'s backward pass.
 pub struct Backward<'a> {
     values: &'a [Buffer],
     grads: &'a mut [Buffer],
@@ -65,7 +65,7 @@ pub struct Backward<'a> {
     pub out: MatRef<'a, f64>,
     /// The gradient of the loss with respect to this node.
     pub out_grad: MatMut<'a, f64>,
-    /// What the forward pass kept.
+    /// Values saved by the forward pass.
     pub saved: &'a [f64],
     /// Scratch shared by all nodes: its content is arbitrary.
     pub scratch: &'a mut Vec<f64>,
@@ -84,7 +84,7 @@ impl<'a> Backward<'a> {
         self.needs_grad[self.inputs[k] as usize]
     }
 
-    /// The gradient of the k-th input, to be added to; `None` if nothing trainable lies behind it.
+    /// The gradient of the k-th input, to be added to; `None` if it depends on nothing trainable.
     pub fn grad(&mut self, k: usize) -> Option<MatMut<'_, f64>> {
         let i = self.inputs[k] as usize;
         self.needs_grad[i].then(|| self.grads[i].view_mut())
@@ -102,7 +102,7 @@ impl<'a> Backward<'a> {
     }
 }
 
-/// The parts of a [`Backward`] that can be borrowed mutably side by side.
+/// The fields of a [`Backward`], borrowed mutably at the same time.
 pub struct Split<'a> {
     /// See [`Backward::grad`].
     pub grad: Option<MatMut<'a, f64>>,
@@ -165,7 +165,7 @@ impl Tape {
         Self::default()
     }
 
-    /// Forgets all nodes and keeps their buffers for the next step.
+    /// Clears all nodes and reuses their buffers for the next step.
     pub fn reset(&mut self) {
         self.len = 0;
     }
@@ -282,7 +282,7 @@ pub struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    /// Starts recording behind what the tape holds.
+    /// Starts recording after the nodes on the tape.
     pub fn new(tape: &'a mut Tape, params: &'a [f64]) -> Self {
         Self { tape, params }
     }

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
-/// Densities of your own draws: fit, score, draw, judge, look.
+/// Densities of your own draws: fit, score, sample, evaluate, plot.
 ///
 /// amf takes draws of a distribution (posterior draws from Stan, emcee or a nested sampler, or
 /// parameter points with log-likelihoods) and fits a density to them: a mixture of normalizing
@@ -51,16 +51,15 @@ pub enum Command {
 /// Fit a density to draws and write it to a model file.
 ///
 /// DATA is text in columns (CSV with a header, or separated by blanks; lines that begin with # are
-/// skipped, so that files of CmdStan read as they are) or a two-dimensional .npy array, each
-/// perhaps compressed by gzip; - is standard input. Columns whose names end in __ are left out
-/// unless they are named.
+/// skipped, so that CmdStan files can be read) or a two-dimensional .npy array, optionally
+/// compressed with gzip; - is standard input. Columns whose names end in __ are left out unless
+/// they are named.
 ///
-/// Experts are fitted on parts of the rows and judged on the rest, so that every number in the
-/// table at the end is about rows that a model did not see: the negative log-likelihood (NLL, in
-/// nats, lower is better) of each expert, of their mixture, and of a Gaussian, a Gaussian mixture
-/// chosen by BIC and a kernel density estimate. The verdict says which is best, and whether
-/// held-out rows lie where the model says that they should. Of more than 20000 rows one split is
-/// made instead of several folds.
+/// Experts are fitted and scored by cross-fitting, so that every number in the final table is about
+/// rows that the model did not see: the negative log-likelihood (NLL, in nats, lower is better) of
+/// each expert, of their mixture, and of a Gaussian, a Gaussian mixture chosen by BIC and a kernel
+/// density estimate. The verdict says which is best, and whether the model is calibrated on
+/// held-out rows. More than 20000 rows are split once instead of into several folds.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   amf fit draws.csv
@@ -89,14 +88,14 @@ pub struct Fit {
     /// zero elsewhere.
     #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     pub positive: Vec<String>,
-    /// A column that lies between two ends, NAME=LOW,HIGH: fitted on the logit scale, with the
-    /// Jacobian. The density is zero elsewhere. Can be given several times.
+    /// A column bounded on both sides, NAME=LOW,HIGH: fitted on the logit scale, with the Jacobian.
+    /// The density is zero elsewhere. Can be given several times.
     #[arg(long, value_name = "NAME=LOW,HIGH", value_parser = interval)]
     pub interval: Vec<(String, f64, f64)>,
     /// Settings of the experts, the folds and the weights, as --print-config prints them.
     #[arg(long, value_name = "RUN.ron")]
     pub config: Option<PathBuf>,
-    /// Print the default settings and end.
+    /// Print the default settings and exit.
     #[arg(long, conflicts_with_all = ["config", "data"])]
     pub print_config: bool,
     /// Seed of all random numbers.
@@ -112,8 +111,8 @@ pub struct Fit {
     /// Threads [default: all cores]. The result does not depend on them.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Keep finished fits and checkpoints of the others in this folder: after an interruption the
-    /// same command goes on from there and gives the same model. Emptied when the model is written.
+    /// Store finished fits and checkpoints in this folder: after an interruption the same command
+    /// resumes and gives the same model, byte for byte. Emptied when the model is written.
     #[arg(long, value_name = "DIR", alias = "keep")]
     pub checkpoint_dir: Option<PathBuf>,
 }
@@ -142,8 +141,8 @@ pub struct LogProb {
 
 /// Draw from a model: CSV with the model's columns.
 ///
-/// Numbers are printed with the fewest digits that give their bits back. The same seed gives the
-/// same draws.
+/// Numbers are printed with the fewest digits that restore their bits. The same seed gives the same
+/// draws.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   amf sample model.safetensors -n 1000
@@ -162,13 +161,13 @@ pub struct Sample {
     pub out: Option<PathBuf>,
 }
 
-/// Judge a model on rows that it never saw.
+/// Evaluate a model on rows that it never saw.
 ///
 /// For the mixture and each expert: the negative log-likelihood (NLL, nats, with its standard
 /// error); and, between the rows and as many draws of the model, the exact 2-Wasserstein distance
 /// (W2) and the maximum mean discrepancy (MMD), both in units of the rows' standard deviations,
 /// with a Gaussian kernel as wide as the root of the number of columns. Two finite samples of one
-/// law differ too: the line `two samples of the mixture` says by how much. At most 2000 rows are
+/// law differ too: the line `two samples of the mixture` shows by how much. At most 2000 rows are
 /// used for W2 and MMD.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
@@ -224,7 +223,7 @@ pub struct Plot {
     pub seed: u64,
 }
 
-/// Say what is in a model file.
+/// Show what is in a model file.
 ///
 /// Columns and their bounds, the experts with their weights and held-out NLL (nats), the baselines,
 /// N_eff (how many experts share the weight), the calibration, where the draws came from, and the

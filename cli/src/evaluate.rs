@@ -142,7 +142,7 @@ fn evaluate(density: &FittedDensity, table: &Table, seed: u64) -> Result<Evaluat
     })
 }
 
-/// Rows that stand for all: some of them, or draws by weight.
+/// A subsample of the rows: at random, or by weight.
 fn chosen(n: usize, shares: Option<&[f64]>, rng: &mut Pcg64) -> Vec<usize> {
     match shares {
         None => {

@@ -60,7 +60,7 @@ fn read_settings(path: &Path) -> Result<Recipe> {
     Recipe::parse(&text).or_else(|reason| bail!("{name}: {reason}"))
 }
 
-/// Bounds that the values of unbounded columns hint at.
+/// Bounds that the values of unbounded columns suggest.
 fn suggest(table: &Table, columns: &[Column]) {
     for (j, c) in columns.iter().enumerate() {
         if c.support != Support::Real {
@@ -79,7 +79,7 @@ fn suggest(table: &Table, columns: &[Column]) {
     }
 }
 
-/// `sound` is called when the draws are found to be sound, before the fits begin.
+/// `sound` is called after the draws are checked, before the fits begin.
 fn fit(
     settings: &Recipe,
     draws: &Draws<'_>,

@@ -1,4 +1,4 @@
-//! The `amf` command: flags in, one clear line for a misuse, exit code out.
+//! The `amf` command: flags in, one-line errors, exit code out.
 
 mod cli;
 mod data;
@@ -18,7 +18,7 @@ use clap::error::ErrorKind;
 use cli::{Cli, Command};
 use std::process::ExitCode;
 
-/// A fit that was ended by Ctrl-C, with the exit code; it has said so itself.
+/// A fit ended by Ctrl-C, with the exit code; its message is already printed.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 struct Interrupted(ExitCode);
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => match e.downcast_ref::<Interrupted>() {
             Some(Interrupted(code)) => *code,
-            // Whoever reads our output has had enough.
+            // The reader of the output has closed the pipe.
             None if is_broken_pipe(&e) => ExitCode::SUCCESS,
             None => {
                 eprintln!("amf: {}", one_line(&format!("{e:#}")));

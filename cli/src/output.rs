@@ -11,7 +11,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Says at once when the path cannot be written to; leaves nothing behind.
+    /// Fails at once if the path cannot be written to; leaves no file behind.
     pub fn check(path: Option<&Path>) -> Result<Self> {
         if let Some(path) = path {
             if path.as_os_str().is_empty() || path.is_dir() {

@@ -1,4 +1,4 @@
-//! Progress on standard error; silent when that is no terminal.
+//! Progress on standard error; silent unless it is a terminal.
 
 use density::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -8,8 +8,8 @@ use std::time::Duration;
 /// Units of one fit.
 const FIT: u64 = 1000;
 
-/// One bar over all fits and one for each expert, which says of which fold it is and the last
-/// held-out likelihood.
+/// One bar over all fits and one for each expert, which shows its fold and the last held-out
+/// likelihood.
 pub struct Display {
     bars: MultiProgress,
     stage: Mutex<Option<Shown>>,
@@ -32,7 +32,7 @@ impl Display {
         }
     }
 
-    /// Takes note of progress.
+    /// Updates the bars.
     pub fn show(&self, p: &Progress<'_>) {
         if self.bars.is_hidden() || p.experts.1 == 0 {
             return;
@@ -87,7 +87,7 @@ impl Display {
         }
     }
 
-    /// Takes everything off the screen.
+    /// Removes the bars from the screen.
     pub fn clear(&self) {
         let mut shown = self.stage.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(old) = shown.take() {

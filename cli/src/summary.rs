@@ -1,4 +1,4 @@
-//! The tables that people read.
+//! Tables for the terminal.
 
 use amf::{Column, Comparison, FittedDensity, Report, Score, Trust};
 use density::Support;

@@ -6,7 +6,7 @@ use numerics::random::{Pcg64, standard_normal};
 
 /// `x1 ~ N(0, 2)`, `x2 | x1 ~ N(x1^2 / 4, 1)`, observed as `y = x + s N(0, I)`.
 ///
-/// The noise on the second coordinate only widens its Gaussian. That on the first leaves an
+/// The noise on the second coordinate only widens its Gaussian. The noise on the first leaves an
 /// integral over `u = x1`, whose distribution given `y1` is normal:
 ///
 /// `p(y) = N(y1; 0, 2 + s^2) integral N(u; m, v) N(y2; u^2 / 4, a) du`, with
@@ -50,10 +50,10 @@ impl Target for Banana {
 
 /// `E(u) = (y2 - u^2 / 4)^2 / (2 a) + (u - m)^2 / (2 v)` with `m >= 0`, about its least value.
 ///
-/// Its derivative is `(u^3 + p u + q) / (8 a)`, with `p = 8 a / v - 4 y2` and
-/// `q = -8 a m / v <= 0`. The largest root of this cubic is where `E` is least, for `E(-u) >= E(u)`
-/// when `u >= 0`. All else follows from the roots, without the cancellation that would spoil
-/// differences of `E`, which is huge far out.
+/// Its derivative is `(u^3 + p u + q) / (8 a)`, with `p = 8 a / v - 4 y2` and `q = -8 a m / v <=
+/// 0`. `E` is least at the largest root of this cubic, since `E(-u) >= E(u)` when `u >= 0`.
+/// Everything else follows from the roots, without the cancellation in differences of `E`, which is
+/// huge far out.
 struct Energy {
     /// The least value.
     least: f64,
@@ -165,7 +165,7 @@ impl Well {
     /// The integral of `exp(-above)` over this well.
     fn integrate(&self) -> f64 {
         let outer = self.outer_end();
-        // Inwards the slope is gentler: go on until E has risen enough, or begins to fall.
+        // Inwards the slope is gentler: continue until E has risen enough, or starts to fall.
         let mut inner = outer;
         while inner < self.reach && self.above(-inner) < DEPTH {
             inner *= 1.25;
@@ -202,7 +202,7 @@ fn largest_root(p: f64, q: f64) -> f64 {
     };
     for _ in 0..100 {
         let next = t - (t * (t * t + p) + q) / (3.0 * t * t + p);
-        // Rounding ends the fall.
+        // Stops when rounding prevents further decrease.
         if next.is_nan() || next >= t {
             break;
         }

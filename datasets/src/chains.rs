@@ -1,8 +1,8 @@
-//! Whether chains have converged, and how many independent draws they are worth (Gelman et al.,
-//! Bayesian Data Analysis 3, 11.4-11.5).
+//! Convergence of chains and their effective sample size (Gelman et al., Bayesian Data Analysis 3,
+//! 11.4-11.5).
 
 /// The potential scale reduction of a quantity along several chains, each split into halves: near 1
-/// where they agree.
+/// if they agree.
 ///
 /// # Panics
 /// If there is no chain, or a chain has fewer than four draws.
@@ -16,7 +16,8 @@ pub fn r_hat(chains: &[Vec<f64>]) -> f64 {
     (s.total / s.within).sqrt()
 }
 
-/// The number of independent draws whose mean is as certain as that of all these together.
+/// The effective sample size: the number of independent draws whose mean is as precise as that of
+/// all these draws.
 ///
 /// Autocorrelations are summed in pairs for as long as the pairs are positive (Geyer's initial
 /// positive sequence).
@@ -57,7 +58,7 @@ pub fn effective_size(chains: &[Vec<f64>]) -> f64 {
 struct Spread {
     /// Mean variance within a chain.
     within: f64,
-    /// That of all, which is too large before the chains have met.
+    /// Variance of all draws, which is too large before the chains mix.
     total: f64,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! `y_j ~ N(theta_j, s_j)`, `theta_j ~ N(mu, tau)`, `mu ~ N(0, 5)`, `tau ~ half-Cauchy(5)` (second
 //! arguments are standard deviations and scales). Its posterior is a funnel in tau and theta; in
-//! `eta_j = (theta_j - mu) / tau` it is mild, and sampled there.
+//! `eta_j = (theta_j - mu) / tau` it is milder, and is sampled there.
 
 use numerics::math::{exp, ln_1p};
 

@@ -19,8 +19,7 @@ pub struct Quadrature {
 ///
 /// The integrand and its derivatives vanish at the edge of the grid, where the trapezoid rule
 /// converges faster than any power of the step: the difference from a coarser grid is many times
-/// the error of the finer one. What rounding and the edge of the grid may add is far less than
-/// 1e-12.
+/// the error of the finer one. Rounding and the edge of the grid add far less than 1e-12.
 pub(crate) fn by_quadrature(target: &dyn Target) -> Quadrature {
     let ([x, y], step) = target.grid();
     let cells = |(lo, hi): (f64, f64)| ((hi - lo) / step).ceil() as usize;

@@ -1,4 +1,4 @@
-//! The names of the families, and what can be asked of each.
+//! The families: names, draws, log-densities, entropies.
 
 use crate::banana::Banana;
 use crate::entropy::{self, Quadrature};
@@ -116,9 +116,9 @@ impl Family {
     ///
     /// Exact: closed form, or a one-dimensional integral to a relative error below 1e-10, also
     /// where `p` itself underflows. A row with a NaN gives NaN; a row with a coordinate beyond
-    /// 1e153 gives -infinity, for its log-density is beyond what `f64` holds. Within 1e-8 of the
-    /// origin, where the density of [`Family::Rings`] has a pole with 1e-29 of its mass, the pole
-    /// is cut off.
+    /// 1e153 gives -infinity, since its log-density overflows `f64`. Within 1e-8 of the origin,
+    /// where the density of [`Family::Rings`] has a pole with 1e-29 of its mass, the pole is cut
+    /// off.
     ///
     /// # Panics
     /// If `x` has not two columns.
@@ -134,8 +134,8 @@ impl Family {
     /// The differential entropy `-E[ln p(x)]` in nats, by quadrature of the exact density; computed
     /// once.
     ///
-    /// It is the infimum of the expected negative log-likelihood over all models: what a model's
-    /// exceeds it by is the Kullback-Leibler divergence from this family to the model.
+    /// It is the infimum of the expected negative log-likelihood over all models: a model's excess
+    /// over it is `KL(p || q)`, p this family and q the model.
     #[must_use]
     pub fn entropy(&self) -> Quadrature {
         static CACHE: [OnceLock<Quadrature>; Family::ALL.len()] =
@@ -163,8 +163,7 @@ impl Family {
     }
 }
 
-/// The log-density with the cases that no formula should meet: NaN, and values whose square
-/// overflows.
+/// The log-density, with special cases for NaN and for values whose square overflows.
 fn log_prob_of(target: &dyn Target, x: [f64; 2]) -> f64 {
     const LARGEST: f64 = 1e153;
     if x[0].is_nan() || x[1].is_nan() {

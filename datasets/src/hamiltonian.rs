@@ -3,11 +3,11 @@
 use numerics::math::{exp, ln};
 use numerics::random::{Pcg64, standard_normal, uniform};
 
-/// A sampler whose trajectories have between one and `leapfrogs` steps, at random, so that none
-/// closes on itself.
+/// A sampler whose trajectories have between one and `leapfrogs` steps, at random, so that no
+/// trajectory returns to its start.
 ///
-/// The first half of the warm-up finds a step size; then each coordinate is scaled by its standard
-/// deviation so far, and the second half finds the step size anew. What is returned comes after,
+/// The first half of the warm-up tunes a step size; then each coordinate is scaled by its standard
+/// deviation so far, and the second half tunes the step size again. The returned draws come after,
 /// with both fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hamiltonian {
@@ -33,7 +33,7 @@ pub struct Chain {
 /// A log-density that writes its gradient into its second argument.
 pub type LogDensity<'a> = &'a dyn Fn(&[f64], &mut [f64]) -> f64;
 
-/// The acceptance that the step size aims at.
+/// The target acceptance of the step size.
 const TARGET: f64 = 0.8;
 
 impl Hamiltonian {
@@ -45,13 +45,14 @@ impl Hamiltonian {
         let mut visited = Vec::with_capacity(half);
         for t in 0..self.warm_up {
             if t == half && half >= 20 {
-                // The beginning may still be on its way to the bulk.
+                // Early draws may not have reached the bulk yet.
                 state.scales = deviations(&visited[half / 2..]);
                 state.log_step = ln(0.5);
             }
             let accepted = state.advance(self.leapfrogs, rng).0;
             let since = if t < half { t } else { t - half };
-            // Steps of the search that sum to infinity, their squares to less (Robbins and Monro).
+            // Step sizes whose sum diverges and whose squares have a finite sum (Robbins and
+            // Monro).
             let gain = exp(-0.6 * ln(since as f64 + 5.0));
             state.log_step += 2.0 * gain * (accepted - TARGET);
             if t < half {
@@ -120,7 +121,7 @@ impl<'a> State<'a> {
             kick(&mut p, &gradient, if last { 0.5 * step } else { step });
         }
         let gain = log_p - kinetic(&p) - before;
-        // A trajectory that left the range of numbers is never accepted.
+        // A trajectory that overflows is never accepted.
         let chance = if gain.is_nan() {
             0.0
         } else {

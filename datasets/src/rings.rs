@@ -15,8 +15,7 @@ const RADII: [f64; 2] = [1.0, 2.5];
 const SD: f64 = 0.1;
 
 /// The least radius in the divisor. The density has a pole at the origin with 1e-29 of the mass
-/// about it; where `p` has risen to 1e-14 it is cut off, for no point of a grid to weigh more than
-/// its cell.
+/// about it; it is cut off at this radius, so that no grid point weighs more than its cell.
 const LEAST_RADIUS: f64 = 1e-8;
 
 impl Target for Rings {

@@ -1,4 +1,4 @@
-//! What every family provides.
+//! The trait of all families.
 
 use numerics::random::Pcg64;
 

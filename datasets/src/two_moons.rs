@@ -111,8 +111,8 @@ mod tests {
     use super::*;
     use numerics::math::{cos, ln_sum_exp};
 
-    /// The defining integral over a curve, by many short panels and squared distances as they
-    /// stand.
+    /// The defining integral over a curve, by many short panels, with squared distances computed
+    /// directly.
     fn by_brute_force(x: [f64; 2], curve: fn(f64) -> [f64; 2]) -> f64 {
         const PANELS: usize = 4000;
         let rule = GaussLegendre::<8>::new();
@@ -140,7 +140,7 @@ mod tests {
                 -30.0, -4.0, -1.0, -0.2, -0.01, -1e-9, 0.0, 1e-9, 0.25, 0.5, 0.51, 0.8, 1.0, 1.6,
                 5.0, 20.0,
             ] {
-                // Each half circle by itself too: in the sum the nearer one hides the other.
+                // Each half circle is also tested alone: in the sum the nearer one dominates.
                 let first = by_brute_force([a, b], |t| [cos(t), sin(t)]);
                 let second = by_brute_force([a, b], |t| [1.0 - cos(t), 0.5 - sin(t)]);
                 for (got, exact) in [

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// What is wrong with one column of data. Columns and rows count from 0.
 ///
-/// [`fmt::Display`] says it with numbers, [`Self::named`] with names.
+/// [`fmt::Display`] gives the message with numbers, [`Self::named`] with names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnError {
     /// The column.
@@ -32,7 +32,7 @@ pub enum ColumnProblem {
         /// The smallest value.
         around: f64,
     },
-    /// One value is so far out that the others are all the same beside it.
+    /// One value is so far out that the others are indistinguishable relative to it.
     Far {
         /// Its row.
         row: usize,
@@ -58,14 +58,14 @@ pub enum ColumnProblem {
 }
 
 impl ColumnError {
-    /// Checks that the arithmetic can tell some rows of a column apart; at least one row, all
-    /// values finite.
+    /// Checks that floating-point arithmetic can tell the values of a column in these rows apart;
+    /// at least one row, all values finite.
     ///
     /// # Errors
     /// A problem other than [`ColumnProblem::Atom`] and [`ColumnProblem::Dependent`].
     ///
     /// # Panics
-    /// If there is no row, or one is not in the column.
+    /// If there is no row, or a row is out of range.
     pub fn check_spread(column: usize, values: &[f64], rows: &[usize]) -> Result<(), Self> {
         let problem = match Spread::of(values, rows) {
             Spread::Fine => return Ok(()),

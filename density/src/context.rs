@@ -1,14 +1,14 @@
-//! Who is told of a fit's progress, and where it leaves checkpoints.
+//! The observer of a fit's progress and its checkpoint store.
 
 use std::ops::ControlFlow;
 use store::{CheckpointStore, NoCheckpoints};
 
-/// How far a fit is.
+/// Progress of a fit.
 ///
-/// A fit that consists of others passes their progress on with its own names filled in.
+/// A fit that consists of others forwards their progress with its own names filled in.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Progress<'a> {
-    /// Which part of the whole: "baselines", "experts", "round 1", ...
+    /// The stage of the whole fit: "baselines", "experts", "round 1", ...
     pub stage: &'a str,
     /// The expert that is fitted.
     pub expert: &'a str,
@@ -18,17 +18,17 @@ pub struct Progress<'a> {
     pub folds: (usize, usize),
     /// Steps (or layers) done.
     pub step: usize,
-    /// The most there will be.
+    /// The largest number of steps.
     pub total: usize,
     /// The last held-out negative log-likelihood in the units of the data, nats.
     pub held_out_nll: Option<f64>,
 }
 
-/// Is told of progress, from any thread; it can end the fit.
+/// Called with progress, from any thread; it can end the fit.
 pub type Observer<'a> = dyn Fn(&Progress<'_>) -> ControlFlow<()> + Sync + 'a;
 
-/// What every fit is given besides data and a seed: who is told of its progress, and where it
-/// leaves checkpoints. By default nobody and nowhere.
+/// The argument of every fit besides data and a seed: an observer of its progress and a checkpoint
+/// store. By default neither.
 ///
 /// ```
 /// use density::{FitContext, Progress};
@@ -67,14 +67,13 @@ impl std::fmt::Debug for FitContext<'_> {
 }
 
 impl<'a> FitContext<'a> {
-    /// With somebody who is told of progress and can end the fit.
+    /// With an observer, which can end the fit.
     #[must_use]
     pub fn observed_by(self, observer: &'a Observer<'a>) -> Self {
         Self { observer, ..self }
     }
 
-    /// With a place for checkpoints: the same call after an interruption goes on from there and
-    /// ends in the same bits.
+    /// With a checkpoint store: the same call after an interruption resumes bit-identically.
     #[must_use]
     pub fn checkpointed_in(self, checkpoints: &'a dyn CheckpointStore) -> Self {
         Self {
@@ -83,12 +82,12 @@ impl<'a> FitContext<'a> {
         }
     }
 
-    /// Tells of progress; a break asks the fit to end.
+    /// Reports progress; a break asks the fit to end.
     pub fn tell(&self, progress: &Progress<'_>) -> ControlFlow<()> {
         (self.observer)(progress)
     }
 
-    /// Where checkpoints go.
+    /// The checkpoint store.
     #[must_use]
     pub fn checkpoints(&self) -> &'a dyn CheckpointStore {
         self.checkpoints

@@ -1,4 +1,4 @@
-//! What densities are fitted to.
+//! Data for fits.
 
 use crate::Affine;
 use faer::prelude::*;
@@ -24,7 +24,7 @@ pub struct Data<'a> {
 /// What is wrong with data. Rows and columns count from 0.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DataError {
-    /// There is nothing.
+    /// There are no rows.
     #[error("no rows")]
     NoRows,
     /// There are no columns.
@@ -90,13 +90,13 @@ pub enum DataError {
         /// The weight.
         value: f64,
     },
-    /// A column without spread.
+    /// A constant column.
     #[error("column {column} is constant: it has no density")]
     Constant {
         /// The column.
         column: usize,
     },
-    /// A column of the contexts without spread.
+    /// A constant column of the contexts.
     #[error("column {column} of the contexts is constant: it tells nothing, leave it out")]
     ContextConstant {
         /// The column.
@@ -207,7 +207,7 @@ impl<'a> Data<'a> {
         Ok(())
     }
 
-    /// What standardises the points, and the contexts: weighted means and standard deviations.
+    /// Standardisation of the points and of the contexts: weighted means and standard deviations.
     ///
     /// # Errors
     /// [`DataError`], also of a column that is constant.

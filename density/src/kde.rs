@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 /// The most points over which the bandwidth is cross-validated: the work grows with their square.
 const MOST: usize = 4000;
-/// Points that are scored together.
+/// Points scored together.
 const TILE: usize = 64;
 
 /// `q(x) = sum_i w_i N(x; x_i, h^2 C)`, C the covariance of the points and h chosen by the
@@ -31,7 +31,7 @@ impl Kde {
     /// Fits the bandwidth by leave-one-out likelihood (on at most 4,000 of the points).
     ///
     /// # Errors
-    /// Points that cannot be used, or without spread.
+    /// Points that cannot be used, or are all equal.
     pub fn fit(data: Data<'_>, rng: &mut Pcg64) -> Result<Self, EmError> {
         let exact = EmConfig {
             floor: 0.0,
@@ -107,7 +107,7 @@ impl Kde {
         let part = numerics::matrix::select_rows(self.white.as_ref(), &rows);
         let weights: Vec<f64> = rows.iter().map(|&i| self.weights[i]).collect();
         let total = sum(&weights);
-        // Fewer points ask for a wider kernel: h ~ n^(-1/(d+4)).
+        // Fewer points need a wider kernel: h ~ n^(-1/(d+4)).
         let d = self.white.ncols() as f64;
         let correction = exp(-ln(n as f64 / rows.len() as f64) / (d + 4.0));
         let score = |log_h: f64| {
@@ -120,9 +120,9 @@ impl Kde {
                 .enumerate()
                 .map(|(i, &l)| {
                     let w = weights[i];
-                    // Without the point's own kernel. Where that is nearly all there is, the
-                    // difference would be rounding, and a narrow kernel look good by it: the others
-                    // are summed anew.
+                    // Subtracts the point's own kernel. Where it dominates, the difference would be
+                    // rounding error and favour narrow kernels: there the others are summed
+                    // directly.
                     let (all, own) = (exp(l), w * exp(own));
                     let others = if all - own > 1e-10 * own && all < f64::INFINITY {
                         ln((all - own) / (total - w))
@@ -285,8 +285,8 @@ mod tests {
 
     #[test]
     fn isolated_points_in_many_dimensions_ask_for_a_wide_kernel() {
-        // Ten dimensions and heavy tails: many a point is so far from the others that its own
-        // kernel is all there is in rounding.
+        // Ten dimensions and heavy tails: many points are so far from the others that, to rounding,
+        // only their own kernel counts.
         let mut rng = stream(1, "kde");
         let x = Mat::from_fn(600, 10, |_, _| {
             let (a, b) = (standard_normal(&mut rng), standard_normal(&mut rng));
@@ -294,8 +294,7 @@ mod tests {
         });
         let kde = Kde::fit(Data::new(x.as_ref()), &mut rng).unwrap();
         assert!(kde.bandwidth() > 0.3, "{}", kde.bandwidth());
-        // The likelihood of the points under the others, term by term, is best near the bandwidth
-        // that was found.
+        // The leave-one-out likelihood, summed directly, is highest near the fitted bandwidth.
         let score = |h: f64| {
             let loo = (0..600).map(|i| others(kde.white.as_ref(), i, &kde.log_weights, h));
             loo.sum::<f64>()

@@ -1,8 +1,8 @@
-//! Densities on R^d behind one trait, and those that need no gradient.
+//! Densities on R^d behind one trait, and those that are fitted without gradients.
 //!
 //! A [`Density`] is evaluated exactly and sampled: [`GaussianMixture`], [`Kde`], a [`Mixture`] of
-//! densities, a density behind a [`Bijection`] ([`Transformed`]); flows and Gaussianisations are in
-//! crates of their own. All are fitted to [`Data`] and written to files in one form ([`archive`]).
+//! densities, a density behind a [`Bijection`] ([`Transformed`]); flows and Gaussianisations have
+//! their own crates. All are fitted to [`Data`] and saved in one file format ([`archive`]).
 //!
 //! Points are n x d, column-major; log-densities are in nats. A bijection maps data to coordinates
 //! ("forward", `transform_and_log_det`).

@@ -64,7 +64,7 @@ struct Settings {
 }
 
 impl Mixture {
-    /// Reads `weights` (K), and each expert from a folder of its own, `0`, `1`, ...
+    /// Reads `weights` (K), and each expert from its own folder, `0`, `1`, ...
     ///
     /// # Errors
     /// A sentence that says what is wrong.
@@ -101,8 +101,8 @@ impl Mixture {
         Self { experts, weights }
     }
 
-    /// A mixture with weights of sum one as they are, to the last bit: for mixtures that were read
-    /// from a file.
+    /// A mixture with weights of sum one, not normalised again: for mixtures that were read from a
+    /// file.
     fn with_weights(experts: Vec<Box<dyn Density>>, weights: Vec<f64>) -> Result<Self, String> {
         let total: f64 = weights.iter().sum();
         if experts.is_empty()
@@ -235,7 +235,7 @@ mod tests {
         let draws = m.sample(20_000, &mut stream(1, "mixture"));
         let right = (0..20_000).filter(|&i| draws[(i, 0)] > 0.0).count() as f64 / 20_000.0;
         assert!((right - 0.75).abs() < 0.015, "{right}");
-        // Exchangeable: the first half is mixed like the second.
+        // Rows are exchangeable: the first half is mixed like the second.
         let first = (0..10_000).filter(|&i| draws[(i, 0)] > 0.0).count() as f64 / 10_000.0;
         assert!((first - 0.75).abs() < 0.02, "{first}");
     }

@@ -68,7 +68,7 @@ enum Map {
     Affine,
     /// `rotation` (d x d).
     Rotation,
-    /// `centres` and `scales` (d; a scale of 0 where a column stays as it is).
+    /// `centres` and `scales` (d; a scale of 0 where a column is unchanged).
     Arcsinh,
     /// One support for each column.
     Supports(Vec<Support>),

@@ -1,4 +1,4 @@
-//! A density that was read from a file is tried before it is used.
+//! Tests of densities that were read from a file.
 
 use crate::Density;
 use faer::prelude::*;
@@ -13,16 +13,16 @@ pub const SMALLEST_SCALE: f64 = 1e-150;
 /// Whether a number from a file is one that a model can have.
 #[must_use]
 pub fn in_range(v: f64) -> bool {
-    // Not a number is not.
+    // Written so that NaN is refused.
     v.abs() <= LARGEST
 }
 
-/// How many draws a density from a file is tried on.
+/// Number of draws that a density from a file is tested on.
 pub const TRIAL_DRAWS: usize = 8;
 
 /// Every number in a file can be valid and the density still overflow: products of weights of 1e140
-/// do, and infinity minus infinity is NaN. So a density from a file is tried: draws of its own (n x
-/// d) must be within [`LARGEST`], and their log-densities as [`try_log_prob`] wants them.
+/// do, and infinity minus infinity is NaN. So a density from a file is tested: its draws (n x d)
+/// must be within [`LARGEST`], and their log-densities pass [`try_log_prob`].
 ///
 /// # Errors
 /// A sentence.
@@ -38,9 +38,8 @@ pub fn try_out(
     try_log_prob(draws, log_prob)
 }
 
-/// Whether log-densities are numbers, or minus infinity where the density is smaller than any
-/// number: at draws (n x d), at mixtures of their coordinates, at points a few times farther out,
-/// and about zero, wherever the draws are.
+/// Checks that log-densities are finite, or minus infinity where the density underflows: at draws
+/// (n x d), at mixtures of their coordinates, at points a few times farther out, and about zero.
 ///
 /// # Errors
 /// A sentence.
@@ -66,7 +65,7 @@ pub fn try_log_prob(
     Ok(())
 }
 
-/// Whether a density from a file works at draws of its own, as [`try_out`] wants it.
+/// Checks a density from a file by [`try_out`] at its own draws.
 ///
 /// # Errors
 /// A sentence.
@@ -75,7 +74,7 @@ pub fn must_work(density: &dyn Density) -> Result<(), String> {
     try_out(draws.as_ref(), |x| density.log_prob(x))
 }
 
-/// Values that whoever asks a model without knowing its units may begin with.
+/// Values that a user who does not know a model's units may try.
 pub const ABOUT_ZERO: [f64; 5] = [0.0, 0.5, -1.0, 3.0, -20.0];
 
 /// n rows of d such values.

@@ -15,7 +15,7 @@ pub struct LogScale {
     /// The largest |s|.
     #[serde(deserialize_with = "numerics::checked::positive")]
     pub bound: f64,
-    /// The output at which the bound begins to be felt.
+    /// The output at which saturation begins.
     #[serde(deserialize_with = "numerics::checked::positive")]
     pub knee: f64,
 }
@@ -45,8 +45,8 @@ impl LogScale {
     }
 }
 
-/// `z_c = (x_c - t_k) e^{-s_k}` for the k-th of the columns `cols`; the others pass.
-/// `ln |det dz/dx| = - sum_k s_k`.
+/// `z_c = (x_c - t_k) e^{-s_k}` for the k-th of the columns `cols`; the others are unchanged. `ln
+/// |det dz/dx| = - sum_k s_k`.
 #[derive(Debug, Clone)]
 pub(crate) struct Affine {
     /// Columns of the state that are transformed.
@@ -87,7 +87,7 @@ impl Op for Affine {
                 col_mut(f.out.rb_mut(), c).copy_from_slice(col(state, c));
             }
         }
-        // Kept: s and e^{-s}, column by column.
+        // Saved for the backward pass: s and e^{-s}, column by column.
         f.saved.resize(2 * n * self.cols.len(), 0.0);
         for ((k, &c), kept) in self
             .cols

@@ -58,7 +58,7 @@ pub enum Architecture {
     },
 }
 
-/// One layer with everything that was drawn at random in its shape: a flow is rebuilt from these.
+/// One layer with all random choices of its shape: a flow is rebuilt from these.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum LayerSpec {
@@ -216,8 +216,8 @@ impl Architecture {
 
 impl LayerSpec {
     /// Whether layers on `dim` coordinates and `context` columns behind them can be built out of
-    /// `numbers` parameters, and take no more memory than in proportion: a description from a file
-    /// is held against the numbers that come with it before it is believed.
+    /// `numbers` parameters, and take memory in proportion to that: a description from a file is
+    /// checked against the size of its arrays before anything is allocated.
     ///
     /// # Errors
     /// A sentence.
@@ -230,7 +230,7 @@ impl LayerSpec {
         let needed = layers.iter().try_fold(0usize, |total, l| {
             total.checked_add(l.num_params(dim, context)?)
         });
-        // A layer keeps, for each hidden layer, how many units see how many coordinates.
+        // For each hidden layer, a layer stores how many units see how many coordinates.
         let deep = layers.iter().map(|l| l.hidden().len()).sum::<usize>();
         let too_deep = deep.checked_mul(dim).is_none_or(|n| n / 16 > numbers);
         if too_deep || needed.is_none_or(|n| n > numbers) {
@@ -245,9 +245,8 @@ impl LayerSpec {
         hidden
     }
 
-    /// Length of the parameter vector of the layer on `dim` coordinates and `context` columns
-    /// behind them, without building it; `None` when that is more than a computer holds, or a width
-    /// is zero.
+    /// Length of the parameter vector of the layer on `dim` coordinates followed by `context`
+    /// columns, without building it; `None` if it overflows or a width is zero.
     #[must_use]
     pub fn num_params(&self, dim: usize, context: usize) -> Option<usize> {
         let dense = |inputs: usize, hidden: &[usize], outputs: usize| {

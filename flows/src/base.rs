@@ -18,14 +18,14 @@ use std::sync::Arc;
 pub enum Base {
     /// `N(0, I)`.
     StandardNormal,
-    /// A Gaussian mixture: a flow that starts as the identity on top of it begins with the
-    /// mixture's density, and its modes need no bridges (arXiv:2512.04954).
+    /// A Gaussian mixture: a flow on it that starts as the identity has the mixture's density, and
+    /// its modes need no bridges (arXiv:2512.04954).
     GaussianMixture(GaussianMixture),
     /// A Gaussian mixture whose means are trained with the flow, by the same gradient steps;
-    /// covariances stay as they are.
+    /// covariances are fixed.
     ///
     /// `b(z) = sum_k w_k N(z; m_k + L_k a_k, L_k L_k^T)` with one displacement `a_k` (d numbers,
-    /// from zero) for each component, in units of the component's own spread.
+    /// from zero) for each component, in units of the component's own scale.
     TrainedGaussianMixture {
         /// Where training begins: `w_k`, `m_k` and `L_k`.
         start: GaussianMixture,
@@ -100,7 +100,7 @@ impl PlacedBase {
         self.trained.as_ref().map_or(0..0, |m| m.places())
     }
 
-    /// Weights (K) and means (K x d) of the mixture as it is now, if it is one.
+    /// Weights (K) and means (K x d) of the mixture under `params`, if the base is one.
     pub fn mixture(&self, params: &[f64]) -> Option<(Vec<f64>, Mat<f64>)> {
         if let Some(m) = &self.trained {
             return Some((m.weights(params), m.means(params)));

@@ -5,7 +5,7 @@ use std::ops::Range;
 /// A block of the parameter vector: a matrix or a vector with a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamBlock {
-    /// Parts of the name are separated by `/`.
+    /// Levels of the name are separated by `/`.
     pub name: String,
     /// Its shape; entries lie row by row.
     pub shape: Vec<usize>,

@@ -21,7 +21,7 @@ pub struct Conditioner {
     pub(crate) layers: Vec<Dense>,
     activation: Activation,
     output_gain: f64,
-    /// The same network in its cheap form, where it has one.
+    /// The same network in its cheap scalar form, if it has one.
     pub(crate) scalar: Option<ScalarNet>,
 }
 
@@ -90,8 +90,8 @@ impl Conditioner {
         })
     }
 
-    /// Rows that are best worked on together: more where the cost of an evaluation hardly depends
-    /// on them.
+    /// Rows to process together: more where the cost of an evaluation hardly depends on their
+    /// number.
     pub(crate) fn chunk_rows(&self) -> usize {
         if self.scalar.is_some() {
             2 * crate::CHUNK_ROWS
@@ -201,7 +201,7 @@ impl Op for Conditioner {
     fn forward(&self, f: &mut Forward<'_>) {
         let state = f.input(0);
         if let Some(net) = &self.scalar {
-            // Kept for the backward pass: the segment of each input.
+            // Saved for the backward pass: the segment of each input.
             f.saved.resize(state.nrows(), 0.0);
             return net.forward(
                 f.params,
@@ -211,7 +211,7 @@ impl Op for Conditioner {
             );
         }
         let n = state.nrows();
-        // Kept for the backward pass: the input and the hidden activations, one behind the other.
+        // Saved for the backward pass: the input, then the hidden activations.
         let total: usize = self.layers.iter().map(|l| n * l.n_in()).sum();
         f.saved.resize(total, 0.0);
         let (x, mut rest) = f.saved.split_at_mut(n * self.inputs.len());

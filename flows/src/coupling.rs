@@ -11,7 +11,7 @@ use numerics::matrix::{col, col_mut};
 use numerics::random::Pcg64;
 use std::sync::Arc;
 
-/// An affine coupling layer: the coordinates of one half pass, those of the other are shifted and
+/// An affine coupling layer: one half of the coordinates is unchanged, the other is shifted and
 /// scaled by functions of the first.
 ///
 /// ```text
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// ```
 ///
 /// In a conditional flow t and s are functions of the context too. In one dimension they depend on
-/// it alone; without a context the map is then affine with constant coefficients.
+/// the context alone; without one the map is affine with constant coefficients.
 #[derive(Debug)]
 pub struct Coupling {
     dim: usize,
@@ -81,8 +81,8 @@ impl Coupling {
         }
     }
 
-    /// Evaluates the networks and hands each moved column with its shift and raw log-scale to
-    /// `map`.
+    /// Evaluates the networks and calls `map` with each transformed column, its shift and its raw
+    /// log-scale.
     fn apply(
         &self,
         params: &[f64],

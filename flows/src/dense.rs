@@ -214,7 +214,7 @@ impl Dense {
             let block = &self.blocks[i];
             let width = block.cols.len();
             let d = dout.subcols(block.cols.start, width);
-            // What no later block adds to is complete.
+            // Columns that no later block adds to are complete.
             let finish = input.filter(|_| done == last);
             if block.is_thin() {
                 for k in 0..block.prefix {

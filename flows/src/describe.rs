@@ -10,7 +10,7 @@ use numerics::random::stream;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// How a flow without contexts is read among other densities.
+/// Reads a flow without contexts from an archive.
 pub const KIND: Kind = Kind {
     name: NAME,
     read: |d, r| {
@@ -31,7 +31,7 @@ const NAME: &str = "flow";
 struct Settings {
     /// In forward order, from the data on.
     layers: Vec<LayerSpec>,
-    /// What the data are mapped to.
+    /// The base distribution.
     base: BaseKind,
     /// Whether there are contexts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -150,7 +150,7 @@ impl Flow {
         archive::save(self, path.as_ref())
     }
 
-    /// Reads a flow and checks every part of it.
+    /// Reads a flow and checks all of it.
     ///
     /// # Errors
     /// [`LoadError`], saying what is wrong.
@@ -158,8 +158,8 @@ impl Flow {
         archive::read_file(path.as_ref(), Self::from_bytes)
     }
 
-    /// At the centre of the contexts and away from it; and about zero, wherever the centre is. The
-    /// one context of no numbers without contexts.
+    /// Contexts at their centre, away from it, and about zero. A flow without contexts has one
+    /// empty context.
     fn trial_contexts(&self) -> Vec<Vec<f64>> {
         if self.context_dim() == 0 {
             return vec![Vec::new()];

@@ -24,8 +24,8 @@ pub enum FitError {
         /// What is wrong.
         source: DataError,
     },
-    /// The loss is no longer a number, or far beyond that of the first step, however often the
-    /// learning rate was lowered.
+    /// The loss is not finite, or far above that of the first step, although the learning rate was
+    /// lowered.
     #[error(
         "the {what} became {value} at step {step}, after {backoffs} returns to the best parameters at lower learning rates; lower the \
          learning rate or set clip_norm"

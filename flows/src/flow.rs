@@ -20,15 +20,15 @@ use numerics::random::Pcg64;
 ///
 /// A flow without contexts (c = 0) is a [`Density`]. With contexts, every network reads the
 /// standardised y as well: an autoregressive layer is triangular in x for every y, and its first
-/// coordinate depends on y alone; a coupling's networks read one half of x and y. The base is the
-/// same for every y; where it is a Gaussian mixture the layers move its modes with y, so that a
-/// posterior of several modes needs no bridges between them (arXiv:2512.04954). [`Flow::condition`]
-/// gives the density for one y.
+/// coordinate depends on y alone; a coupling's networks read y and one half of x. The base is the
+/// same for every y; if it is a Gaussian mixture, the layers move its modes with y, so that a
+/// multimodal posterior needs no bridges between them (arXiv:2512.04954). [`Flow::condition`] gives
+/// the density for one y.
 ///
-/// Trained on pairs of parameters x and simulated data y it is amortised inference:
-/// `E_{x, y} [-ln q(x | y)]` over the joint law is, up to a constant, the mean KL divergence from
-/// the posterior to q over data y. If x was drawn from a proposal instead of the prior, weights
-/// `prior(x) / proposal(x)` make up for it.
+/// Trained on pairs of parameters x and simulated data y it is amortised inference: `E_{x, y} [-ln
+/// q(x | y)]` over the joint law is, up to a constant, the mean KL divergence from the posterior to
+/// q over data y. If x was drawn from a proposal instead of the prior, weights `prior(x) /
+/// proposal(x)` correct for it.
 ///
 /// ```
 /// use density::{Data, Density, FitContext};
@@ -77,7 +77,7 @@ impl Clone for Flow {
     }
 }
 
-/// A flow in the making, see [`Flow::builder`].
+/// A builder of flows, see [`Flow::builder`].
 #[derive(Debug, Clone)]
 pub struct FlowBuilder<'a> {
     architecture: &'a Architecture,
@@ -87,13 +87,13 @@ pub struct FlowBuilder<'a> {
 }
 
 impl FlowBuilder<'_> {
-    /// On a base that lives in the space of standardised points, instead of the standard normal.
+    /// Sets the base, in the space of standardised points, instead of the standard normal.
     #[must_use]
     pub fn on_base(self, base: Base) -> Self {
         Self { base, ..self }
     }
 
-    /// Given contexts, which are standardised so.
+    /// Adds contexts, with their standardisation.
     #[must_use]
     pub fn conditioned(self, contexts: Affine) -> Self {
         Self { contexts, ..self }
@@ -113,8 +113,8 @@ impl FlowBuilder<'_> {
 }
 
 impl Flow {
-    /// A flow of the given architecture in standardised coordinates; unless something else is asked
-    /// for, without contexts and on a standard normal base.
+    /// A flow of the given architecture in standardised coordinates; by default without contexts
+    /// and on a standard normal base.
     #[must_use]
     pub fn builder(architecture: &Architecture, standardise: Affine) -> FlowBuilder<'_> {
         FlowBuilder {
@@ -126,7 +126,7 @@ impl Flow {
     }
 
     /// A flow of the given layers, in forward order, with all parameters zero: the identity, and a
-    /// trained base as it was given.
+    /// trained base at its start.
     ///
     /// # Errors
     /// [`FlowError`] when a layer does not fit the dimension.
@@ -157,13 +157,13 @@ impl Flow {
         &self.params
     }
 
-    /// The flat parameter vector, to be changed.
+    /// The flat parameter vector, mutable.
     pub fn params_mut(&mut self) -> &mut [f64] {
         &mut self.params
     }
 
     /// The parameter vector in named blocks, in order: `layer/0/weight_0` (outputs x inputs),
-    /// `layer/0/bias_0`, ..., and what is trained of the base.
+    /// `layer/0/bias_0`, ..., and the trained parameters of the base.
     #[must_use]
     pub fn param_blocks(&self) -> Vec<ParamBlock> {
         let layers = self.stack.layers.iter().enumerate();
@@ -200,8 +200,8 @@ impl Flow {
         &self.stack.layers
     }
 
-    /// Weights (K) and means (K x d, in the standardised space) of a Gaussian-mixture base, as
-    /// trained where they are trained; `None` for a standard normal base.
+    /// Current weights (K) and means (K x d, in the standardised space) of a Gaussian-mixture base;
+    /// `None` for a standard normal base.
     #[must_use]
     pub fn base_mixture(&self) -> Option<(Vec<f64>, Mat<f64>)> {
         self.stack.base.mixture(&self.params)
@@ -215,7 +215,7 @@ impl Flow {
 
     /// Records `ln q` (n x 1) of an n x (d + c + 1) state on a tape: standardised points,
     /// standardised contexts, then a column of zeros. The Jacobian of the standardisation is not
-    /// counted.
+    /// included.
     pub fn record_log_prob(&self, graph: &mut Graph<'_>, state: Var) -> Var {
         self.stack.record_log_prob(graph, state)
     }
@@ -301,7 +301,7 @@ impl Flow {
         self.inverse_and_log_det(z.as_ref(), contexts).0
     }
 
-    /// Maps points with their standardised contexts behind them.
+    /// Maps points followed by their standardised contexts.
     fn map(
         &self,
         points: MatRef<'_, f64>,
@@ -320,7 +320,7 @@ impl Flow {
             .map(self.beside_contexts(points, contexts).as_ref(), f)
     }
 
-    /// Points as they are and, behind them, the standardised contexts: n x (d + c).
+    /// The points followed by the standardised contexts: n x (d + c).
     pub(crate) fn beside_contexts(
         &self,
         points: MatRef<'_, f64>,

@@ -16,23 +16,23 @@ pub struct Workspace {
 
 /// An invertible map of R^d whose Jacobian determinant is cheap.
 ///
-/// A layer holds its shape and its place in the flat parameter vector of the flow; the parameters
-/// themselves are passed in. Behind the coordinates, rows may have columns of a context, which
+/// A layer holds its shape and its offset in the flow's flat parameter vector; the parameters
+/// themselves are passed in. After the coordinates, rows may have columns of a context, which
 /// layers read and never change.
 pub trait Layer: Debug + Send + Sync {
     /// Number of coordinates d.
     fn dim(&self) -> usize;
 
-    /// Length of its part of the parameter vector.
+    /// Number of its parameters.
     fn num_params(&self) -> usize;
 
-    /// Its part of the parameter vector in named blocks.
+    /// Its parameters in named blocks.
     fn param_blocks(&self) -> Vec<ParamBlock>;
 
-    /// Rows that are best worked on together.
+    /// Rows to process together.
     fn chunk_rows(&self) -> usize;
 
-    /// Draws initial parameters into its part of `params`.
+    /// Draws its initial parameters into `params`.
     fn initialise(&self, params: &mut [f64], rng: &mut Pcg64);
 
     /// Indices into `params` of everything that training changes.

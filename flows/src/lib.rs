@@ -50,8 +50,8 @@ pub use layer::{Layer, Workspace};
 pub use made::Made;
 pub use nets::Nets;
 
-/// Rows that are worked on together: with a hidden width of 128, their activations stay in the
-/// second-level cache.
+/// Rows processed together: with a hidden width of 128, their activations stay in the second-level
+/// cache.
 pub(crate) const CHUNK_ROWS: usize = 256;
 
 /// Splits `n` rows into the fewest chunks of at most `most`, all of nearly the same size.

@@ -26,13 +26,12 @@ use std::sync::Arc;
 ///
 /// Every hidden unit has a degree m below d, from 1 or, where there is a context, from 0. It sees
 /// the context, inputs (by place in the order, from 1) and hidden units of degree at most m, and
-/// output k sees hidden units of degree below k. Units are sorted by degree, so that what a unit
-/// sees is always a prefix: the weight matrices are block-triangular and nothing that a mask
-/// removes is multiplied.
+/// output k sees hidden units of degree below k. Units are sorted by degree, so that each unit sees
+/// a prefix: the weight matrices are block-triangular and masked weights are not multiplied.
 ///
 /// The forward map takes one pass of the network. The inverse finds one coordinate after the other
-/// in d passes, each of which computes only the hidden units that the last coordinate has made
-/// known.
+/// in d passes, each of which computes only the hidden units that the last coordinate has
+/// determined.
 #[derive(Debug)]
 pub struct Made {
     dim: usize,
@@ -53,7 +52,7 @@ impl Made {
         let lowest = usize::from(context == 0);
         // In one dimension and without a context there is nothing to condition on.
         let hidden = if d == lowest { &[] } else { shape.hidden };
-        // Degrees up to d - 1, spread evenly and sorted.
+        // Degrees up to d - 1, evenly spaced and sorted.
         let degrees: Vec<Vec<usize>> = hidden
             .iter()
             .map(|&h| (0..h).map(|i| lowest + i * (d - lowest) / h).collect())
@@ -100,9 +99,9 @@ impl Made {
 }
 
 impl Made {
-    /// The inverse where a network of one input has its cheap form: whole passes replace the search
-    /// for what has become known. In two dimensions the first coordinate's outputs are constants,
-    /// and the second's depend on the first coordinate alone.
+    /// The inverse for networks in the cheap scalar form, by whole passes. In two dimensions the
+    /// first coordinate's outputs are constants, and the second's depend on the first coordinate
+    /// alone.
     fn inverse_by_passes(
         &self,
         params: &[f64],

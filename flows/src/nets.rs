@@ -13,7 +13,7 @@ pub enum Nets {
     Shared,
 }
 
-/// What the parts of a layer have in common.
+/// What the networks of a layer have in common.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NetShape<'a> {
     pub hidden: &'a [usize],

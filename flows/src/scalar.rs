@@ -1,4 +1,4 @@
-//! Rectified networks of one scalar input, exactly, in a fraction of the arithmetic.
+//! Rectified networks of one scalar input, computed exactly with less arithmetic.
 //!
 //! Every conditioner of a two-dimensional flow reads one number x. With rectified units, the first
 //! hidden layer of such a network is piecewise linear in x with one kink for each unit, at
@@ -10,10 +10,10 @@
 //! ```
 //!
 //! and A and B change by one row `W_i` from segment to segment. Tabulating them takes h1 h2
-//! multiply-adds, whatever the number of points; each point then costs h2 instead of h1 h2. The
-//! backward pass is the mirror image: with the gradients of z summed by segment, the gradient of
-//! `W_i` needs only the sums over the segments where unit i is active, and those are differences of
-//! running sums.
+//! multiply-adds for any number of points; each point then costs h2 instead of h1 h2. The backward
+//! pass is the mirror image: with the gradients of z summed by segment, the gradient of `W_i` needs
+//! only the sums over the segments where unit i is active, and those are differences of running
+//! sums.
 
 use crate::activation::Activation;
 use crate::dense::Dense;
@@ -22,7 +22,7 @@ use numerics::math::dot;
 use numerics::matrix::col;
 use std::cell::RefCell;
 
-/// Values that are worked on together.
+/// Values processed together.
 const LANES: usize = 8;
 
 /// A network x -> hidden -> hidden -> outputs with rectified units.
@@ -48,8 +48,8 @@ pub(crate) struct ScalarNet {
 /// kink.
 #[derive(Default)]
 struct Tables {
-    /// Distance from one row to the next: the width rounded up, and a little more so that rows
-    /// spread over the cache.
+    /// Distance from one row to the next: the width rounded up, plus padding so that rows use all
+    /// sets of the cache.
     stride: usize,
     /// Units in the order of their kinks.
     order: Vec<u32>,
@@ -75,7 +75,7 @@ thread_local! {
 }
 
 impl ScalarNet {
-    /// The layers as such a network, if that is what they are.
+    /// The layers as such a network, if they have its shape.
     pub fn recognise(layers: &[Dense], activation: Activation) -> Option<Self> {
         let [first, second, last] = layers else {
             return None;

@@ -13,9 +13,9 @@ use rayon::prelude::*;
 
 /// Layers and a base, without the parameters.
 ///
-/// Rows have `dim` coordinates and, behind them, `context` columns that layers read and never
-/// change. On the tape the log-determinant so far comes last. Parameters lie one layer behind the
-/// other, those of the base at the end.
+/// Rows have `dim` coordinates followed by `context` columns that layers read and never change. On
+/// the tape the log-determinant so far comes last. Parameters are stored layer by layer, then those
+/// of the base.
 #[derive(Debug)]
 pub(crate) struct Stack {
     pub dim: usize,
@@ -65,7 +65,7 @@ impl Stack {
         layers + self.base.num_params()
     }
 
-    /// Rows that are best worked on together.
+    /// Rows to process together.
     pub fn chunk_rows(&self) -> usize {
         self.layers
             .iter()
@@ -80,8 +80,7 @@ impl Stack {
         layers.chain(self.base.trainable()).collect()
     }
 
-    /// Fresh parameters: those of the layers drawn, those of the base zero (it starts as it is
-    /// given).
+    /// Fresh parameters: those of the layers drawn, those of the base zero (it starts as given).
     pub fn initial_params(&self, rng: &mut Pcg64) -> Vec<f64> {
         let mut params = vec![0.0; self.num_params()];
         for layer in &self.layers {
@@ -126,7 +125,7 @@ impl Stack {
         out
     }
 
-    /// Records the log-densities (n x 1) of standardised rows with a column of zeros behind them.
+    /// Records the log-densities (n x 1) of standardised rows followed by a column of zeros.
     pub fn record_log_prob(&self, graph: &mut Graph<'_>, state: Var) -> Var {
         let state = self
             .layers
@@ -135,7 +134,7 @@ impl Stack {
         self.base.record(graph, state)
     }
 
-    /// Applies `f` to chunks of rows (n x (dim + context)) in parallel and keeps the coordinates;
+    /// Applies `f` to chunks of rows (n x (dim + context)) in parallel and returns the coordinates;
     /// each chunk's result depends on its rows alone.
     pub fn map(
         &self,

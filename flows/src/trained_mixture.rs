@@ -12,10 +12,10 @@ use std::ops::Range;
 /// `b(z) = sum_k w_k N(z; m_k + L_k a_k, L_k L_k^T)` with trained displacements `a_k`, which begin
 /// at zero.
 ///
-/// A displacement is in units of the component's own spread, so that a step of the optimiser moves
-/// narrow and wide components alike, and weight decay pulls a mean to where it began. Trained
-/// weights are `w_k ~ w0_k e^{b_k}`, also from `b_k = 0`. Parameters: `a_1, ..., a_K` (d each),
-/// then `b_1, ..., b_K` if weights are trained.
+/// A displacement is in units of the component's own scale, so that a step of the optimiser moves
+/// narrow and wide components alike, and weight decay pulls a mean to its start. Trained weights
+/// are `w_k ~ w0_k e^{b_k}`, also from `b_k = 0`. Parameters: `a_1, ..., a_K` (d each), then `b_1,
+/// ..., b_K` if weights are trained.
 #[derive(Debug)]
 pub(crate) struct TrainedMixture {
     dim: usize,
@@ -162,8 +162,8 @@ impl TrainedMixture {
         self.components.len() * (n * (self.dim + 1) + 1) + 2 * n
     }
 
-    /// Adds `ln b(z)` to `out`. It leaves in `work`, of the size above: for each component
-    /// `y = L^-1 (z - m) - a` (n x d), for each component its responsibilities (n), `ln w` (K), and
+    /// Adds `ln b(z)` to `out`. It writes to `work`, of the size above: for each component `y =
+    /// L^-1 (z - m) - a` (n x d), for each component its responsibilities (n), `ln w` (K), and
     /// scratch.
     fn evaluate(&self, params: &[f64], z: MatRef<'_, f64>, work: &mut [f64], out: &mut [f64]) {
         let (n, d, count) = (z.nrows(), self.dim, self.components.len());

@@ -1,4 +1,4 @@
-//! Whether posteriors say what they know: simulation-based calibration and coverage.
+//! Calibration of posteriors: simulation-based calibration and coverage.
 
 use density::Density;
 use faer::prelude::*;
@@ -12,9 +12,8 @@ use std::f64::consts::PI;
 ///
 /// When theta is drawn from the prior and y from the simulator, the rank of `theta_j` among L
 /// independent draws of `q(theta_j | y)` is uniform on 0, 1, ..., L if q is the posterior
-/// (simulation-based calibration, arXiv:1804.06788). A histogram that is high at both ends belongs
-/// to posteriors that are too narrow, one that is high in the middle to posteriors that are too
-/// wide.
+/// (simulation-based calibration, arXiv:1804.06788). A histogram that is high at both ends means
+/// that posteriors are too narrow, one that is high in the middle that they are too wide.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RankHistogram {
@@ -87,11 +86,11 @@ fn rank(truth: f64, draws: &[f64], rng: &mut Pcg64) -> usize {
 pub fn density_rank(log_q_truth: f64, log_q_draws: &[f64], rng: &mut Pcg64) -> f64 {
     let lower = rank(log_q_truth, log_q_draws, rng) as f64;
     let n = log_q_draws.len() as f64;
-    // The middle of the interval that the rank leaves open.
+    // The middle of the interval that the rank allows.
     1.0 - (lower + 0.5) / (n + 1.0)
 }
 
-/// How often highest-density regions hold the truth.
+/// How often highest-density regions contain the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Coverage {
@@ -145,7 +144,7 @@ impl Default for Calibrate {
     }
 }
 
-/// What a calibration study found.
+/// The result of a calibration study.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
@@ -177,7 +176,7 @@ impl Calibrate {
     /// Draws from the posterior of every row of `truth` (n x d), which was drawn from the prior;
     /// `posterior(i)` is that of the data simulated from row i.
     ///
-    /// Rows are worked on in parallel, each with a stream of its own.
+    /// Rows are processed in parallel, each with its own random stream.
     ///
     /// # Errors
     /// Settings that make no sense.
@@ -220,9 +219,9 @@ impl Calibrate {
     }
 }
 
-/// `P(X >= statistic)` for X chi-squared with k >= 1 degrees of freedom: the regularised
-/// upper incomplete gamma function `Q(k / 2, statistic / 2)`, as the finite sums that it is for
-/// whole and half numbers.
+/// `P(X >= statistic)` for X chi-squared with k >= 1 degrees of freedom: the regularised upper
+/// incomplete gamma function `Q(k / 2, statistic / 2)`, by its finite sums for integers and
+/// half-integers.
 ///
 /// With `x = statistic / 2`, `Q(k/2, x) = e^-x sum_{j < k/2} x^j / j!` for even k and
 /// `erfc(sqrt x) + e^-x sum_{j=1}^{(k-1)/2} x^(j - 1/2) / Gamma(j + 1/2)` for odd k. All terms are

@@ -3,11 +3,11 @@
 use numerics::math::{exp, ln, ln_1p, ln_sum_exp};
 use serde::{Deserialize, Serialize};
 
-/// Weights of draws that stand for a posterior: `w_i` in proportion to
-/// `L(theta_i) p(theta_i) / g(theta_i)`, `g` the density that the draws come from, with sum one.
+/// Importance weights of draws for a posterior: `w_i` proportional to `L(theta_i) p(theta_i) /
+/// g(theta_i)`, `g` the density that the draws come from, with sum one.
 ///
 /// Minimising `KL(posterior || q)` is maximising `sum_i w_i ln q(theta_i)` (arXiv:2512.04954).
-/// Everything is computed from logarithms: likelihoods of e^-1000 are no trouble.
+/// Everything is computed from logarithms: likelihoods of e^-1000 do not underflow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportanceWeights {
     shares: Vec<f64>,
@@ -20,19 +20,19 @@ pub struct ImportanceWeights {
 pub struct Reliability {
     /// The number of draws N.
     pub draws: usize,
-    /// Effective sample size `1 / sum_i w_i^2` of weights with sum one: from 1 (one draw has it
-    /// all) to N (all have the same).
+    /// Effective sample size `1 / sum_i w_i^2` of weights with sum one: from 1 (one draw has all
+    /// the weight) to N (equal weights).
     pub ess: f64,
     /// The shape k of a generalised Pareto distribution fitted to the largest weights, see
     /// [`pareto_k`]. Below 0.5 the weights have a finite variance; up to 0.7 estimates converge at
-    /// practical rates; beyond, the draws miss a part of the posterior. `None` for fewer than 25
-    /// draws, whose tail is too short.
+    /// practical rates; beyond, the draws miss some of the posterior's mass. `None` for fewer than
+    /// 25 draws, whose tail is too short.
     pub pareto_k: Option<f64>,
     /// `ln (1/N sum_i u_i)`, `u_i` the weights before normalisation: an estimate of the
     /// log-evidence `ln Z`, nats.
     pub log_evidence: f64,
-    /// Its standard error `sqrt(1 / ESS - 1 / N)`, by the delta method, nats. It cannot see what
-    /// the draws miss: look at `pareto_k`.
+    /// Its standard error `sqrt(1 / ESS - 1 / N)`, by the delta method, nats. It does not account
+    /// for mass that the draws miss: see `pareto_k`.
     pub standard_error: f64,
 }
 
@@ -110,19 +110,20 @@ impl ImportanceWeights {
         &self.reliability
     }
 
-    /// Fewer draws with weights that stand for all: those above a threshold `c` keep their weights,
-    /// the others stay with probability `w_i / c` and then weigh `c`, with `c` such that about
-    /// `most` are left.
+    /// A subsample with new weights: draws with weights above a threshold `c` are selected with
+    /// their weights, each other with probability `w_i / c` and weight `c`, where `c` is such that
+    /// about `most` are selected.
     ///
-    /// The expectation of every weighted sum stays what it was, and among all ways to leave out
-    /// draws this one adds the least variance (Fearnhead and Clifford 2003, whose stratified draw
-    /// this is). Returns rows in rising order, and their weights with sum about one.
+    /// Weighted sums stay unbiased, with the least added variance (stratified resampling of
+    /// Fearnhead and Clifford 2003). Returns rows in ascending order, and their weights with sum
+    /// about one.
     #[must_use]
     pub fn thin(&self, most: usize, rng: &mut numerics::random::Pcg64) -> (Vec<usize>, Vec<f64>) {
         let threshold = self.threshold(most);
         let mut rows = Vec::with_capacity(most);
         let mut weights = Vec::with_capacity(most);
-        // One uniform number places a comb of teeth c over the small weights laid end to end.
+        // Systematic sampling: one uniform offset, then steps of c along the cumulative sum of the
+        // small weights.
         let mut left = threshold * numerics::random::uniform(rng);
         for (row, &w) in self.shares.iter().enumerate() {
             if w == 0.0 {
@@ -197,8 +198,8 @@ impl Reliability {
 /// Pareto distribution fitted to the `M = min(0.2 N, 3 sqrt(N))` largest.
 ///
 /// The fit is the posterior mean of Zhang and Stephens (2009) with the weak prior of Vehtari,
-/// Simpson, Gelman, Yao and Gabry (arXiv:1507.02646), which draws k towards 0.5 with the weight of
-/// 10 draws. Weights whose largest are all equal have no tail: k is 0. `None` for fewer than 25
+/// Simpson, Gelman, Yao and Gabry (arXiv:1507.02646), which shrinks k towards 0.5 with the weight
+/// of 10 draws. Weights whose largest are all equal have no tail: k is 0. `None` for fewer than 25
 /// weights (M below 5).
 ///
 /// # Panics
@@ -329,7 +330,7 @@ mod tests {
                 exp(1.5 * x * x)
             })
             .collect();
-        // Their k is 0.75, which the logarithm in their tail hides from a sample of this size.
+        // Their k is 0.75, but the logarithm in their tail biases the estimate at this sample size.
         let k = pareto_k(&w).unwrap();
         assert!((0.5..0.8).contains(&k), "{k}");
     }

@@ -32,8 +32,8 @@ const MARGIN: f64 = 0.1;
 /// in nats. It is biased by the smoothing and by the edges, and it saturates where a density meets
 /// the floor. The kernels are those of `scipy.stats.gaussian_kde`; source: arXiv:2510.02056.
 ///
-/// A kernel is left out of a grid point where it is so small that all such omissions together
-/// change no density by more than half a unit in the last place of the floor.
+/// Kernels are skipped at grid points where they are so small that all omissions together change no
+/// density by more than half a unit in the last place of the floor.
 #[derive(Debug, Clone)]
 pub struct TargetKde {
     target: Points,
@@ -138,8 +138,8 @@ impl Kernel {
         let (x, y) = (centred(0), centred(1));
         let l11 = norm(&x);
         let unit: Vec<f64> = x.iter().map(|v| v / l11).collect();
-        // Cholesky of the Gram matrix by Gram-Schmidt on the columns: it squares nothing, so it
-        // loses no digits.
+        // Cholesky of the Gram matrix by Gram-Schmidt on the columns: nothing is squared, so no
+        // digits are lost.
         let l21 = numerics::math::dot(&unit, &y);
         let rest: Vec<f64> = y.iter().zip(&unit).map(|(v, u)| v - l21 * u).collect();
         let l22 = norm(&rest);
@@ -206,9 +206,9 @@ impl Kernel {
 /// Grid points done at a time.
 const LANES: usize = 8;
 
-/// The part of a column of the grid that a kernel reaches.
+/// The range of a grid column that a kernel reaches.
 struct Window {
-    /// First grid point, and how many: whole numbers, the second perhaps negative.
+    /// First grid point, and how many: whole numbers, the second may be negative.
     first: f64,
     count: f64,
     /// Exponent due to the other coordinate.

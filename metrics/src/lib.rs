@@ -6,9 +6,9 @@
 //!   samples.
 //! - [`TargetSet`] prepares a target sample once and gives every sampled metric of a model sample.
 //!
-//! Samples are `n x d` matrices, one row a point. The definitions are those of arXiv:2510.02056
-//! wherever it has the metric. Everything is computed in a fixed order with portable maths: the
-//! same samples give the same bits on every machine.
+//! Samples are `n x d` matrices, one row a point. Definitions follow arXiv:2510.02056 for the
+//! metrics that it uses. Everything is computed in a fixed order with portable maths: the same
+//! samples give the same bits on every machine.
 //!
 //! ```
 //! use metrics::TargetSet;

@@ -5,7 +5,7 @@ use numerics::Estimate;
 /// Negative log-likelihood `mean_n -ln q(x_n)` in nats, from `log_q[n] = ln q(x_n)` at draws `x_n`
 /// of the target.
 ///
-/// Its expectation is the target's entropy plus KL(p || q). A model that gives a point no mass
+/// Its expectation is the target's entropy plus KL(p || q). A model with density zero at a point
 /// scores infinity; NaN stays NaN; no draws give NaN. Source: arXiv:2510.02056.
 #[must_use]
 pub fn nll(log_q: &[f64]) -> Estimate {

@@ -16,7 +16,7 @@ pub struct Mmd {
     pub biased: f64,
 }
 
-/// A target sample with its own part of the statistic, ready for models.
+/// A target sample with its own term of the statistic, precomputed for comparisons.
 ///
 /// With `k(x, y) = exp(-|x - y|^2 / (2 sigma^2))`, m target points x and n model points y,
 ///

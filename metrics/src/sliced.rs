@@ -9,7 +9,7 @@ use numerics::random::{standard_normal, stream};
 /// Directions projected on (in more than two dimensions: the next multiple of the dimension).
 const DIRECTIONS: usize = 128;
 
-/// A target sample with its sorted projections, ready for models.
+/// A target sample with its sorted projections, precomputed for comparisons.
 ///
 /// For unit vectors `theta_l`, l < L, and `x_(i)` the i-th smallest of the projections `theta . x`,
 ///
@@ -20,9 +20,8 @@ const DIRECTIONS: usize = 128;
 /// which is the mean over the directions of the exact squared one-dimensional distance. In two
 /// dimensions the L = 128 directions have equal angles `pi l / L`; in d > 2 they are random
 /// orthonormal frames, always the same ones, the first multiple of d that reaches 128; in one
-/// dimension a single direction is all there is. In each case the mean of `theta theta^T` is
-/// `I / d`: the distance of a set from its translate by s is `|s| / sqrt(d)`, and SW2 is at most
-/// `W2 / sqrt(d)`.
+/// dimension there is a single direction. In each case the mean of `theta theta^T` is `I / d`: the
+/// distance of a set from its translate by s is `|s| / sqrt(d)`, and SW2 is at most `W2 / sqrt(d)`.
 ///
 /// Source: Bonneel et al. (2015), J. Math. Imaging Vis. 51.
 #[derive(Debug, Clone)]

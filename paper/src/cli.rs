@@ -29,7 +29,7 @@ struct Cli {
 enum Command {
     /// Compute every run that is not done, write all results, compare them with the committed ones.
     Reproduce(Reproduce),
-    /// Print all runs, a line each: config and name, as `run` takes them.
+    /// Print all runs, one a line: config and name, as `run` takes them.
     List(List),
     /// Compute runs of one config alone, and write their records.
     Run(Run),
@@ -38,7 +38,7 @@ enum Command {
         /// The results folders.
         #[arg(required = true)]
         from: Vec<PathBuf>,
-        /// The folder of all of them; records that it has already are kept.
+        /// The joint folder; its present records stay.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         /// Folder of configs: what the report says and shows [default: paper/configs].
@@ -53,14 +53,14 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         configs: Option<PathBuf>,
     },
-    /// Read a config and say whether it is sound.
+    /// Read a config and check it.
     Check {
         /// The config.
         config: PathBuf,
     },
 }
 
-/// Which of all runs.
+/// The runs to compute.
 #[derive(Debug, clap::Args)]
 struct Selection {
     /// The small-scale configs: everything in under two minutes, into target/smoke.
@@ -83,16 +83,16 @@ struct Computing {
     /// Threads [default: all cores].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Compute again what is done already.
+    /// Compute finished runs again.
     #[arg(long)]
     force: bool,
-    /// Results folder [default: target/reproduce, or target/smoke]. Several processes can work in one.
+    /// Results folder [default: target/reproduce, or target/smoke]. Several processes can share it.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Seconds between the checkpoints of a fit.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     checkpoint: Duration,
-    /// Append a line to this file for every fit and evaluation that begins, ends or is found.
+    /// Append a line to this file for every fit and evaluation that begins, ends or is found done.
     #[arg(long, value_name = "FILE", alias = "journal")]
     event_log: Option<PathBuf>,
 }
@@ -103,7 +103,7 @@ struct Reproduce {
     selection: Selection,
     #[command(flatten)]
     computing: Computing,
-    /// Put the new results in the place of the committed ones.
+    /// Replace the committed results by the new ones.
     #[arg(long)]
     update: bool,
 }
@@ -147,7 +147,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whoever reads our output has had enough.
+/// The reader of the output has closed the pipe.
 fn is_broken_pipe(e: &anyhow::Error) -> bool {
     e.chain().any(|c| {
         let io = c.downcast_ref::<std::io::Error>();

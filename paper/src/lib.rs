@@ -1,6 +1,7 @@
 //! Regenerates every table and figure of the project: RON configs -> runs -> records -> tables, figures, report.
 //!
-//! [`engine`] is what any study needs, [`experiments`] what is particular to each. Tables and figures are pure functions of the records.
+//! [`engine`] is shared by all studies, [`experiments`] has the studies. Tables and figures are
+//! pure functions of the records.
 
 pub mod cli;
 pub mod engine;

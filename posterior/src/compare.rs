@@ -29,14 +29,14 @@ impl Default for Compare {
     }
 }
 
-/// What a comparison found; p is the posterior and q the model.
+/// The result of a comparison; p is the posterior and q the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     /// `KL(p || q) = E_p[ln p - ln q]`, nats, at exact draws: what likelihood-weighted training
-    /// minimises; large where q misses a part of p.
+    /// minimises; large where q misses some of p's mass.
     pub kl: Estimate,
-    /// `KL(q || p) = E_q[ln q - ln p]`, nats, at draws of q: large where q has mass that p has not.
+    /// `KL(q || p) = E_q[ln q - ln p]`, nats, at draws of q: large where q has mass and p does not.
     pub reverse_kl: Estimate,
     /// Exact 2-Wasserstein distance between a sample of each, in the units of theta. Two samples of
     /// p are not at distance zero: see `w2_of_exact`.

@@ -27,7 +27,7 @@ pub enum PosteriorError {
         /// Folds.
         folds: usize,
     },
-    /// Weighted points without spread.
+    /// A column of weighted points that is constant.
     #[error("column {column} of the weighted points has no spread: take more draws of the prior")]
     NoSpread {
         /// Index of the column.

@@ -1,4 +1,4 @@
-//! All likelihood evaluations so far, and weights that make the best of them.
+//! All likelihood evaluations so far, and their deterministic-mixture weights.
 
 use datasets::posterior::InverseProblem;
 use density::Density;
@@ -8,18 +8,18 @@ use numerics::math::{ln, ln_sum_exp};
 use numerics::random::Pcg64;
 use std::sync::Arc;
 
-/// Likelihood evaluations from several rounds of draws: of the prior at first, then of densities
-/// that were learnt.
+/// Likelihood evaluations from several rounds of draws: first from the prior, then from learnt
+/// densities.
 ///
 /// Round j drew `n_j` points from the prior and `m_j` from a density `q_j`. All `N` points together
 /// are draws of the mixture `g = (sum_j n_j / N) p + sum_j (m_j / N) q_j`, and with the weights
 ///
 /// `w_i = L(theta_i) p(theta_i) / g(theta_i)`
 ///
-/// whatever the rounds have in common is used once and no round spoils another: the balance
-/// heuristic of Veach and Guibas (1995), or deterministic-mixture weights (Cornuet, Marin, Mira and
-/// Robert 2012). With a share `a` of draws from the prior, no weight is above `L / a`. After the
-/// first round alone, `w_i = L(theta_i)`.
+/// all rounds are used together and a poor round does no harm: the balance heuristic of Veach and
+/// Guibas (1995), or deterministic-mixture weights (Cornuet, Marin, Mira and Robert 2012). With a
+/// share `a` of draws from the prior, no weight is above `L / a`. After the first round alone, `w_i
+/// = L(theta_i)`.
 pub struct Evaluations {
     theta: Mat<f64>,
     log_prior: Vec<f64>,
@@ -36,7 +36,7 @@ struct Learnt {
     log_density: Vec<f64>,
 }
 
-/// An evaluation that is not what was promised.
+/// An evaluation that cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EvaluationError {
     /// Draws of another shape.
@@ -69,7 +69,7 @@ pub enum EvaluationError {
         /// The value.
         value: f64,
     },
-    /// The density that was learnt gives draws or densities that are not numbers.
+    /// The learnt density gives draws or densities that are not finite.
     #[error("the density that draws were taken from gave {value} at evaluation {row}")]
     Proposal {
         /// Index of the evaluation.
@@ -109,8 +109,8 @@ impl Evaluations {
     }
 
     /// Evaluates the likelihood at `prior` draws of the prior and `learnt` draws of `q`, whose
-    /// support should be that of the posterior at the least. Where the prior is zero the likelihood
-    /// is not asked for: the point counts as a draw of likelihood zero.
+    /// support should cover that of the posterior. Where the prior is zero the likelihood is not
+    /// evaluated: the point counts as a draw of likelihood zero.
     ///
     /// # Errors
     /// See [`EvaluationError`]; nothing is added then.
@@ -169,7 +169,7 @@ impl Evaluations {
         }
     }
 
-    /// Evaluates prior and likelihood, and the densities learnt before.
+    /// Evaluates prior, likelihood and the densities learnt before.
     fn add(
         &mut self,
         problem: &dyn InverseProblem,
@@ -386,8 +386,7 @@ mod tests {
         let mut e = Evaluations::new(1);
         e.draw_prior(&problem, 4000, &mut rng).unwrap();
         assert_eq!(e.log_weights(), e.log_likelihood());
-        // One that is too narrow for its own good, one that is far off, one that reaches beyond the
-        // prior.
+        // One that is too narrow, one that is far off, one that reaches beyond the prior.
         for (m, s) in [(0.5, 0.05), (3.0, 0.5), (0.4, 0.4)] {
             e.draw(&problem, (200, 4000), Arc::new(Normal(m, s)), &mut rng)
                 .unwrap();

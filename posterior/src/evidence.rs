@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceDraws {
-    /// Draws: so many likelihood evaluations more.
+    /// Number of draws, each one likelihood evaluation.
     #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub draws: usize,
-    /// Share of them from the prior instead of q, from 0 on and below 1. Above 0 it bounds the
+    /// Share of them from the prior instead of q, at least 0 and below 1. Above 0 it bounds the
     /// weights where the tails of q are too light (defensive importance sampling, Hesterberg 1995),
     /// and costs about as much of the effective sample size.
     #[serde(default, deserialize_with = "numerics::checked::share")]
@@ -27,9 +27,9 @@ pub struct EvidenceDraws {
 /// `g = (1 - a) q + a p`: `Z = E_g[L p / g]`, `a` the share of draws from the prior.
 ///
 /// The estimate with its standard error, the effective sample size and the Pareto k of the weights
-/// are the parts of [`Reliability`]: with k above 0.7, `g` misses a part of the posterior and so
-/// does the estimate. With `a = 0` it is a diagnosis of q itself. The evaluations of a fit give an
-/// estimate for nothing: [`RoundReport::reliability`](super::RoundReport::reliability).
+/// are in [`Reliability`]: with k above 0.7, `g` misses some of the posterior's mass and so does
+/// the estimate. With `a = 0` it is a diagnostic of q itself. The evaluations of a fit give an
+/// estimate at no further cost: [`RoundReport::reliability`](super::RoundReport::reliability).
 ///
 /// # Errors
 /// When a weight is NaN or +infinity, or all are zero.
@@ -53,7 +53,7 @@ pub fn log_evidence(
     let (ln_prior, ln_q) = (ln(share), ln(1.0 - share));
     let log_q = q.log_prob(theta.as_ref());
     let log_prior = problem.log_prior(theta.as_ref());
-    // Outside the prior's support the likelihood may not exist.
+    // Outside the prior's support the likelihood may be undefined.
     let inside: Vec<usize> = (0..draws)
         .filter(|&i| log_prior[i] != f64::NEG_INFINITY)
         .collect();
@@ -96,7 +96,7 @@ mod tests {
             );
             assert!(found.standard_error < 0.004 && found.pareto_k.unwrap() < 0.7);
         }
-        // A model of one mode does not know of the others, unless some draws are of the prior.
+        // A model of one mode misses the others, unless some draws come from the prior.
         let modes = problem.mode_of(draws.as_ref());
         let rows: Vec<usize> = (0..5000).filter(|&i| modes[i] == 0).collect();
         let one = fit(select_rows(draws.as_ref(), &rows).as_ref(), 1);

@@ -24,7 +24,7 @@ impl FittedPosterior {
         &self.q
     }
 
-    /// The expert of a name: that of the settings, or `base`.
+    /// The expert of this name: one of the settings', or `base`.
     #[must_use]
     pub fn expert(&self, name: &str) -> Option<&dyn Density> {
         let last = self.rounds.last()?;
@@ -38,13 +38,13 @@ impl FittedPosterior {
         &self.evaluations
     }
 
-    /// What was found after each round; the last is about `q`.
+    /// A report after each round; the last is about `q`.
     #[must_use]
     pub fn rounds(&self) -> &[RoundReport] {
         &self.rounds
     }
 
-    /// Its parts.
+    /// The density, the evaluations and the reports.
     #[must_use]
     pub fn into_parts(self) -> (Mixture, Evaluations, Vec<RoundReport>) {
         (self.q, self.evaluations, self.rounds)
@@ -58,8 +58,7 @@ impl PosteriorConfig {
     /// Experts and folds are fitted in parallel on the current thread pool; the result depends on
     /// the problem, the settings and the seed alone. Progress has the stages "round 1", "round 2",
     /// ..., and "final". With a checkpoint store in the context, the same call after an
-    /// interruption evaluates the likelihoods again, finds the flows that are done, and goes on
-    /// with those that are not.
+    /// interruption evaluates the likelihoods again, reuses finished flows and resumes the others.
     ///
     /// # Errors
     /// See [`PosteriorError`].
@@ -136,15 +135,15 @@ impl PosteriorConfig {
             if ess >= wanted || left == 0 {
                 return Ok(evaluations);
             }
-            // What is missing at the rate so far, at most ten times what there is, and a hundredth
-            // more to end soon.
+            // As many as are missing at the rate so far and 1 % more, at most ten times the present
+            // number.
             let n = evaluations.len() as f64;
             let missing = (n * (wanted / ess - 1.0)).min(9.0 * n) + 0.01 * n;
             draws = (missing.ceil() as usize).min(left);
         }
     }
 
-    /// What a round draws from, fitted to all evaluations before it.
+    /// The proposal of a round, fitted to all evaluations before it.
     fn proposal(
         &self,
         refinement: &Refinement,
@@ -177,7 +176,7 @@ impl PosteriorConfig {
         Ok((q, report))
     }
 
-    /// A model of so many folds, perhaps with fewer steps than the experts' own.
+    /// A model of the given number of folds, optionally with fewer steps than the experts' own.
     fn model(
         &self,
         points: &Weighted,
@@ -216,7 +215,7 @@ impl PosteriorConfig {
     }
 }
 
-/// Between two steps: an end may have been asked for.
+/// Between two steps: checks for an interruption.
 fn tell(context: &FitContext<'_>) -> Result<(), PosteriorError> {
     if context.tell(&Progress::default()).is_break() {
         return Err(PosteriorError::Interrupted);

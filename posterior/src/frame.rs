@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 /// The coordinates in which a flow works.
 ///
 /// Layers that shift and scale one coordinate given the others cannot change the shape of a
-/// coordinate that is independent of the others, and at the identity nothing draws them away from
-/// it: where modes are products along the axes, and lie behind each other along them, a flow on a
-/// matched base stays at the base. Turned to a general position, each mode has its own place on
-/// every axis and its coordinates depend on each other, and the flow can bend it.
+/// coordinate that is independent of the others, and at the identity their gradient is zero: if
+/// modes are products along the axes and overlap in projection, a flow on a matched base stays at
+/// the base. After a rotation to a general position, each mode has its own place on every axis and
+/// its coordinates depend on each other, so that the flow can bend it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub enum Frame {
     /// The parameters, standardised.
     #[default]
     Given,
-    /// The parameters, standardised and then turned by so many radians in the plane of each pair of
-    /// coordinates, one after the other.
+    /// The parameters, standardised and then rotated by this many radians in the plane of each pair
+    /// of coordinates in turn.
     Turned(f64),
 }
 

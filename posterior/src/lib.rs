@@ -1,15 +1,14 @@
 //! Posteriors from likelihood evaluations: likelihood-weighted flows (arXiv:2512.04954).
 //!
-//! Given a prior that can be drawn from and a likelihood that can be evaluated, no draws of the
-//! posterior are needed: draws `theta_i` of a proposal with weights `w_i` in proportion to
-//! likelihood times prior over proposal stand for it, and `sum_i w_i ln q(theta_i)` is largest
-//! where `KL(posterior || q)` is least.
+//! The prior can be sampled and the likelihood evaluated; draws of the posterior are not needed.
+//! Draws `theta_i` of a proposal get weights `w_i` proportional to likelihood times prior over
+//! proposal, and maximising `sum_i w_i ln q(theta_i)` minimises `KL(posterior || q)`.
 //!
-//! 1. [`Evaluations`] keep every likelihood evaluation; [`ImportanceWeights`] weigh them, with
-//!    their effective sample size and Pareto k.
-//! 2. [`PosteriorConfig::fit`] draws once from the prior, as published, or refines: it draws on
-//!    where a first model says that the posterior is, and uses all evaluations together. Flows on a
-//!    normal or a Gaussian-mixture base are fitted by weighted maximum likelihood and mixed by
+//! 1. [`Evaluations`] store every likelihood evaluation; [`ImportanceWeights`] are their weights,
+//!    with effective sample size and Pareto k.
+//! 2. [`PosteriorConfig::fit`] draws once from the prior, as published, or refines: further rounds
+//!    draw where a first model puts the posterior, and all evaluations are used together. Flows on
+//!    a normal or a Gaussian-mixture base are fitted by weighted maximum likelihood and mixed by
 //!    stacking.
 //! 3. [`AmortisedConfig::fit`] learns `q(theta | y)` for all data at once from simulated pairs.
 //! 4. [`log_evidence`], [`Compare`] against an exact posterior, and [`metrics::Calibrate`] (ranks

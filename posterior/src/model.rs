@@ -17,7 +17,7 @@ use numerics::random::{Pcg64, permutation, stream};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// What a fit to the evaluations so far found.
+/// The report of a fit to the evaluations so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoundReport {
@@ -29,7 +29,7 @@ pub struct RoundReport {
     pub reliability: Reliability,
     /// What is wrong with them and what to do about it, if anything.
     pub warning: Option<String>,
-    /// Points that were trained on or stopped and weighed.
+    /// Points used for training, early stopping and weights.
     pub points: usize,
     /// Components of the base or of the proposal, if it is a mixture.
     pub components: Option<usize>,
@@ -39,7 +39,7 @@ pub struct RoundReport {
     pub held_out_nll: Option<f64>,
 }
 
-/// What became of one expert.
+/// The report of one expert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpertSummary {
@@ -49,9 +49,9 @@ pub struct ExpertSummary {
     pub weight: f64,
     /// Weighted held-out negative log-likelihood of its models, each on its own fold, nats.
     pub held_out_nll: f64,
-    /// The step that was kept, for each model.
+    /// The selected step of each model.
     pub steps: Vec<usize>,
-    /// How often its fits diverged and went on from their best parameters at a lower rate.
+    /// How often its fits diverged and backed off.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub backoffs: usize,
 }
@@ -80,7 +80,7 @@ impl Weighted {
         }
     }
 
-    /// At most about so many points that stand for all.
+    /// A weighted subsample of about this many points at most.
     pub fn thinned(&self, most: usize, rng: &mut Pcg64) -> Self {
         let logs: Vec<f64> = self
             .weights
@@ -111,7 +111,7 @@ pub(super) fn points(
     }
 }
 
-/// What every model of a fold starts from.
+/// What all models of a fold share.
 struct Fold {
     train: Weighted,
     valid: Weighted,
@@ -119,7 +119,7 @@ struct Fold {
     stop: Weighted,
     standardise: Affine,
     mixture: Option<GaussianMixture>,
-    /// Of the mixture, tails not counted.
+    /// Of the mixture, without its tails.
     components: Option<usize>,
 }
 
@@ -145,7 +145,7 @@ pub(super) struct ModelFit<'a> {
     pub context: FitContext<'a>,
 }
 
-/// The mixture of experts and what to report of it.
+/// The mixture of experts and its report.
 pub(super) struct Model {
     pub mixture: Mixture,
     pub components: Option<usize>,

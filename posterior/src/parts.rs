@@ -1,4 +1,4 @@
-//! The parts of a Gaussian mixture, to be changed: other frames, wider components.
+//! Changes to Gaussian mixtures: other frames, wider components.
 
 use density::Rotation;
 use density::{GaussianMixture, MixtureParts};
@@ -141,7 +141,7 @@ mod tests {
                 mixture.joint_log_prob(at.as_ref()),
                 tails.joint_log_prob(at.as_ref()),
             );
-            // At a mean the density of the wide part is less by 2^-d.
+            // At a mean the density of the wide component is less by 2^-d.
             let wide = joint[(0, 3)] - alone[(0, 0)];
             assert!((joint[(0, 0)] - alone[(0, 0)] - ln(0.8)).abs() < 1e-12);
             assert!((wide - ln(0.2) + d as f64 * ln(2.0)).abs() < 1e-12);

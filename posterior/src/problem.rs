@@ -16,8 +16,8 @@ pub enum Prior {
         /// Of each coordinate, positive.
         sd: Vec<f64>,
     },
-    /// Uniform on a box. A flow knows no walls: where the posterior is high at one, what q has
-    /// beyond it is lost.
+    /// Uniform on a box. A flow ignores the bounds: where the posterior is high at one, the mass of
+    /// q beyond it is lost.
     Uniform {
         /// Lower ends.
         low: Vec<f64>,

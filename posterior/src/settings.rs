@@ -14,42 +14,42 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PosteriorConfig {
-    /// Draws of the prior that everything begins with.
+    /// The first draws, from the prior.
     pub first: FirstDraws,
-    /// Further rounds; without any it is the method of arXiv:2512.04954.
+    /// Further rounds; without any, the method is that of arXiv:2512.04954.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refinement: Option<Refinement>,
-    /// What every flow maps its data to.
+    /// The base of every flow.
     pub base: PosteriorBase,
     /// The flows, with their names.
     pub experts: Vec<(String, FlowSettings)>,
     /// Whether the base mixture is an expert itself, named `base`.
     #[serde(default)]
     pub base_as_expert: bool,
-    /// Number K of folds, at least 2: a model of a fold trains on the other folds, and stops and is
-    /// weighed on its own.
+    /// Number K of folds, at least 2: a fold's model trains on the other folds; its own fold serves
+    /// for early stopping and weights.
     pub folds: usize,
-    /// How many of the folds get models, 1 to K; they are averaged. With all K every evaluation
-    /// trains, stops and weighs.
+    /// How many of the folds get models, 1 to K; they are averaged. With all K, every evaluation is
+    /// used for training, early stopping and weights.
     pub models: usize,
-    /// The evaluations that are trained on: at most so many for each effective one (see
+    /// Evaluations used for training: at most this many for each effective one (see
     /// [`ImportanceWeights::thin`](super::ImportanceWeights::thin)), at least 1.
     #[serde(default = "default_thin")]
     pub points_for_each_effective: f64,
-    /// And at most so many in all.
+    /// And at most this many in all.
     #[serde(
         default = "default_most_points",
         deserialize_with = "numerics::checked::at_least_one"
     )]
     pub most_points: usize,
-    /// The most points that expectation-maximisation looks at for a base or a proposal: it gives a
-    /// start, from which training moves means and weights, and its time is in proportion.
+    /// The most points that expectation-maximisation uses for a base or a proposal: this gives a
+    /// start from which training moves means and weights, in time proportional to the points.
     #[serde(
         default = "default_base_points",
         deserialize_with = "numerics::checked::at_least_one"
     )]
     pub base_points: usize,
-    /// The most points that a fit looks at to decide when to stop.
+    /// The most points that early stopping uses.
     #[serde(
         default = "default_validation_points",
         deserialize_with = "numerics::checked::at_least_one"
@@ -89,18 +89,18 @@ pub(crate) fn stacking() -> WeightRule {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FirstDraws {
-    /// So many.
+    /// This many.
     Count(usize),
-    /// As many as give an effective sample size.
+    /// As many as reach an effective sample size.
     UntilEss {
         /// The effective sample size.
         ess: f64,
-        /// The most draws, whatever their effective sample size.
+        /// The largest number of draws, at any effective sample size.
         most: usize,
     },
 }
 
-/// Rounds that draw where the posterior is.
+/// Rounds that draw near the posterior.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refinement {
@@ -109,23 +109,23 @@ pub struct Refinement {
     /// Share of each round's draws that comes from the prior, above 0 and below 1: it bounds every
     /// weight, and finds modes that were missed.
     pub prior_share: f64,
-    /// What the rest is drawn from.
+    /// The proposal of the other draws.
     pub proposal: Proposal,
 }
 
-/// What a round draws from.
+/// The proposal of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Proposal {
-    /// The mixture of experts as fitted to all evaluations so far, one model each, with so many
-    /// steps instead of their own.
+    /// The mixture of experts as fitted to all evaluations so far, one model each, with this number
+    /// of steps instead of their own.
     Model {
         /// Steps of every flow.
         #[serde(deserialize_with = "numerics::checked::at_least_one")]
         steps: usize,
     },
-    /// A Gaussian mixture fitted to all evaluations so far: done in a moment, and good enough where
-    /// modes are compact.
+    /// A Gaussian mixture fitted to all evaluations so far: fast, and good enough where modes are
+    /// compact.
     Mixture {
         /// How many components it has.
         components: Components,
@@ -147,7 +147,7 @@ pub enum PosteriorBase {
         /// How many components it has: given, matched to the modes, or chosen by BIC on the
         /// weighted points.
         components: Components,
-        /// Whether they move.
+        /// Whether they are trained.
         #[serde(default)]
         means: Means,
         /// Heavier tails than a normal's, or none.
@@ -162,8 +162,8 @@ pub enum PosteriorBase {
 /// Tails of the components of a base: each is `(1 - share) N(m, C) + share N(m, scale^2 C)`.
 ///
 /// Importance weights need a q whose tails are no lighter than the posterior's, and the tails of a
-/// mode that is not normal are heavier than those of the normal that fits it best on one side or
-/// another. Where the normal was right, the divergence is of second order in the share.
+/// mode that is not normal are heavier than those of its best normal fit in some direction. Where
+/// the normal is right, the divergence is of second order in the share.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tails {
@@ -173,7 +173,7 @@ pub struct Tails {
     pub scale: f64,
 }
 
-/// Whether the components of a base move while the flow on it is trained.
+/// Whether the components of a base are trained with the flow on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Means {
     /// They stay where expectation-maximisation put them.
@@ -210,7 +210,7 @@ impl FlowSettings {
         self.fit.check()
     }
 
-    /// A masked autoregressive flow that starts near the identity, in turned coordinates: at the
+    /// A masked autoregressive flow that starts near the identity, in rotated coordinates: at the
     /// identity itself, with modes that are products along the axes, the gradient is too small to
     /// leave it (see [`Frame`]).
     #[must_use]
@@ -229,7 +229,7 @@ impl FlowSettings {
         }
     }
 
-    /// A RealNVP that starts near the identity, in turned coordinates, with one network for shift
+    /// A RealNVP that starts near the identity, in rotated coordinates, with one network for shift
     /// and log-scale in each coupling.
     #[must_use]
     pub fn realnvp(couplings: usize, hidden: &[usize], fit: FitConfig) -> Self {
@@ -248,7 +248,7 @@ impl FlowSettings {
     }
 }
 
-/// Of the outputs of a layer's networks at the start.
+/// Output gain of a layer's networks at the start.
 const NEAR_IDENTITY: f64 = 0.3;
 
 const GENTLE: LogScale = LogScale {
@@ -320,7 +320,7 @@ impl PosteriorConfig {
         }
     }
 
-    /// The likelihood evaluations that a fit spends at most.
+    /// The largest number of likelihood evaluations of a fit.
     #[must_use]
     pub fn budget(&self) -> usize {
         let first = match self.first {

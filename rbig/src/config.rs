@@ -22,16 +22,16 @@ pub enum LayerRule {
         /// Least gain that counts, nats a point, >= 0.
         min_gain: f64,
     },
-    /// Layers are added until `patience` rotations in a row lead to columns that look normal: until
-    /// the sum of their negentropies (the fall of the total correlation) is below `tolerance`
-    /// standard deviations of its value for independent normal columns. The layers of those last
-    /// rotations are left out.
+    /// Layers are added until `patience` rotations in a row give columns that look normal: the sum
+    /// of their negentropies (the decrease of the total correlation) is below `tolerance` standard
+    /// deviations of its value for independent normal columns. The layers of those last rotations
+    /// are dropped.
     TotalCorrelation {
         /// Most layers.
         max_layers: usize,
         /// Standard deviations of the null level, >= 0.
         tolerance: f64,
-        /// Rotations without a fall before the fit ends, >= 1.
+        /// Rotations without a decrease before the fit ends, >= 1.
         patience: usize,
     },
 }
@@ -42,9 +42,9 @@ pub enum LayerRule {
 pub struct RbigConfig {
     /// When to stop.
     pub layers: LayerRule,
-    /// How columns are made normal.
+    /// The marginal step.
     pub marginal: MarginalKind,
-    /// What turns the axes between.
+    /// The rotations between the marginal steps.
     pub rotation: RotationKind,
 }
 

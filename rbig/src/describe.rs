@@ -7,7 +7,7 @@ use density::trial::SMALLEST_SCALE;
 use density::{Description, Reader, Writer};
 use serde::{Deserialize, Serialize};
 
-/// How a Gaussianisation is read among other densities.
+/// Reads a Gaussianisation from an archive.
 pub const KIND: Kind = Kind {
     name: NAME,
     read: |d, r| Ok(Box::new(read(d, r)?)),
@@ -30,9 +30,9 @@ struct Settings {
 enum Marginals {
     /// `bins` (d x bins, their probabilities) and `edges` (d x 4: low, width, clamp, tail slope).
     Histogram,
-    /// `marginals` (d x 8: warp centre, warp scale (0 for no warp), centre, scale, bandwidth, first
-    /// knot, step, number of knots) and `knots` (all columns' knots one after the other, x 2:
-    /// value, slope).
+    /// `marginals` (d x 8: centre and scale of the arcsinh transform (scale 0 for none), centre,
+    /// scale, bandwidth, first knot, step, number of knots) and `knots` (the knots of all columns
+    /// in order, x 2: value, slope).
     Smooth,
 }
 
@@ -191,7 +191,7 @@ fn smooth_marginals(d: usize, reader: &Reader<'_>) -> Result<Vec<MarginalParts>,
     let mut left = &knots[..];
     let mut marginals = Vec::with_capacity(d);
     for m in numbers.chunks_exact(SMOOTH) {
-        // A fraction or a negative number is not equal to its cast.
+        // Fractions and negative numbers differ from their cast.
         let count = m[7] as usize;
         if count as f64 != m[7] || count > left.len() / 2 {
             return Err(wrong());

@@ -59,7 +59,7 @@ pub enum Error {
         "the columns are linearly dependent (found at layer {layer}): remove one that others tell, or give more rows than columns"
     )]
     Singular {
-        /// The layer whose rotated columns show it, from zero.
+        /// The layer whose rotated columns reveal it, from zero.
         layer: usize,
     },
     /// A layer made a value that is not finite: the data span too many orders of magnitude.

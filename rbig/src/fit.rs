@@ -1,4 +1,4 @@
-//! The fit: one layer after the other, until the rule says stop.
+//! The fit: layers are added until the rule stops it.
 
 use crate::Error;
 use crate::config::{LayerRule, RbigConfig};
@@ -12,7 +12,7 @@ use numerics::math::sum;
 use numerics::random::Pcg64;
 use rayon::prelude::*;
 
-/// Most rows that the diagnostics of a layer look at.
+/// Most rows used by the diagnostics of a layer.
 const DIAGNOSTIC_ROWS: usize = 10_000;
 /// Fewest rows of a fit.
 const LEAST_ROWS: usize = 8;
@@ -137,7 +137,7 @@ struct Search {
     rule: LayerRule,
     max_layers: usize,
     patience: usize,
-    /// The layers to keep.
+    /// Number of layers selected.
     keep: usize,
     /// The best validation score so far.
     best: Option<f64>,
@@ -193,7 +193,7 @@ impl Search {
                 }
                 _ => false,
             },
-            // The first layer makes the columns normal; what it finds is not dependence.
+            // The first layer makes the columns normal; its negentropy does not measure dependence.
             LayerRule::TotalCorrelation { tolerance, .. } => {
                 now.layers == 1 || now.negentropy > tolerance * null_deviation
             }

@@ -1,18 +1,18 @@
 //! Information measures from samples, in nats, by cross-fitted Gaussianisation.
 //!
-//! The rows are cut into two random halves. A model (smooth marginals, principal axes then random
+//! The rows are split into two random halves. A model (smooth marginals, principal axes then random
 //! rotations, held-out number of layers) is fitted to one half and its log-densities are averaged
-//! over the other, then the halves change places: no row is judged by a model that saw it.
+//! over the other, then the halves are swapped: no row is scored by a model that saw it.
 //!
-//! The standard error joins the error of the mean over the rows with the models' own error, for
-//! which stands half the difference between the same estimate from the rows that were fitted and
-//! from those that were not. Without it the error would vanish faster than the bias when there is
-//! no dependence or no divergence at all: the bias (downwards for information, upwards for entropy)
-//! is then of the order of that half difference.
+//! The standard error combines the error of the mean over the rows with the models' error, taken as
+//! half the difference between the estimates from fitted and from held-out rows. Without it the
+//! error would vanish faster than the bias when there is no dependence or no divergence at all: the
+//! bias (downwards for information, upwards for entropy) is then of the order of that half
+//! difference.
 //!
 //! Total correlation and mutual information do not change when a column is mapped by an increasing
 //! function, so they are estimated from normal scores: each value becomes `Phi^-1` of its rank.
-//! Then no marginal is left to be learned.
+//! Then no marginal needs to be learnt.
 
 use crate::{Error, LayerRule, MarginalKind, Rbig, RbigConfig, RotationKind};
 use density::{Data, Density};
@@ -21,9 +21,9 @@ use numerics::Estimate;
 use numerics::math::{exp, ln, ln_sum_exp, mean_and_standard_error, normal_quantile};
 use numerics::random::{Pcg64, permutation};
 
-/// From the value and its error over the rows, and the value `seen` at the rows that were fitted.
+/// From the value and its error over the rows, and the value `seen` at the fitted rows.
 fn estimate(value: f64, error_rows: f64, seen: f64) -> Estimate {
-    /// What rounding leaves of a difference of log-densities that are equal.
+    /// Rounding error of a difference of equal log-densities.
     const ROUNDING: f64 = 1e-12;
     let optimism = 0.5 * (seen - value);
     Estimate {
@@ -32,7 +32,7 @@ fn estimate(value: f64, error_rows: f64, seen: f64) -> Estimate {
     }
 }
 
-/// Fewest rows for an estimate: each half is cut again for the number of layers.
+/// Fewest rows for an estimate: each half is split again to choose the number of layers.
 const LEAST_ROWS: usize = 40;
 
 /// `TC(x) = sum_i H(x_i) - H(x) = KL(p || prod p_i)`, the dependence between the columns of x (n x
@@ -112,8 +112,8 @@ pub fn mutual_information(
 ///
 /// With `T = ln q_x - ln q_y` the estimate is Donsker and Varadhan's `mean_x T - ln mean_y e^T`: a
 /// lower bound on KL for every T, in which the errors of q_x and q_y cancel to first order, and
-/// whose standard error counts both samples. When hardly a row of y lies where x does, the second
-/// mean rests on few rows and both numbers are unreliable.
+/// whose standard error counts both samples. When few rows of y lie where x does, the second mean
+/// depends on few rows, and the estimate and its error are unreliable.
 ///
 /// # Errors
 /// As [`total_correlation`], and [`Error::SizeMismatch`] when the numbers of columns differ.
@@ -130,7 +130,7 @@ pub fn kl_divergence(
         });
     }
     let (of_x, of_y) = (folds(x.nrows(), rng)?, folds(y.nrows(), rng)?);
-    // Values of T at the rows that were not fitted, and at those that were.
+    // Values of T at held-out rows, and at fitted ones.
     let [mut fresh_x, mut fresh_y, mut seen_x, mut seen_y] = [const { Vec::new() }; 4];
     for (fit, score) in [(0, 1), (1, 0)] {
         let own = fit_rows(x, &of_x[fit], rng)?;
@@ -188,8 +188,8 @@ fn folds(rows: usize, rng: &mut Pcg64) -> Result<[Vec<usize>; 2], Error> {
     Ok([first, second])
 }
 
-/// The mean over both folds, at the rows that were not fitted, of what `values(rows to fit, rows)`
-/// gives for each of the rows: those that were fitted, then those that were not.
+/// The mean over both folds of `values(rows to fit, rows)` at the held-out rows; `rows` are the
+/// fitted rows, then the held-out ones.
 fn cross(
     folds: &[Vec<usize>; 2],
     mut values: impl FnMut(&[usize], &[usize]) -> Result<Vec<f64>, Error>,

@@ -1,7 +1,7 @@
 //! Rotation-based iterative Gaussianisation: density estimation, sampling and information measures
 //! without gradients.
 //!
-//! A model maps data to a standard normal ("forward") by turns of marginal Gaussianisation and
+//! A model maps data to a standard normal ("forward") by alternating marginal Gaussianisation and
 //! rotation (Laparra, Camps-Valls and Malo 2011, arXiv:1602.00229). Both have exact inverses and
 //! Jacobians, so the density is exact and normalised. Matrices are samples x features. Results have
 //! the same bits on every CPU.

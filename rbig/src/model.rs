@@ -6,7 +6,7 @@ use crate::rotation::Rotation;
 use density::Affine;
 use serde::{Deserialize, Serialize};
 
-/// What the fit saw after a number of layers; the first entry of [`Rbig::history`] is the
+/// The state of the fit after a number of layers; the first entry of [`Rbig::history`] is the
 /// standardisation alone.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,7 +18,7 @@ pub struct LayerRecord {
     /// The same of the validation data, if there were any.
     pub validation_nll: Option<f64>,
     /// Sum of the negentropies of the columns that the layer made normal, nats. From the second
-    /// layer on this is by how much the total correlation fell; zero for the standardisation.
+    /// layer on this is the decrease of the total correlation; zero for the standardisation.
     pub negentropy: f64,
 }
 
@@ -33,9 +33,9 @@ pub(crate) struct Layer {
 /// arXiv:1602.00229).
 ///
 /// Data are standardised, then each layer maps every column onto a standard normal (see
-/// [`crate::MarginalKind`]) and rotates the axes. With `z = T(x)`,
-/// `ln q(x) = sum_i ln phi(z_i) + ln |det dT/dx|`. With no layers q is the product of normals with
-/// the means and variances of the columns. A row's result does not depend on the rows beside it.
+/// [`crate::MarginalKind`]) and rotates the axes. With `z = T(x)`, `ln q(x) = sum_i ln phi(z_i) +
+/// ln |det dT/dx|`. With no layers q is the product of normals with the means and variances of the
+/// columns. A row's result does not depend on the other rows.
 ///
 /// Fitted by [`Rbig::fit`] with a [`crate::RbigConfig`], and is a [`density::Density`].
 #[derive(Debug, Clone, PartialEq)]
@@ -46,14 +46,14 @@ pub struct Rbig {
 }
 
 impl Rbig {
-    /// Number of layers kept.
+    /// Number of layers.
     #[must_use]
     pub fn num_layers(&self) -> usize {
         self.layers.len()
     }
 
-    /// One entry for the standardisation and one for each layer tried, also those that were not
-    /// kept.
+    /// One entry for the standardisation and one for each layer tried, including those that were
+    /// dropped.
     #[must_use]
     pub fn history(&self) -> &[LayerRecord] {
         &self.history

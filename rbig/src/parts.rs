@@ -1,4 +1,4 @@
-//! The numbers of a model, as files hold them: see [`crate::Rbig::parts`].
+//! The numbers of a model, as stored in files: see [`crate::Rbig::parts`].
 
 /// All numbers that the density of a [`Rbig`] depends on; [`Rbig::history`] is left out.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,7 @@ pub enum MarginalParts {
     },
     /// See [`SmoothMarginal`].
     Smooth {
-        /// Centre and scale of the warp by asinh, if there is one.
+        /// Centre and scale of the arcsinh transform, if there is one.
         warp: Option<(f64, f64)>,
         /// Of the (warped) data.
         centre: f64,
@@ -46,7 +46,7 @@ pub enum MarginalParts {
         scale: f64,
         /// In units of `scale`; 1 for a normal fit.
         bandwidth: f64,
-        /// The map onto the normal; nothing for the identity.
+        /// The map onto the normal; `None` for the identity.
         spline: Option<SplineParts>,
     },
 }

@@ -106,9 +106,9 @@ impl Rotation {
     /// (Haar).
     pub fn random(dim: usize, rng: &mut Pcg64) -> Self {
         let mut matrix: Vec<f64> = (0..dim * dim).map(|_| standard_normal(rng)).collect();
-        // Not faer's QR: the order of its sums depends on the width of the CPU's vectors, and so
-        // would the bits. Two sweeps of modified Gram-Schmidt are orthogonal to rounding (Giraud et
-        // al. 2005).
+        // Not faer's QR: the order of its sums, and so the bits, depend on the width of the CPU's
+        // vectors. Two sweeps of modified Gram-Schmidt are orthogonal to rounding (Giraud et al.
+        // 2005).
         for j in 0..dim {
             let (done, rest) = matrix.split_at_mut(j * dim);
             let column = &mut rest[..dim];
@@ -128,8 +128,8 @@ impl Rotation {
         Self { dim, matrix }
     }
 
-    /// Eigenvectors of the weighted covariance, by falling eigenvalue, each with its largest entry
-    /// positive.
+    /// Eigenvectors of the weighted covariance, by decreasing eigenvalue, each with its largest
+    /// entry positive.
     pub fn principal(x: &Columns, shares: &[f64]) -> Self {
         let dim = x.dim();
         let centred: Vec<Vec<f64>> = (0..dim)
@@ -209,7 +209,7 @@ impl Rotation {
 }
 
 /// Eigenvectors of a symmetric matrix (column-major) by cyclic Jacobi rotations, in columns, by
-/// falling eigenvalue.
+/// decreasing eigenvalue.
 ///
 /// Not faer's solver, for the reason given in [`Rotation::random`]; for the tens of columns here
 /// Jacobi is fast and accurate (Golub and Van Loan, section 8.5).

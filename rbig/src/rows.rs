@@ -1,4 +1,4 @@
-//! Rows on their way through the layers while a model is fitted.
+//! Rows that are mapped through the layers while a model is fitted.
 
 use crate::Error;
 use crate::columns::Columns;
@@ -93,7 +93,7 @@ impl Rows {
                 })
             })
             .collect();
-        // The error of the first column, whichever came first.
+        // The error of the first column, in any order of execution.
         fitted.into_iter().collect()
     }
 

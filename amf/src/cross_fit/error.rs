@@ -40,7 +40,7 @@ pub enum CrossFitError {
 }
 
 impl CrossFitError {
-    /// Whether what was done cannot be kept: no fault of the expert's.
+    /// Whether a checkpoint could not be written: no fault of the expert's.
     pub(super) fn is_of_the_disk(&self) -> bool {
         let Self::Expert { source, .. } = self else {
             return false;

@@ -1,5 +1,5 @@
-//! Cross-fitting: every point trains, chooses and weighs, and none is scored by a model that saw
-//! it.
+//! Cross-fitting: every point is used for training, selection and weights, and none is scored by a
+//! model that saw it.
 
 mod error;
 mod refit;
@@ -37,18 +37,18 @@ pub struct CrossFitted {
     pub weight_seconds: f64,
     /// What was held out from which model.
     pub folds: Vec<Fold>,
-    /// Rows that some fold holds out, in rising order: all of them, unless the data are so many
-    /// that one split serves.
+    /// Rows that some fold holds out, in ascending order: all of them, unless large data are split
+    /// once.
     pub rows: Vec<usize>,
     /// `ln q_k(x_n)` of these rows (N) under the experts (K). Each q_k is the average of the models
-    /// that did not see the point.
+    /// that did not see the row.
     pub out_of_fold: Mat<f64>,
     /// The weights.
     pub weights: LearnedWeights,
     /// Mean out-of-fold negative log-likelihood of each expert, nats.
     pub expert_nll: Vec<f64>,
-    /// The same of the mixture. The weights were learned on these points: with a handful of experts
-    /// that flatters it by less than K / N nats.
+    /// The same for the mixture. The weights were learned on these points: with few experts that
+    /// lowers it by less than K / N nats.
     pub mixture_nll: f64,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct FoldModel {
     pub(crate) seconds: f64,
 }
 
-/// Parts, and for each expert its models.
+/// Folds, and for each expert its models.
 type FoldFits = Result<(Vec<Fold>, Vec<Result<Vec<FoldModel>, CrossFitError>>), CrossFitError>;
 
 /// The models, if their held-out log-densities are numbers or minus infinity.
@@ -87,11 +87,11 @@ fn all_numbers(
 
 impl Recipe {
     /// Fits every expert on each fold, learns the weights from the out-of-fold log-densities,
-    /// averages each expert's models, and does the mixture-aware rounds, if any are asked for.
+    /// averages each expert's models, and does the mixture-aware rounds, if any.
     ///
     /// The fits run in parallel on the current thread pool; the result depends on the data, the
     /// settings and the seed alone. With a checkpoint store in the context, the same call after an
-    /// interruption finds the fits that are done, and goes on with those that are not.
+    /// interruption reuses finished fits and resumes the others.
     ///
     /// # Errors
     /// See [`CrossFitError`].
@@ -106,8 +106,8 @@ impl Recipe {
         self.weigh_and_refit(data, folds, models, seed, context)
     }
 
-    /// [`Self::cross_fit`] without the experts that cannot be fitted, or whose densities are no
-    /// numbers, as long as one is left: the settings without them, what was found, and why each was
+    /// [`Self::cross_fit`] without the experts that cannot be fitted or whose log-densities are not
+    /// finite, as long as one is left: the remaining settings, the result, and why each expert was
     /// left out.
     ///
     /// # Errors
@@ -180,7 +180,7 @@ impl Recipe {
         let mut models = models.into_iter();
         let models = (0..self.experts.len())
             .map(|_| {
-                // All models of the expert leave the queue, also those behind one that failed.
+                // Takes all models of the expert from the queue, also those after one that failed.
                 let own: Vec<_> = models.by_ref().take(folds.len()).collect();
                 own.into_iter().collect()
             })
@@ -261,7 +261,7 @@ impl Recipe {
     }
 
     /// One expert on one fold. `emphasis` multiplies the weights of the fold's inside points, where
-    /// given; `round` keeps the random streams of rounds apart.
+    /// given; `round` separates the random streams of rounds.
     pub(crate) fn fit_fold(
         &self,
         data: Data<'_>,
@@ -298,8 +298,7 @@ impl Recipe {
             (e, self.experts.len()),
             (p, self.partition.models(data.rows())),
         );
-        // Not all kinds can be ended halfway, but none begins or counts after the end was asked
-        // for.
+        // Not all kinds can be interrupted midway, but none starts or counts after an interruption.
         let ended = AtomicBool::new(false);
         let last = Mutex::new(None);
         let observer = |progress: &Progress<'_>| {
@@ -336,7 +335,7 @@ impl Recipe {
                 fold: p,
                 source,
             })?;
-        // However early it stopped, it is done.
+        // An early stop is a finished fit.
         let (total, held_out_nll) = last.lock().ok().and_then(|l| *l).unwrap_or((1, None));
         let done = Progress {
             step: total,

@@ -10,13 +10,13 @@ use numerics::matrix::{col, select_rows};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Experts with fewer effective points than this keep their model.
+/// Experts with fewer effective points than this are not refitted.
 const FEWEST: f64 = 20.0;
 
 impl Recipe {
     /// One mixture-aware round after a fit: each fold's models are fitted again on its inside
     /// points weighted by their responsibilities under that fold's own mixture, so held-out points
-    /// still play no fold; then new weights.
+    /// still play no role; then new weights.
     ///
     /// # Errors
     /// See [`CrossFitError`].

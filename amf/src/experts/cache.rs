@@ -1,4 +1,4 @@
-//! A cache of fits: what is done is found again by a hash of everything that it depends on.
+//! A cache of fits, by a hash of everything that they depend on.
 
 use super::{ExpertConfig, ExpertError, Fitted};
 use crate::archive::KINDS;
@@ -12,24 +12,24 @@ use std::sync::Mutex;
 use std::time::Duration;
 use store::{CheckpointStore, Event, Fingerprint};
 
-/// Changes whenever the same settings and data give another expert: what is kept of another version
-/// is not used.
+/// To be raised when the same settings and data give another expert: cached fits of other versions
+/// are not used.
 const VERSION: u32 = 3;
 
-/// What a unit's file holds besides the density.
+/// The content of a unit's file besides the density.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Attachment {
-    /// In RON, which has infinities.
+    /// In RON, which can hold infinities.
     report: String,
     seconds: f64,
 }
 
-/// The fit as a unit of work named after `label`: what is in the checkpoint store is taken from
-/// there, and what is done put there.
+/// The fit as a unit of work named after `label`: read from the checkpoint store if it is there,
+/// otherwise computed and stored.
 ///
-/// Settings, points, weights and the generator (its stream for the purpose "unit") decide which
-/// unit it is.
+/// Settings, points, weights and the generator (its stream for the purpose "unit") identify the
+/// unit.
 pub(super) fn cached(
     config: &ExpertConfig,
     label: &str,
@@ -85,13 +85,13 @@ fn unit_name(
         .text(&text(ron::to_string(&rng("unit"))));
     let print = data(print, train);
     let print = validation.into_iter().fold(print, data);
-    // Part of a file name.
+    // Used in a file name.
     let sound = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let label: String = label.chars().filter(|c| sound(*c)).take(40).collect();
     format!("expert-{label}-{}", print.finish())
 }
 
-/// What is kept of a unit, if it can be used.
+/// The cached unit, if it can be used.
 fn found(checkpoints: &dyn CheckpointStore, unit: &str) -> Option<Fitted> {
     let bytes = checkpoints.get(unit)?;
     let fitted = Fitted::from_bytes(&bytes).inspect_err(|e| {
@@ -130,8 +130,7 @@ impl Fitted {
     }
 }
 
-/// The checkpoints within a unit: remembers what is put there, to clear it when the whole unit is
-/// done.
+/// The checkpoints within a unit: records their names, to remove them when the unit is done.
 struct Within<'a> {
     checkpoints: &'a dyn CheckpointStore,
     names: Mutex<Vec<String>>,
@@ -150,7 +149,7 @@ impl CheckpointStore for Within<'_> {
     }
 
     fn get(&self, name: &str) -> Option<Vec<u8>> {
-        // What an earlier process has left is cleared as well.
+        // Checkpoints of an earlier process are removed as well.
         if let Ok(mut names) = self.names.lock() {
             names.push(name.to_owned());
         }

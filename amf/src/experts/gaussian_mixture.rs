@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct GaussianMixtureExpert {
     /// How many components it has.
     pub components: Components,
-    /// So many mixtures from different starts, averaged with equal weights: what one start has by
-    /// chance the others do not share.
+    /// Number of mixtures from different starts, averaged with equal weights: this evens out the
+    /// chance of a single start.
     #[serde(default = "one", deserialize_with = "numerics::checked::at_least_one")]
     pub average: usize,
     /// Expectation-maximisation.
@@ -31,14 +31,14 @@ fn one() -> usize {
 pub enum Components {
     /// The number with the smallest BIC.
     Bic {
-        /// The most that are tried.
+        /// The largest number tried.
         #[serde(deserialize_with = "numerics::checked::at_least_one")]
         most: usize,
         /// Numbers in a row without a smaller BIC after which the search ends.
         #[serde(deserialize_with = "numerics::checked::at_least_one")]
         patience: usize,
     },
-    /// This number (or that of the points, if it is smaller).
+    /// This number (or the number of points, if smaller).
     Fixed(usize),
 }
 
@@ -63,8 +63,8 @@ impl Components {
     }
 }
 
-/// Points that expectation-maximisation goes through: what more would add to some tens of
-/// components is not worth its time. Points come in random order.
+/// Most points that expectation-maximisation uses: more would hardly improve some tens of
+/// components. Points come in random order.
 const MOST_POINTS: usize = 20_000;
 
 /// The first `most` points.
@@ -127,7 +127,7 @@ impl GaussianMixtureExpert {
             train_nll: nll(train),
             held_out_nll: validation.map(nll),
         };
-        // The fit takes moments and cannot be ended halfway: progress is reported once.
+        // The fit takes moments and cannot be interrupted: progress is reported once.
         let _ = context.tell(&Progress {
             step: steps,
             total: steps,

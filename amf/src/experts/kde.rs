@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct KdeExpert {}
 
-/// The most kernels: an evaluation looks at each of them.
+/// The largest number of kernels: an evaluation sums over all of them.
 const MOST_POINTS: usize = 20_000;
 
 impl KdeExpert {
@@ -23,7 +23,7 @@ impl KdeExpert {
         rng: &dyn Fn(&str) -> Pcg64,
         context: &FitContext<'_>,
     ) -> Result<FittedParts, ExpertError> {
-        // In random order: the first are as good as any.
+        // Points come in random order: the first are a random sample.
         let train = first(train, MOST_POINTS);
         let kde = Kde::fit(train, &mut rng("kde"))?;
         let nll = |data: Data<'_>| data.mean_nll(&Density::log_prob(&kde, data.points));

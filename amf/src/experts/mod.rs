@@ -66,7 +66,7 @@ pub struct ExpertReport {
     pub termination: flows::Termination,
     /// Steps (or layers) done.
     pub steps: usize,
-    /// The step (or layer) that was kept.
+    /// The step (or layer) that was selected.
     pub best_step: usize,
     /// Likelihoods along the way.
     pub history: Vec<flows::Evaluation>,
@@ -84,25 +84,25 @@ pub struct Fitted {
     pub expert: Box<dyn Density>,
     /// How the fit went.
     pub report: ExpertReport,
-    /// How long it took; of one that was found in the cache, what it took then.
+    /// Seconds of the fit; if it was cached, of the original fit.
     pub seconds: f64,
 }
 
 impl ExpertConfig {
-    /// A MAF of so many layers of smooth networks on a standard normal, with the default fit.
+    /// A MAF of this many layers of smooth networks on a standard normal, with the default fit.
     #[must_use]
     pub fn maf(layers: usize, hidden: &[usize]) -> Self {
         Self::Flow(FlowExpert::new(Architecture::maf(layers, hidden)))
     }
 
-    /// A RealNVP of so many couplings of smooth networks on a standard normal, with the default
+    /// A RealNVP of this many couplings of smooth networks on a standard normal, with the default
     /// fit.
     #[must_use]
     pub fn realnvp(couplings: usize, hidden: &[usize]) -> Self {
         Self::Flow(FlowExpert::new(Architecture::realnvp(couplings, hidden)))
     }
 
-    /// A Gaussianisation with smooth marginals, whose layers a validation set chooses.
+    /// A Gaussianisation with smooth marginals; a validation set selects the number of layers.
     #[must_use]
     pub fn rbig() -> Self {
         Self::Rbig(RbigExpert {
@@ -139,8 +139,7 @@ impl ExpertConfig {
         }
     }
 
-    /// Whether the fit chooses something by a validation set (when to stop, how many layers) and
-    /// cannot do without.
+    /// Whether the fit needs a validation set to choose something (when to stop, how many layers).
     #[must_use]
     pub fn needs_validation(&self) -> bool {
         match self {
@@ -154,13 +153,13 @@ impl ExpertConfig {
     ///
     /// Counts and rounded values have no density: each is dequantised, moved evenly over its cell,
     /// so that the integral of the density over the cell is the value's probability. Points that
-    /// nearly lie on a plane of fewer dimensions are fitted along their principal axes. Flows see
-    /// columns whose standard deviation is that of a few far rows as `asinh((x - median) / scale)`.
+    /// nearly lie on a plane of fewer dimensions are fitted along their principal axes. For flows,
+    /// a column whose standard deviation is dominated by a few far rows is replaced by `asinh((x -
+    /// median) / scale)`.
     ///
     /// `rng(purpose)` gives the stream for a purpose ("init", "batches", ...). With a checkpoint
     /// store in the context the fit is a unit of work there, named after `name` and everything that
-    /// it depends on: what is done is found again, and a flow leaves checkpoints while it is
-    /// fitted.
+    /// it depends on: a finished fit is reused, and a flow writes checkpoints while it is fitted.
     ///
     /// # Errors
     /// See [`ExpertError`].

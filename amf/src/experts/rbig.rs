@@ -38,7 +38,7 @@ impl RbigExpert {
             })
             .collect();
         let steps = history.last().map_or(0, |e| e.step);
-        // The fit takes moments and cannot be ended halfway: progress is reported once.
+        // The fit takes moments and cannot be interrupted: progress is reported once.
         let _ = context.tell(&Progress {
             step: steps,
             total: steps,

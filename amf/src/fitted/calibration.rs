@@ -1,4 +1,4 @@
-//! Whether held-out rows lie where the model says that draws lie.
+//! Calibration: held-out rows in the model's regions of highest density.
 
 use crate::folds::Fold;
 use density::Density;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 const DRAWS: usize = 20_000;
 /// The same where a draw is expensive: in many dimensions.
 const DRAWS_WIDE: usize = 5_000;
-/// Dimensions that are not many.
+/// The most dimensions at which [`DRAWS`] are taken.
 const NARROW: usize = 16;
 /// The regions: the last one is about the tails.
 const NOMINAL: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
@@ -24,15 +24,15 @@ const TOLERANCE: f64 = 0.02;
 const TAIL_TOLERANCE: f64 = 0.004;
 /// A chance of a normal variate beyond three standard errors, on one side.
 const CHANCE: f64 = 0.00135;
-/// Where a share is off by more than so many times its tolerance, the model is no good.
+/// A share that is off by more than this many times its tolerance makes the model untrustworthy.
 const GRAVE: f64 = 2.5;
 
 /// Shares of held-out rows in the model's regions of highest density.
 ///
 /// For a row x and the model q that did not see it, `u = P(q(y) > q(x))` for y drawn from q: the
 /// smallest region of highest density that x lies in. If the rows come from q, u is uniform on (0,
-/// 1), whatever q is (Hyndman 1996). Too many rows in a small region: q is too wide; too few: too
-/// narrow, or beside the data.
+/// 1), whatever q is (Hyndman 1996). Too many rows in a small region: q is too wide; too few: q is
+/// too narrow, or misplaced.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
@@ -40,9 +40,9 @@ pub struct Calibration {
     pub regions: Vec<Region>,
     /// The largest distance of the distribution function of u from that of the uniform law.
     pub distance: f64,
-    /// How often such a distance comes about by chance (Kolmogorov and Smirnov).
+    /// Probability of such a distance by chance (Kolmogorov and Smirnov).
     pub p_value: f64,
-    /// Rows that were looked at, by their effective number.
+    /// Effective number of rows compared.
     pub rows: f64,
     /// Draws of the model that they were compared with.
     pub draws: usize,
@@ -68,7 +68,7 @@ pub(super) struct CrossFittedModels<'a> {
 }
 
 impl Calibration {
-    /// Looks at each row that the first `folds` folds hold out, on the whole line, under the
+    /// Evaluates each row that the first `folds` folds hold out, on the whole line, under the
     /// mixture of that fold's models.
     pub(super) fn of(
         points: MatRef<'_, f64>,
@@ -84,7 +84,7 @@ impl Calibration {
         let each = total / models.folds.len();
         let mut ranks: Vec<(f64, f64)> = Vec::new();
         for (p, fold) in models.folds.iter().enumerate() {
-            // Only experts with a say.
+            // Only experts with weight.
             let own = |k: &usize| models.pi[*k] > 0.0;
             let pi: Vec<f64> = models.pi.iter().copied().filter(|w| *w > 0.0).collect();
             let experts: Vec<Box<dyn Density>> = (0..models.pi.len())
@@ -138,8 +138,8 @@ impl Calibration {
         }
     }
 
-    /// What speaks against the model: a share that is off by more than three standard errors and by
-    /// more than does no harm; and whether it is grave.
+    /// Objections to the model: shares that are off by more than three standard errors and by more
+    /// than the tolerance; with each, whether it is grave.
     pub(super) fn objections(&self) -> Vec<(bool, String)> {
         let mut out = Vec::new();
         for r in &self.regions {
@@ -149,7 +149,7 @@ impl Calibration {
             }
             let percent = 100.0 * r.nominal;
             if r.nominal == NOMINAL[3] {
-                // So few rows are expected there that their number is far from normal.
+                // Few rows are expected there, so that their number is far from normal.
                 let found = (1.0 - r.share) * self.rows;
                 let chance = at_least(found.round() as usize, (1.0 - r.nominal) * self.rows);
                 if -off > TAIL_TOLERANCE && chance < CHANCE {
@@ -185,8 +185,8 @@ fn at_least(count: usize, mean: f64) -> f64 {
     (1.0 - below).max(0.0)
 }
 
-/// How often the largest distance of n points from the uniform law is above `distance`, by the
-/// limit law with Stephens' (1970) correction.
+/// Probability that the largest distance of n uniform points from the uniform law is above
+/// `distance`, by the limit law with Stephens' (1970) correction.
 fn kolmogorov(distance: f64, n: f64) -> f64 {
     let t = distance * (n.sqrt() + 0.12 + 0.11 / n.sqrt());
     if t < 0.3 {

@@ -1,4 +1,4 @@
-//! Columns of draws: their names and supports, and what their values hint at.
+//! Columns of draws: their names and supports, and supports that their values suggest.
 
 use density::Support;
 use faer::prelude::*;
@@ -40,12 +40,12 @@ impl Column {
     }
 }
 
-/// What a column's values hint at, if they look bounded and are not said to be.
+/// The support that a column's values suggest, if they look bounded and no support is given.
 ///
-/// Positive: all values above 0, with a long upper tail (skewness above 1) and the smallest nearer
-/// to 0 than a tenth of a standard deviation. An interval from 0 to 1: all values strictly inside,
-/// and within a hundredth of one of the ends lie more than 2 %, at least ten of them. A density on
-/// the whole line would put probability where no value can be.
+/// Positive: all values above 0, with a long upper tail (skewness above 1) and the smallest within
+/// a tenth of a standard deviation of 0. An interval from 0 to 1: all values strictly inside, and
+/// more than 2 % of them, at least ten, within a hundredth of one of the ends. A density on the
+/// whole line would put probability outside of the bounds.
 #[must_use]
 pub fn suggested_support(x: MatRef<'_, f64>, column: usize) -> Option<Support> {
     let values: Vec<f64> = (0..x.nrows()).map(|i| x[(i, column)]).collect();

@@ -1,5 +1,5 @@
-//! Whether columns have a density: enough rows, values that the arithmetic can tell apart, none a
-//! linear combination of others.
+//! Checks that columns have a density: enough rows, values that floating-point arithmetic can tell
+//! apart, no linear combinations.
 
 use super::dependence;
 use density::{ColumnError, ColumnProblem};
@@ -51,7 +51,7 @@ pub(super) fn check(x: MatRef<'_, f64>, rows: &[usize]) -> Result<(), Vec<Column
     }
 }
 
-/// The smallest and largest value of a column, where they are, and what counts as near.
+/// The smallest and largest value of a column, their rows, and a tolerance.
 struct Span {
     low: f64,
     high: f64,

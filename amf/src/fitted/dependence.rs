@@ -10,8 +10,8 @@ const MOST_ROWS: usize = 2000;
 /// there must be more rows than columns.
 ///
 /// Columns are centred, scaled to unit length and made orthogonal to those before them
-/// (Gram-Schmidt twice, as accurate as Householder reflections: Giraud et al. 2005). What is left
-/// of a column is its part that does not depend on the others.
+/// (Gram-Schmidt twice, as accurate as Householder reflections: Giraud et al. 2005). The remainder
+/// of a column is its component independent of the others.
 pub(super) fn find(x: MatRef<'_, f64>, rows: &[usize], near: &[f64]) -> Option<ColumnError> {
     let some: Vec<usize> = rows
         .iter()
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(on.iter().map(|o| o.0).collect::<Vec<_>>(), [0, 2]);
         assert!((on[0].1 - 2.0).abs() < 1e-6 && (on[1].1 + 0.5).abs() < 1e-6);
         assert!((constant - 7.0).abs() < 1e3);
-        // One row that does not follow, among those that are looked at last.
+        // One row that breaks the relation, among the last that are checked.
         x[(1, 3)] += 1.0;
         assert_eq!(find(x.as_ref(), &rows, &near), None);
         // Wide tables of few rows.

@@ -49,14 +49,14 @@ const GROUPS: usize = 5;
 const MOST_WORK: f64 = 5e7;
 
 impl Recipe {
-    /// Fits a mixture to draws and judges it: against simpler densities on the same folds, and by
-    /// where held-out rows lie.
+    /// Fits a mixture to draws and evaluates it: against simpler densities on the same folds, and
+    /// by its calibration on held-out rows.
     ///
-    /// An expert that cannot be fitted is left out with a note, as long as one is left; rows that
-    /// repeat others are merged, weightless ones left out, counts and rounded values dequantised.
-    /// The default recipe leaves out mixtures with more components than the draws can tell apart.
-    /// The result depends on the draws, the settings and the seed alone. Progress has the stages
-    /// "baselines" and "experts".
+    /// An expert that cannot be fitted is left out with a note, as long as one is left; repeated
+    /// rows are merged, rows without weight dropped, counts and rounded values dequantised. The
+    /// default recipe leaves out mixtures with more components than the draws support. The result
+    /// depends on the draws, the settings and the seed alone. Progress has the stages "baselines"
+    /// and "experts".
     ///
     /// # Errors
     /// See [`DensityError`].
@@ -103,7 +103,7 @@ impl Recipe {
     }
 }
 
-/// A note for each expert whose fits diverged on the way.
+/// A note for each expert whose fits diverged and backed off.
 fn diverged(settings: &Recipe, fitted: &CrossFitted) -> Vec<String> {
     let of = |(e, reports): (&NamedExpert, &Vec<ExpertReport>)| {
         let count = reports.iter().filter(|r| !r.backoffs.is_empty()).count();
@@ -172,7 +172,7 @@ fn assemble(
         Err(CrossFitError::Interrupted) => return Err(CrossFitError::Interrupted),
         Err(e) => left_out.push(left_out_of(&e)),
     }
-    // Of repeated partitions the first: each row is then looked at once.
+    // Only the first repeat: each row is then scored once.
     let models = fitted.folds.len();
     let looked_at = models.min(settings.partition.folds);
     let calibration = Calibration::of(
@@ -224,8 +224,7 @@ fn assemble(
     })
 }
 
-/// `ln q` of each held-out row under the mixture, with weights that were learned on the other
-/// groups of rows.
+/// `ln q` of each held-out row under the mixture, with weights learned on the other groups of rows.
 fn cross_weighted(
     settings: &Recipe,
     fitted: &CrossFitted,
@@ -245,8 +244,8 @@ fn cross_weighted(
             weights: weights.as_deref(),
         };
         let learned = settings.rule.learn(&source, seed);
-        // Weights of all rows where the others alone give none: a group holds all of the weight,
-        // say.
+        // Weights of all rows if the others alone give none, for example because one group holds
+        // all of the weight.
         let pi = learned.map_or_else(|_| fitted.weights.pi.clone(), |l| l.pi);
         for (l, &i) in mixture_log_prob(mine.as_ref(), &pi).iter().zip(&own) {
             out[i] = *l;

@@ -1,8 +1,8 @@
-//! Densities of people's own draws: fitted, judged, saved, loaded.
+//! Densities fitted to a user's draws: fit, evaluation, saving, loading.
 //!
 //! [`Recipe::fit_density`](crate::Recipe::fit_density) makes a [`FittedDensity`] of [`Draws`]:
-//! named columns, bounded ones by way of a bijection to the whole line, weights if the draws have
-//! any, and a [`Report`] that says how good it is and whether it can be trusted.
+//! named columns, bounded ones through a bijection to the whole line, optional weights, and a
+//! [`Report`] of its quality and whether it can be trusted.
 
 mod calibration;
 mod column;
@@ -60,13 +60,13 @@ impl FittedDensity {
         &self.density.density
     }
 
-    /// What the fit found.
+    /// The report of the fit.
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
     }
 
-    /// `ln q_k(x_n)` of the rows (n) under the experts (K), nats. Minus infinity also where a row
+    /// `ln q_k(x_n)` of the rows (n) under the experts (K), nats. Also minus infinity where a row
     /// is so far out that the arithmetic overflows.
     ///
     /// # Panics
@@ -84,7 +84,7 @@ impl FittedDensity {
     /// n draws of one expert alone, n x d.
     ///
     /// # Panics
-    /// If there is no expert of that number.
+    /// If there is no expert of that index.
     #[must_use]
     pub fn sample_expert(&self, expert: usize, n: usize, rng: &mut Pcg64) -> Mat<f64> {
         let u = self.mixture().experts()[expert].sample(n, rng);
@@ -92,8 +92,7 @@ impl FittedDensity {
     }
 
     /// The table of log-densities on the whole line. Beyond 1e150 squares overflow, and infinity
-    /// less infinity is no number; the density there is smaller than any number. Rows that hold NaN
-    /// have NaN.
+    /// minus infinity is NaN; the density there underflows to zero. Rows that hold NaN have NaN.
     fn within_arithmetic(&self, u: MatRef<'_, f64>) -> Mat<f64> {
         let mut table = self.mixture().log_prob_table(u);
         for k in 0..table.ncols() {

@@ -1,4 +1,4 @@
-//! What a fit found, and what to make of it.
+//! The report of a fit and its verdict.
 
 use super::calibration::Calibration;
 use super::score::Score;
@@ -22,7 +22,7 @@ pub struct Report {
     pub rows_used: usize,
     /// Rows whose held-out densities were compared.
     pub rows_held_out: usize,
-    /// Models that each expert is the average of, one for each part of the data.
+    /// Number of models that each expert averages, one for each fold.
     pub models: usize,
     /// The weights of weighted draws.
     pub weights: Option<Reliability>,
@@ -33,7 +33,7 @@ pub struct Report {
     /// Held-out negative log-likelihood of the mixture, nats, its weights learned without the rows
     /// that are scored.
     pub mixture: Score,
-    /// What other weights could still gain on the held-out rows, nats.
+    /// Bound on what other weights could still gain on the held-out rows, nats.
     pub optimality_gap: f64,
     /// Simpler densities, fitted to and judged on the same folds.
     pub baselines: Vec<BaselineReport>,
@@ -43,7 +43,7 @@ pub struct Report {
     pub left_out: Vec<LeftOut>,
     /// What was done to the draws and the settings, in sentences.
     pub notes: Vec<String>,
-    /// What to make of it.
+    /// The verdict.
     pub verdict: Verdict,
     /// The settings as they were used.
     pub settings: Recipe,
@@ -112,7 +112,7 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-/// What to make of a fit.
+/// The verdict on a fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verdict {
@@ -120,32 +120,31 @@ pub struct Verdict {
     pub best: String,
     /// Whether it can be trusted.
     pub trust: Trust,
-    /// What there is against it, and what to do; sentences.
+    /// What is wrong and what to do; sentences.
     pub reasons: Vec<String>,
 }
 
 /// Whether a fit can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Trust {
-    /// Nothing speaks against it.
+    /// No objections.
     Yes,
-    /// Something is measurably off, by little: good enough for most uses, and the reasons say for
-    /// which it is not.
+    /// Slightly but measurably off: good enough for most uses; the reasons name the exceptions.
     WithCare,
     /// No.
     No,
 }
 
-/// An optimality gap above this says that the search for weights did not end.
+/// An optimality gap above this means that the weights did not converge.
 const CONVERGED: f64 = 1e-3;
-/// A loss of more nats than this is no matter of taste.
+/// A loss of more nats than this matters in practice.
 const CLEARLY: f64 = 0.05;
 
-/// So many standard errors by which a baseline is better are no chance.
+/// A baseline that is better by this many standard errors is better by more than chance.
 const CLEAR: f64 = 2.0;
 
 impl Verdict {
-    /// From the rest of a report.
+    /// The verdict from the rest of a report.
     pub(super) fn of(
         mixture: &Score,
         baselines: &[BaselineReport],

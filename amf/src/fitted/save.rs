@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What belongs to the density in its file.
+/// The metadata of the density in its file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Attachment {
@@ -65,7 +65,7 @@ impl FittedDensity {
         if density.bijection != Bijection::Supports(supports) {
             return Err("the columns are not those of the density".into());
         }
-        // Experts alone too: an expert of little weight has few draws in the mixture.
+        // Checks single experts too: an expert of little weight has few draws in the mixture.
         for ((name, e), w) in names.iter().zip(experts).zip(mixture.weights()) {
             if *w > 0.0 {
                 must_work(e).map_err(|reason| format!("expert \"{name}\": {reason}"))?;
@@ -78,7 +78,7 @@ impl FittedDensity {
             density,
             report,
         };
-        // And behind the bijections of bounded columns, whose draws may be large.
+        // And through the bijections of bounded columns, whose draws may be large.
         let draws = density.sample(TRIAL_DRAWS, &mut stream(0, "archive"));
         try_log_prob(draws.as_ref(), |x| density.log_prob(x))?;
         Ok(density)
@@ -87,12 +87,12 @@ impl FittedDensity {
     /// Writes the density, whole or not at all.
     ///
     /// # Errors
-    /// [`LoadError`]; nothing is left behind then.
+    /// [`LoadError`]; no file is left behind then.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), LoadError> {
         Ok(store::write(path.as_ref(), &self.to_bytes()?)?)
     }
 
-    /// Reads a density and checks every part of it.
+    /// Reads a density and checks all of it.
     ///
     /// # Errors
     /// [`LoadError`], saying what is wrong.

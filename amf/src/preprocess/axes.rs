@@ -1,4 +1,4 @@
-//! Columns that nearly tell each other: fitted along their principal axes.
+//! Nearly collinear columns: fitted along their principal axes.
 
 use super::quartiles::{QUARTILES_OF_A_NORMAL, quartiles};
 use density::{Affine, Bijection, ColumnError, ColumnProblem, Data, Rotation};
@@ -12,8 +12,8 @@ use numerics::matrix::{col, col_mut};
 const THIN: f64 = 1e-3;
 /// With fewer points for each column a covariance looks singular by chance.
 const ROWS_FOR_EACH_COLUMN: f64 = 2.0;
-/// Columns are cut so many standard deviations (by their quartiles) from their medians before the
-/// axes are sought: far rows would draw an axis each.
+/// Columns are clipped at this many standard deviations (from quartiles) from their medians before
+/// the axes are computed: otherwise each far row would attract an axis.
 const FAR: f64 = 10.0;
 
 /// The standardised principal axes of points that lie near a plane of fewer dimensions; `None` for
@@ -31,7 +31,7 @@ pub(super) fn principal(train: Data<'_>) -> Result<Option<Bijection>, ColumnErro
         return Ok(None);
     }
     let mut x = train.points.to_owned();
-    // What rounding leaves of a standard deviation.
+    // A standard deviation at rounding level.
     let mut rounding: f64 = 0.0;
     for j in 0..d {
         let x = col_mut(x.as_mut(), j);
@@ -84,10 +84,10 @@ pub(super) fn principal(train: Data<'_>) -> Result<Option<Bijection>, ColumnErro
     Ok(Some(axes))
 }
 
-/// The column that the thinnest axis (the first of the eigenvectors, of standardised columns) gives
-/// as a combination of the others.
+/// The column that is a combination of the others along the thinnest axis (the first eigenvector of
+/// the standardised columns).
 fn dependent(vectors: &[f64], columns: &[(f64, f64)]) -> ColumnError {
-    /// Shares of the axis below this are rounding.
+    /// Loadings below this are rounding.
     const NOTHING: f64 = 1e-6;
     let d = columns.len();
     let part = |j: usize| vectors[j * d];

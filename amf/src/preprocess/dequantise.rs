@@ -5,28 +5,28 @@ use faer::prelude::*;
 use numerics::matrix::col_mut;
 use numerics::random::{Pcg64, uniform};
 
-/// Values count as repeated when there are so many rows for each.
+/// Values count as repeated when each occurs in this many rows on average.
 const ROWS_FOR_EACH: usize = 2;
-/// A value on a grid is this near to a multiple of the step.
+/// A value on a grid is within this of a multiple of the step, in steps.
 const NEAR: f64 = 1e-3;
-/// The most steps of a grid: beyond, rounding makes everything a multiple.
+/// The largest number of steps of a grid: beyond it, rounding makes every value a multiple.
 const MOST_STEPS: f64 = 1e9;
 /// A single value that holds this share of the rows is worth a note.
 const NOTABLE: f64 = 0.05;
 
-/// What repeats in a column.
+/// Repeated values of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ties {
-    /// Different values.
+    /// Number of different values.
     pub different: usize,
-    /// The distance of neighbours, where all values are a multiple of it apart.
+    /// The step of the grid, if all differences are multiples of one.
     pub step: Option<f64>,
     /// The most frequent value and how many rows have it.
     pub most: (f64, usize),
 }
 
 impl Ties {
-    /// Of a column that has at least one row.
+    /// From a column of at least one row.
     pub fn of(column: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = column.collect();
         sorted.sort_unstable_by(f64::total_cmp);
@@ -50,7 +50,7 @@ impl Ties {
         }
     }
 
-    /// Whether the values are on a grid that is coarse for so many rows.
+    /// Whether the values are on a grid that is coarse for this number of rows.
     pub fn on_coarse_grid(&self, rows: usize) -> bool {
         self.step.is_some() && self.repeats(rows)
     }
@@ -65,7 +65,7 @@ impl Ties {
         !self.on_coarse_grid(rows) && 2 * self.most.1 > rows
     }
 
-    /// What to say of ties that are not spread.
+    /// A note about ties that are not dequantised.
     pub fn note(&self, name: &str, rows: usize) -> Option<String> {
         let (value, count) = self.most;
         let advice = "repeated values have a probability and no density, and flatter the likelihoods: model such rows apart";
@@ -141,7 +141,7 @@ mod tests {
         assert!((tenths.step.unwrap() - 0.1).abs() < 1e-12 && tenths.on_coarse_grid(400));
         let shifted = of(&|i| 1e9 + 0.5 * x[i].round());
         assert_eq!(shifted.step, Some(0.5));
-        // A chain that refuses two of three proposals.
+        // A chain that rejects two of three proposals.
         let still = of(&|i| x[i / 3]);
         assert!(still.step.is_none() && still.repeats(400) && !still.on_coarse_grid(400));
         assert!(still.note("a", 400).unwrap().contains("only 134 values"));

@@ -1,16 +1,16 @@
-//! Columns with rows far out: fitted on a scale that is a logarithm there.
+//! Columns with far rows: fitted after an arcsinh transform, logarithmic in the tails.
 
 use super::quartiles::{QUARTILES_OF_A_NORMAL, quartiles};
 use density::{Arcsinh, ArcsinhColumn, Data};
 use numerics::math::{dot, ln, sum};
 use numerics::matrix::col;
 
-/// A column is transformed where a normal law of the transformed column is better than one of the
-/// column itself by so many nats a row.
+/// A column is transformed if a normal law fits the transformed column better than the column
+/// itself by this many nats a row.
 ///
-/// The standard deviation of such a column is that of a few rows: standardised by it, the others
-/// may lie so close together that layers with bounded scales cannot tell them apart, and rows
-/// farther out than any so far have a density of e^-10000.
+/// The standard deviation of such a column is dominated by a few rows: after standardising, the
+/// others may lie so close together that layers with bounded scales cannot resolve them, and rows
+/// farther out than any training row have a density of e^-10000.
 const CLEARLY: f64 = 0.5;
 
 /// The transform of points, if any of their columns needs one: the median for centre and a scale
@@ -25,7 +25,7 @@ pub(super) fn arcsinh(data: Data<'_>) -> Option<Arcsinh> {
         .then_some(Arcsinh { columns })
 }
 
-/// The transform of a column that is better for it, if it clearly is.
+/// The transform of a column, if it clearly fits better.
 fn transform_of(x: &[f64], weights: Option<&[f64]>) -> Option<ArcsinhColumn> {
     let [low, centre, high] = quartiles(x, weights);
     let scale = (high - low) / QUARTILES_OF_A_NORMAL;

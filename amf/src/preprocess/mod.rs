@@ -1,13 +1,13 @@
-//! What is done to points before an expert is fitted to them, and undone in its density.
+//! Preprocessing of the points of an expert's fit, undone in its density.
 //!
 //! 1. Counts and rounded values are dequantised: each is moved evenly over its cell, so that the
 //!    density's integral over a cell is the value's probability.
-//! 2. Flows see columns whose standard deviation is that of a few far rows on a logarithmic scale
-//!    ([`far_values`]).
+//! 2. For flows, columns whose standard deviation is dominated by a few far rows get an arcsinh
+//!    transform ([`far_values`]).
 //! 3. Points that nearly lie on a plane of fewer dimensions are rotated onto their principal axes
 //!    ([`axes`]); Gaussian mixtures get columns of very different units standardised.
 //!
-//! It is learnt from the training points of each fit alone, so that no held-out row has a say in
+//! It is learnt from the training points of each fit alone, so that held-out rows do not influence
 //! it.
 
 mod axes;
@@ -25,21 +25,21 @@ use faer::prelude::*;
 use numerics::matrix::col;
 use numerics::random::Pcg64;
 
-/// Fewer points with weight than this say nothing.
+/// Fewer points with weight than this are an error.
 const LEAST_ROWS: usize = 8;
 
-/// Which of the steps an expert asks for.
+/// The optional steps that an expert uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Steps {
-    /// A logarithmic scale for far values. Kinds other than flows cope with far rows by themselves,
-    /// or are compared with as the plain densities that they are.
+    /// The arcsinh transform for far values. Kinds other than flows handle far rows by themselves,
+    /// or serve as plain baselines.
     pub arcsinh: bool,
-    /// Standardised columns where their units are very different: a shape that components share has
-    /// no meaning across units.
+    /// Standardised columns where their units are very different: a shape shared by components is
+    /// meaningless across units.
     pub units: bool,
 }
 
-/// What was done to the points of one fit.
+/// The preprocessing of one fit.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Preprocessing {
     /// The width of the cells of each dequantised column.
@@ -48,7 +48,7 @@ pub(crate) struct Preprocessing {
     bijections: Vec<Bijection>,
 }
 
-/// Points that a fit sees, and what the bijections add to a negative log-likelihood of them.
+/// Preprocessed points, and what the bijections add to their negative log-likelihood.
 pub(crate) struct Prepared<'a> {
     points: Mat<f64>,
     weights: Option<&'a [f64]>,
@@ -57,7 +57,7 @@ pub(crate) struct Prepared<'a> {
 }
 
 impl Prepared<'_> {
-    /// What the fit sees.
+    /// The data of the fit.
     pub fn data(&self) -> Data<'_> {
         Data::new(self.points.as_ref()).weighted(self.weights)
     }
@@ -69,8 +69,8 @@ impl Prepared<'_> {
 }
 
 impl Preprocessing {
-    /// Learns from the training points what to do, and does it to them and to the validation
-    /// points.
+    /// Learns the preprocessing from the training points, and applies it to them and to the
+    /// validation points.
     ///
     /// # Errors
     /// Columns that have no density.
@@ -139,8 +139,8 @@ impl Preprocessing {
     }
 }
 
-/// Whether everything is a number, and no weight negative. The experts say what is wrong where it
-/// is not.
+/// Whether all values are finite and no weight is negative. The experts report what is wrong
+/// otherwise.
 fn is_sound(data: Data<'_>) -> bool {
     let finite = |j: usize| col(data.points, j).iter().all(|v| v.is_finite());
     let weight = |w: &f64| *w >= 0.0 && w.is_finite();
@@ -150,7 +150,8 @@ fn is_sound(data: Data<'_>) -> bool {
             .is_none_or(|w| w.len() == data.points.nrows() && w.iter().all(weight))
 }
 
-/// Whether there are enough points, and columns whose values the arithmetic can tell apart.
+/// Checks that there are enough points, and that floating-point arithmetic can tell the values of
+/// each column apart.
 fn check(train: Data<'_>) -> Result<(), PreprocessError> {
     let counts = |i: usize| train.weights.is_none_or(|w| w[i] > 0.0);
     let rows: Vec<usize> = (0..train.points.nrows()).filter(|i| counts(*i)).collect();

@@ -17,7 +17,7 @@ pub(crate) fn quartiles(x: &[f64], weights: Option<&[f64]>) -> [f64; 3] {
     })
 }
 
-/// Quartiles of a normal are so many standard deviations apart.
+/// Interquartile range of a normal in standard deviations.
 pub(crate) const QUARTILES_OF_A_NORMAL: f64 = 1.349;
 
 #[cfg(test)]

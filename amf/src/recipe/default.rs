@@ -81,8 +81,8 @@ fn em(prior: f64) -> EmConfig {
     }
 }
 
-/// Smooth, gentle layers: a flow that starts as the identity and leaves its base only as far as
-/// held-out points support.
+/// A small bound: flows start as the identity and depart from the base only as far as held-out
+/// points support.
 fn log_scale() -> LogScale {
     LogScale {
         bound: 1.0,

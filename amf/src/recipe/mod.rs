@@ -1,4 +1,4 @@
-//! What is fitted, and how.
+//! The settings of a whole fit.
 
 mod default;
 
@@ -20,7 +20,7 @@ pub struct Recipe {
     pub experts: Vec<NamedExpert>,
     /// How out-of-fold log-densities become weights.
     pub rule: WeightRule,
-    /// Rounds that refit the experts in view of each other, if any.
+    /// Mixture-aware rounds that refit the experts, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixture_aware: Option<MixtureAware>,
 }

@@ -5,7 +5,7 @@ use super::points::Points;
 use numerics::matrix::select_rows;
 use numerics::random::{Pcg64, permutation, stream};
 
-/// Hands out batches, fresh or from a table.
+/// Batches, fresh or from a table.
 pub(super) struct Batches<'a> {
     source: &'a WeightData<'a>,
     rng: Pcg64,

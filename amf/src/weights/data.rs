@@ -1,9 +1,9 @@
-//! What a rule looks at, what it gives, and what can go wrong.
+//! The data of a rule, its result and its errors.
 
 use faer::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// The log-densities that a rule looks at.
+/// The log-densities that a rule learns from.
 pub enum WeightData<'a> {
     /// A table of `ln q_k(x_n)` (n x K) of held-out points, with optional weights of the points.
     /// Rules that work in batches take them from the table without replacement, epoch by epoch.
@@ -23,7 +23,7 @@ pub enum WeightData<'a> {
 }
 
 impl<'a> WeightData<'a> {
-    /// A table of `ln q_k(x_n)` (n x K) of held-out points that count alike.
+    /// A table of `ln q_k(x_n)` (n x K) of held-out points of equal weights.
     #[must_use]
     pub fn held_out(table: MatRef<'a, f64>) -> Self {
         Self::HeldOut {
@@ -43,7 +43,7 @@ pub struct LearnedWeights {
     pub n_eff: f64,
     /// Steps or iterations done.
     pub iterations: usize,
-    /// `max_k g_k - 1` on the points of the last step: at most this much could stacking still gain
+    /// `max_k g_k - 1` on the points of the last step: stacking could still gain at most this much
     /// there, nats. Called `certificate` in files.
     #[serde(rename = "certificate")]
     pub optimality_gap: f64,

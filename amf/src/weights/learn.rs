@@ -9,7 +9,7 @@ use super::stacking::stack;
 use density::n_eff;
 
 impl WeightRule {
-    /// Learns the weights. `seed` names the order of batches taken from a held-out table.
+    /// Learns the weights. `seed` determines the order of batches taken from a held-out table.
     ///
     /// # Errors
     /// See [`WeightError`].

@@ -1,6 +1,7 @@
 //! Stage 2: global weights from the experts' likelihoods.
 //!
-//! [`WeightRule`] names a rule and its settings, [`WeightData`] the log-densities that it looks at.
+//! [`WeightRule`] names a rule and its settings, [`WeightData`] the log-densities that it learns
+//! from.
 
 mod batches;
 mod data;

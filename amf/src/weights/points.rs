@@ -85,7 +85,7 @@ impl Points {
         Self::new(log, Some(&self.weights))
     }
 
-    /// Ranges of points whose part of the table stays in a core's cache.
+    /// Ranges of points whose rows of the table fit into a core's cache.
     pub(super) fn tiles(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         const TILE: usize = 4096;
         let n = self.weights.len();
@@ -109,7 +109,7 @@ impl Points {
         }
     }
 
-    /// The gains `g_k = mean_n q_k(x_n) / q(x_n)`; their common factors `w_n / s_n` are left in
+    /// The gains `g_k = mean_n q_k(x_n) / q(x_n)`; their common factors `w_n / s_n` are stored in
     /// `quotients`.
     pub(super) fn gains(&self, pi: &[f64], quotients: &mut Vec<f64>) -> Vec<f64> {
         quotients.resize(self.weights.len(), 0.0);

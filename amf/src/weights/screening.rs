@@ -1,4 +1,4 @@
-//! Which experts are stacked at all.
+//! Selection of the experts that are stacked.
 
 use super::data::WeightError;
 use super::points::Points;
@@ -73,7 +73,7 @@ impl Points {
                     .sum();
                 gains[i] = match (with > 0.0, without > 0.0) {
                     (true, true) => ln(with) - ln(without),
-                    // A point at which only one of the two has density zero decides.
+                    // A point at which only one of the two has density zero is decisive.
                     (true, false) if self.weights[i] > 0.0 => return Ok(true),
                     (false, true) if self.weights[i] > 0.0 => return Ok(false),
                     _ => 0.0,
@@ -133,7 +133,8 @@ mod tests {
             (screened[1] - all[1]).abs() < 1e-9 && screened[1] > 0.1,
             "{screened:?} {all:?}"
         );
-        // Points where the first expert has density zero keep the others in.
+        // Points where the first expert has density zero prevent the others from being screened
+        // out.
         let mut excluded = whole.clone();
         (0..n)
             .filter(|&i| good(i))

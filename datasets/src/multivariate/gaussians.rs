@@ -1,5 +1,5 @@
-//! Four Gaussians in eight dimensions, six apart, with weights 0.1 to 0.4 and correlations of their
-//! own.
+//! Four Gaussians in eight dimensions, six apart, with weights 0.1 to 0.4 and different
+//! correlations.
 
 use super::autoregressive as normal;
 use numerics::math::{ln, ln_sum_exp};

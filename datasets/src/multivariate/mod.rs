@@ -1,5 +1,5 @@
-//! Targets of one to eight dimensions, exactly known, on which models of any dimension are
-//! compared.
+//! Targets of one to eight dimensions, with exact densities, to compare models in various
+//! dimensions.
 
 mod autoregressive;
 mod funnel;

@@ -9,11 +9,11 @@ use numerics::random::{Pcg64, uniform};
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
-/// The term `exp(-(s - R^2)^2 / (8 R^2 t^2) + k (a . d / R - 1))`, with `d = theta - c` and
-/// `s = |d|^2`: about the circle of radius `R` and centre `c`, Gaussian across with standard
-/// deviation `t` (near `s = R^2` the first exponent is `-(|d| - R)^2 / (2 t^2)`), and most of it in
-/// the direction of the unit vector `a`, for on the circle the second exponent is `k (cos - 1)` of
-/// the angle from `a`, von Mises' law. As a polynomial it is smooth at the centre too.
+/// The term `exp(-(s - R^2)^2 / (8 R^2 t^2) + k (a . d / R - 1))`, with `d = theta - c` and `s =
+/// |d|^2`: about the circle of radius `R` and centre `c`, Gaussian across with standard deviation
+/// `t` (near `s = R^2` the first exponent is `-(|d| - R)^2 / (2 t^2)`), and concentrated in the
+/// direction of the unit vector `a`: on the circle the second exponent is `k (cos - 1)` of the
+/// angle from `a`, von Mises' law. As a polynomial it is smooth at the centre too.
 ///
 /// Under the standard normal prior, with `b = k a / R - c`, prior times term is
 ///
@@ -166,10 +166,10 @@ impl Part<2> for Arc {
         self.log_ridge(self.summit())
     }
 
-    /// At every `s` the region is an arc about the direction of `b`, and the ridge is above the
-    /// level on an interval of `s`, for it is concave. The length of the arc rises from both ends
-    /// like a square root, which the substitution `s = middle - half cos(t)` smoothes: the midpoint
-    /// rule in `t` then converges fast.
+    /// At every `s` the region is an arc about the direction of `b`, and the ridge, which is
+    /// concave, is above the level on an interval of `s`. The length of the arc rises from both
+    /// ends like a square root, which the substitution `s = middle - half cos(t)` smoothes: the
+    /// midpoint rule in `t` then converges fast.
     fn mass_above(&self, level: f64) -> f64 {
         const NODES: usize = 200;
         static RULE: LazyLock<GaussLegendre<32>> = LazyLock::new(GaussLegendre::new);

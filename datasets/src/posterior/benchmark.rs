@@ -30,8 +30,8 @@ use std::sync::LazyLock;
 /// | `ring_and_ball` | 3 | 2 | 0.5978 | 3.6 % |
 /// | `five_unequal` | 3 | 5 | 0.7479 | 2.2 % |
 ///
-/// ESS is the effective sample size `1 / sum_i w_i^2` of N draws of the prior with weights `w_i` in
-/// proportion to the likelihood and sum 1; the table has the limit of ESS/N for large N.
+/// ESS is the effective sample size `1 / sum_i w_i^2` of N draws of the prior with weights `w_i`
+/// proportional to the likelihood, of sum 1; the table has the limit of ESS/N for large N.
 ///
 /// The likelihoods other than the signs' are sums `sum_k w_k exp(l_k(theta))` of one term for each
 /// mode, written below. Their weights give the modes the stated masses of the posterior, and the
@@ -119,8 +119,8 @@ impl Benchmark {
 
     /// The number of components with which a mixture base matches the posterior: one for each mode.
     ///
-    /// The crescents and the ring are not Gaussian: there one component matches a mode in number
-    /// and place, and the flow has to bend it.
+    /// The crescents and the ring are not Gaussian: there one component matches a mode in location
+    /// only, and the flow has to bend it.
     #[must_use]
     pub fn matched_components(self) -> usize {
         self.problem().num_modes()
@@ -227,7 +227,7 @@ impl FromStr for Benchmark {
     crate::names::known::<Benchmark>()
 )]
 pub struct UnknownBenchmark {
-    /// What was asked for.
+    /// The name given.
     pub given: String,
     /// The benchmark whose name is nearest by edit distance; the first of equals.
     pub nearest: Benchmark,

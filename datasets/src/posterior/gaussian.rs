@@ -71,7 +71,7 @@ struct Normal<const D: usize> {
 }
 
 impl<const D: usize> Normal<D> {
-    /// The covariance's lower triangle is what counts.
+    /// Only the lower triangle of the covariance is used.
     fn new(mean: [f64; D], covariance: [[f64; D]; D]) -> Self {
         let mut factor = [[0.0; D]; D];
         let mut log_det = 0.0;

@@ -1,11 +1,11 @@
 //! Multi-modal inverse problems with exact answers: benchmarks for likelihood-weighted flows
 //! (arXiv:2512.04954).
 //!
-//! Parameters `theta` have a standard normal prior `p(theta)`, data have been seen once, and the
-//! likelihood `L(theta) = p(y | theta)` can be evaluated. What is asked for is the posterior
-//! `p(theta | y) = p(theta) L(theta) / Z`. Here its evidence `Z`, its modes and their masses, and
-//! the regions of highest density are known, and it can be sampled, so that approximations
-//! can be measured. The benchmarks are this project's own.
+//! Parameters `theta` have a standard normal prior `p(theta)`, the data were observed once, and the
+//! likelihood `L(theta) = p(y | theta)` can be evaluated. The posterior is `p(theta
+//! | y) = p(theta) L(theta) / Z`. Here its evidence `Z`, its modes and their masses, and the
+//! regions of highest density are known, and it can be sampled, so that approximations can be
+//! evaluated. The benchmarks are this project's own.
 //!
 //! ```
 //! use numerics::random::stream;

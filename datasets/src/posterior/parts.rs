@@ -1,4 +1,4 @@
-//! Posteriors whose likelihood is a sum of terms far from each other.
+//! Posteriors whose likelihood is a sum of well-separated terms.
 
 use super::prior;
 use super::problem::{ExactPosterior, InverseProblem, bisect, check_share};
@@ -7,8 +7,7 @@ use numerics::math::{exp, exp_m1, ln, ln_sum_exp, normal_cdf};
 use numerics::random::{Pcg64, categorical};
 use std::f64::consts::{PI, SQRT_2};
 
-/// One term of a likelihood, which has an exact posterior of its own under the standard normal
-/// prior.
+/// One term of a likelihood, whose posterior under the standard normal prior is known exactly.
 pub(super) trait Part<const D: usize>: Send + Sync {
     /// The log of the term, about 0 at its greatest.
     fn log_likelihood(&self, theta: [f64; D]) -> f64;
@@ -69,7 +68,7 @@ impl<const D: usize> Parts<D> {
         }
     }
 
-    /// `ln w_k + l_k(theta)` of every term; nothing where a coordinate is NaN.
+    /// `ln w_k + l_k(theta)` of every term; `None` where a coordinate is NaN.
     fn log_terms(&self, theta: [f64; D]) -> Option<Vec<f64>> {
         if theta.iter().any(|t| t.is_nan()) {
             return None;

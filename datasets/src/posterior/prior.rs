@@ -1,4 +1,4 @@
-//! The prior of every benchmark, the standard normal distribution, and what shapes have in common.
+//! The prior of every benchmark, the standard normal distribution, and helpers for matrix shapes.
 
 use faer::{Mat, MatRef};
 use numerics::math::normal_log_pdf;

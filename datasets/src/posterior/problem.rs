@@ -1,9 +1,9 @@
-//! What an inverse problem provides, and what it provides when its posterior is known.
+//! Traits of inverse problems, and of those with a known posterior.
 
 use faer::{Mat, MatRef};
 use numerics::random::Pcg64;
 
-/// A prior over parameters and the likelihood of data that have been seen.
+/// A prior over parameters and the likelihood of observed data.
 ///
 /// With parameters `theta` in `R^d`, a normalised prior density `p(theta)` and fixed data `y`, the
 /// posterior is
@@ -11,11 +11,10 @@ use numerics::random::Pcg64;
 /// `p(theta | y) = p(theta) L(theta) / Z`, `L(theta) = p(y | theta)`,
 /// `Z = integral p(theta) L(theta) dtheta`.
 ///
-/// A method for likelihood-weighted inference needs this trait alone: draws `theta_i` of the prior
-/// with weights `w_i` proportional to `L(theta_i)` stand for the posterior, and
-/// `sum_i w_i f(theta_i)` tends to its mean of `f`. Their effective sample size `1 / sum_i w_i^2`,
-/// with `sum_i w_i = 1`, divided by their number tends to `1 / E[L'^2]`, the mean over the prior of
-/// `L' = L / Z`.
+/// Likelihood-weighted inference needs only this trait: draws `theta_i` of the prior with weights
+/// `w_i` proportional to `L(theta_i)` represent the posterior, and `sum_i w_i f(theta_i)` tends to
+/// the posterior mean of `f`. Their effective sample size `1 / sum_i w_i^2`, with `sum_i w_i = 1`,
+/// divided by their number tends to `1 / E[L'^2]`, the mean over the prior of `L' = L / Z`.
 ///
 /// Points are the rows of an `n x d` matrix, and log-densities are in nats. To implement it for a
 /// problem of your own:
@@ -68,8 +67,8 @@ pub trait InverseProblem: Send + Sync {
 
     /// `ln L(theta)` of each row of `theta` (`n x d`).
     ///
-    /// The constant is fixed by the problem, for [`ExactPosterior::log_evidence`] depends on it. It
-    /// may be -infinity, where the data are impossible; a row with a NaN gives NaN.
+    /// The constant is fixed by the problem, since [`ExactPosterior::log_evidence`] depends on it.
+    /// The value may be -infinity, where the data are impossible; a row with a NaN gives NaN.
     ///
     /// # Panics
     /// If `theta` has not `d` columns.
@@ -119,8 +118,8 @@ pub trait ExactPosterior: InverseProblem {
     /// The log-density `l` for which the region `{theta: ln p(theta | y) >= l}` holds the given
     /// share of the posterior, to 1e-4: the smallest region that does.
     ///
-    /// What a model puts outside the region of the share 0.999 is where the posterior has next to
-    /// nothing: bridges between modes among others.
+    /// A model's mass outside the region of share 0.999 is where the posterior has almost none, for
+    /// example on bridges between modes.
     ///
     /// # Panics
     /// If `share` is not between 0 and 1, both excluded.

@@ -6,13 +6,13 @@ use faer::{Mat, MatRef};
 use numerics::random::{Pcg64, standard_normal};
 use serde::{Deserialize, Serialize};
 
-/// `theta ~ N(0, I)` in `R^d`, `y_j = theta_j^2 + sigma e_j` with `e ~ N(0, I)`: data tell the size
-/// of each parameter, not its sign.
+/// `theta ~ N(0, I)` in `R^d`, `y_j = theta_j^2 + sigma e_j` with `e ~ N(0, I)`: the data determine
+/// the size of each parameter, not its sign.
 ///
 /// The posterior has up to `2^d` modes of equal mass, and is known for every observation: see
-/// [`SignPosterior`]. It is the problem for amortised inference, where `q(theta | y)` is learnt
-/// from pairs of the prior and the simulator and asked about observations that it has not seen.
-/// Where `y_j` falls below `sigma^2 / 2`, the two modes of a coordinate merge into one.
+/// [`SignPosterior`]. It serves as a test of amortised inference, where `q(theta | y)` is learnt
+/// from pairs of prior draws and simulated data and evaluated at unseen observations. Where `y_j`
+/// falls below `sigma^2 / 2`, the two modes of a coordinate merge into one.
 ///
 /// ```
 /// use numerics::random::stream;
@@ -64,7 +64,7 @@ impl SignDegenerate {
     /// # Panics
     /// If `d` is not from 1 to 16 (there are up to `2^d` modes), if `y` has not `d` values, if
     /// `sigma` is not positive and finite, or if a value is not within `1e9 sigma` of 0: beyond,
-    /// `f64` cannot tell the points of a mode apart.
+    /// `f64` cannot resolve the points of a mode.
     #[must_use]
     pub fn posterior(&self, y: &[f64]) -> SignPosterior {
         assert!(

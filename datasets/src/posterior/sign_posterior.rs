@@ -11,12 +11,12 @@ use std::sync::OnceLock;
 
 /// The posterior of [`SignDegenerate`](super::SignDegenerate) for one observation `y`.
 ///
-/// It is the product over the coordinates of `p(theta_j | y_j)`, proportional to
-/// `exp(-(theta_j^2 - u_j)^2 / (2 sigma^2))` with `u_j = y_j - sigma^2 / 2`: an even function with
-/// modes at `-sqrt(u_j)` and `sqrt(u_j)` where `u_j > 0`, and a single one at 0 elsewhere. With `k`
-/// split coordinates there are `2^k` modes of equal mass, the orthants of these coordinates: bit
-/// `i` of a mode's index is set where the `i`-th split coordinate is negative, so that mode 0 holds
-/// what is positive.
+/// It is the product over the coordinates of `p(theta_j | y_j)`, proportional to `exp(-(theta_j^2 -
+/// u_j)^2 / (2 sigma^2))` with `u_j = y_j - sigma^2 / 2`: an even function with modes at
+/// `-sqrt(u_j)` and `sqrt(u_j)` where `u_j > 0`, and a single one at 0 elsewhere. With `k` split
+/// coordinates there are `2^k` modes of equal mass, the orthants of these coordinates: bit `i` of a
+/// mode's index is set where the `i`-th split coordinate is negative, so that mode 0 has all of
+/// them positive.
 ///
 /// Evidence is a product of one-dimensional integrals, exact to rounding; draws invert the
 /// distribution function, one uniform number for each coordinate.
@@ -54,7 +54,7 @@ impl SignPosterior {
         &self.y
     }
 
-    /// The indices of the coordinates whose sign the data leave open between two modes.
+    /// The indices of the coordinates with two modes, one of each sign.
     fn split(&self) -> Vec<usize> {
         (0..self.y.len())
             .filter(|&j| self.coordinates[j].is_split())

@@ -1,4 +1,4 @@
-//! What a saved density is, apart from its numbers.
+//! The description of a saved density: everything but its numbers.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 pub struct Description {
     /// Which kind of density it is.
     pub kind: String,
-    /// What the kind needs besides.
+    /// The settings of the kind.
     #[serde(flatten)]
     settings: Map<String, Value>,
 }
@@ -41,7 +41,7 @@ impl Description {
         }
     }
 
-    /// A kind that needs nothing besides its arrays.
+    /// A kind with arrays only.
     #[must_use]
     pub fn plain(kind: &str) -> Self {
         Self::new(kind, &NoSettings {})

@@ -13,7 +13,7 @@ pub const FORMAT: u32 = 2;
 /// The metadata key of the manifest.
 const KEY: &str = "amf";
 
-/// What the metadata say, in JSON.
+/// The metadata, in JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest<A> {
@@ -55,8 +55,8 @@ pub enum LoadError {
     NotSavable(#[from] NotSavable),
 }
 
-/// A density and what belongs to it as the bytes of a safetensors file; the same density gives the
-/// same bytes.
+/// A density and its attachment as the bytes of a safetensors file; the same density gives the same
+/// bytes.
 ///
 /// # Errors
 /// A density of a kind that cannot be saved.
@@ -74,8 +74,8 @@ pub fn pack(density: &dyn Density, attachment: &impl Serialize) -> Result<Vec<u8
     Ok(writer.finish(KEY, text))
 }
 
-/// The inverse of [`pack`]: the attachment, and what `read` makes of the description and the arrays
-/// of the density.
+/// The inverse of [`pack`]: the attachment, and the result of `read` on the description and the
+/// arrays of the density.
 ///
 /// # Errors
 /// A sentence that says what is wrong.
@@ -126,12 +126,12 @@ pub fn from_bytes(bytes: &[u8], kinds: &[Kind]) -> Result<Box<dyn Density>, Stri
 /// Writes a density to a file, whole or not at all.
 ///
 /// # Errors
-/// [`LoadError`]; nothing is left behind then.
+/// [`LoadError`]; no file is left behind then.
 pub fn save(density: &dyn Density, path: &Path) -> Result<(), LoadError> {
     Ok(store::write(path, &to_bytes(density)?)?)
 }
 
-/// Reads a density from a file and checks every part of it.
+/// Reads a density from a file and checks all of it.
 ///
 /// # Errors
 /// [`LoadError`], saying what is wrong.

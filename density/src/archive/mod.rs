@@ -1,11 +1,11 @@
-//! The one form in which densities are kept: arrays, and a description of what they belong to.
+//! The file format of densities: arrays and a description of the structure.
 //!
 //! Every number that was fitted is an f64 tensor of its true shape in a safetensors file, under a
-//! name that says where it belongs (`density/0/1/layer/2/weight_0`); the structure is a tree of
-//! [`Description`]s, kept as JSON. Each kind of density writes its part in [`Density::describe`]
-//! and reads it by the function of its [`Kind`]. Reading checks every field: shapes, finite values,
-//! positive scales, weights on the simplex, triangular and orthogonal matrices. It takes no more
-//! memory than a small multiple of the file.
+//! name that is its path (`density/0/1/layer/2/weight_0`); the structure is a tree of
+//! [`Description`]s, as JSON. Each kind of density writes itself in [`Density::describe`] and is
+//! read by the function of its [`Kind`]. Reading checks every field: shapes, finite values,
+//! positive scales, weights on the simplex, triangular and orthogonal matrices. Memory is at most a
+//! small multiple of the file's size.
 //!
 //! ```
 //! use density::{Data, Density, GaussianMixture, archive};
@@ -39,6 +39,6 @@ use crate::Density;
 pub struct Kind {
     /// Its name in descriptions.
     pub name: &'static str,
-    /// Reads it from the folder that the reader stands in; errors are sentences.
+    /// Reads it from the reader's current folder; errors are sentences.
     pub read: fn(&Description, &mut Reader<'_>) -> Result<Box<dyn Density>, String>,
 }

@@ -7,7 +7,7 @@ use faer::prelude::*;
 use numerics::checked::one_line;
 use safetensors::tensor::{Dtype, SafeTensors};
 
-/// Gives the arrays of a file; names are relative to the folder that it stands in.
+/// Gives the arrays of a file; names are relative to its current folder.
 #[derive(Debug)]
 pub struct Reader<'a> {
     folder: String,
@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
         Ok((text, reader))
     }
 
-    /// No fewer numbers than all arrays hold together.
+    /// An upper bound on the numbers in all arrays together.
     #[must_use]
     pub fn most_numbers(&self) -> usize {
         self.numbers
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         format!("{}{name}", self.folder)
     }
 
-    /// Goes into a folder for as long as `f` takes.
+    /// Runs `f` with this folder as the current one.
     pub fn within<T>(&mut self, folder: &str, f: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.folder.len();
         self.folder.push_str(folder);
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
         Ok((t.shape().to_vec(), values))
     }
 
-    /// An array of numbers that a model can have, with its shape.
+    /// An array of numbers that a model may have, with its shape.
     ///
     /// # Errors
     /// It is missing, of another type, or holds a number that is not finite or beyond
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
     /// A vector of any numbers, finite or not.
     ///
     /// # Errors
-    /// It is missing, or no vector of f64.
+    /// It is missing, or not a vector of f64.
     pub fn numbers(&self, name: &str) -> Result<Vec<f64>, String> {
         let (shape, values) = self.any(name)?;
         if shape.len() == 1 {
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a density from the folder that the reader stands in.
+    /// Reads a density from the current folder.
     ///
     /// # Errors
     /// A sentence that names the array and says what is wrong with it.
@@ -166,8 +166,8 @@ impl<'a> Reader<'a> {
             ));
         };
         let folder = self.full_name("");
-        // What reads a part does not know where the part is; what reads an array says its full name
-        // itself.
+        // The reader of a nested density does not know its path, so it is added here; errors about
+        // arrays already have the full name.
         (kind.read)(d, self).map_err(|e| {
             if e.contains('"') {
                 e
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// [`Self::density`], tried on draws of its own.
+    /// [`Self::density`], tested on its own draws.
     ///
     /// # Errors
     /// A sentence that says what is wrong.

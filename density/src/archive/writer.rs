@@ -1,4 +1,4 @@
-//! Arrays on their way into a file.
+//! Writes arrays to a file.
 
 use super::{Description, NotSavable};
 use crate::Density;
@@ -6,7 +6,7 @@ use faer::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
 
-/// Collects named arrays; names are relative to the folder that it stands in.
+/// Collects named arrays; names are relative to its current folder.
 #[derive(Debug, Default)]
 pub struct Writer {
     folder: String,
@@ -24,13 +24,13 @@ impl Writer {
         self.arrays.push((name, shape.to_vec(), values.to_vec()));
     }
 
-    /// The folder that it stands in, without the last `/`.
+    /// The current folder, without the last `/`.
     #[must_use]
     pub fn folder(&self) -> &str {
         self.folder.trim_end_matches('/')
     }
 
-    /// Goes into a folder for as long as `f` takes.
+    /// Runs `f` with this folder as the current one.
     pub fn within<T>(&mut self, folder: &str, f: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.folder.len();
         self.folder.push_str(folder);

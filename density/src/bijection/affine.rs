@@ -35,7 +35,7 @@ impl Affine {
     }
 
     /// To mean 0 and standard deviation 1: from the mean and standard deviation of each column,
-    /// with optional weights; `Err(j)` when column j has no spread.
+    /// with optional weights; `Err(j)` when column j is constant.
     ///
     /// # Errors
     /// The index of the first column whose standard deviation is zero or not finite.

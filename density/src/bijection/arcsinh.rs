@@ -1,19 +1,19 @@
-//! A logarithmic scale for far values: `u = arcsinh((x - centre) / scale)`.
+//! The arcsinh transform, a logarithmic scale for far values: `u = arcsinh((x - centre) / scale)`.
 
 use faer::prelude::*;
 use numerics::math::{exp_m1, ln, ln_1p};
 use numerics::matrix::col_mut;
 
-/// The transform of one column: linear within a scale of the centre, a logarithm beyond.
+/// The transform of one column: linear within a scale of the centre, logarithmic beyond.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ArcsinhColumn {
-    /// Where the transform is steepest.
+    /// The centre, where the transform is steepest.
     pub centre: f64,
-    /// How far from there it is linear; positive.
+    /// Half-width of the linear range; positive.
     pub scale: f64,
 }
 
-/// The transform of some columns; the others stay as they are.
+/// The transform of some columns; the others are unchanged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arcsinh {
     /// One for each column.

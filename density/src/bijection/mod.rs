@@ -19,7 +19,7 @@ pub enum Bijection {
     Affine(Affine),
     /// Rotation.
     Rotation(Rotation),
-    /// A logarithmic scale for far values in some columns.
+    /// The arcsinh transform of some columns.
     Arcsinh(Arcsinh),
     /// Bounded columns on the whole line: one support for each column.
     Supports(Vec<Support>),

@@ -20,7 +20,7 @@ impl Rotation {
             let inner: f64 = (0..d).map(|k| matrix[(i, k)] * matrix[(j, k)]).sum();
             (inner - if i == j { 1.0 } else { 0.0 }).abs()
         };
-        // Not a number is not near zero.
+        // Written so that NaN fails the test.
         let orthogonal = |i: usize| (0..=i).all(|j| gap(i, j) <= 1e-9);
         if matrix.nrows() != d || d == 0 || !(0..d).all(orthogonal) {
             return Err(format!("the rotation is not orthogonal in {d} columns"));
@@ -28,8 +28,8 @@ impl Rotation {
         Ok(Self { matrix })
     }
 
-    /// By an angle (radians) in the plane of each pair of d coordinates, one after the other: every
-    /// coordinate has a part in every other.
+    /// By an angle (radians) in the plane of each pair of d coordinates in turn: every coordinate
+    /// enters every other.
     #[must_use]
     pub fn of_each_plane(angle: f64, d: usize) -> Self {
         let (sin, cos) = sin_cos(angle);
@@ -93,7 +93,7 @@ mod tests {
             let r = Rotation::of_each_plane(0.5, d);
             let product = &r.matrix * r.matrix.transpose();
             assert!((product - Mat::<f64>::identity(d, d)).norm_max() < 1e-14);
-            // Every coordinate has a part in every other.
+            // Every coordinate enters every other.
             assert!((0..d * d).all(|k| r.matrix[(k / d, k % d)].abs() > 0.01));
             assert_eq!(Rotation::new(r.matrix.clone()).unwrap(), r);
             let x = Mat::from_fn(20, d, |_, _| standard_normal(&mut rng));

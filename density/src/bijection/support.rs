@@ -5,7 +5,7 @@ use numerics::math::{exp, ln, sigmoid};
 use numerics::matrix::col_mut;
 use serde::{Deserialize, Serialize};
 
-/// Where a column has its values, and the bijection of these to the whole line.
+/// The support of a column, and its bijection to the whole line.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Support {
@@ -72,7 +72,7 @@ impl Support {
             Self::Real => u,
             Self::Positive => exp(u).clamp(f64::MIN_POSITIVE, f64::MAX),
             Self::Interval { low, high } => {
-                // From the nearer end, for the digits.
+                // From the nearer end, which loses fewer digits.
                 let x = if u < 0.0 {
                     low + (high - low) * sigmoid(u)
                 } else {
@@ -132,7 +132,7 @@ mod tests {
             for s in [Support::Real, Support::Positive, interval] {
                 let x = s.inverse(u);
                 let (back, jacobian) = s.to_line(x);
-                // How much of x is rounding when it is far from 0.
+                // The rounding error of x when it is far from 0.
                 let digits = 1e-15 * x.abs() * exp(jacobian) + 1e-12;
                 prop_assert!((back - u).abs() < 10.0 * digits, "{back} {u}");
                 let h = 1e-6;

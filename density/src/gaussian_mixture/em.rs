@@ -20,7 +20,7 @@ pub struct EmConfig {
     /// The most iterations of a start.
     #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub iterations: usize,
-    /// A start ends when the mean log-likelihood rises by less, nats.
+    /// A start ends when the mean log-likelihood rises by less than this, nats.
     #[serde(deserialize_with = "numerics::checked::positive")]
     pub tolerance: f64,
     /// Added to the diagonal of each covariance, as a share of the column's variance: keeps
@@ -31,7 +31,7 @@ pub struct EmConfig {
     /// component k become `(N_k l_kj + prior l_j) / (N_k + prior)`, `l_j` their average over the
     /// components weighted by N_k; its axes stay its own. Zero is maximum likelihood; a huge prior
     /// gives covariances of equal volume and shape and free orientation, the model EEV of Celeux
-    /// and Govaert (1995). Curved bands of even width need it.
+    /// and Govaert (1995). Curved bands of constant width need it.
     #[serde(
         default,
         deserialize_with = "numerics::checked::not_negative",
@@ -70,7 +70,7 @@ pub enum EmError {
         /// Number of points with weight.
         points: usize,
     },
-    /// A column without spread, or one that is a linear combination of others.
+    /// A column that is constant or a linear combination of others.
     #[error("the covariance is singular: a column has no spread or repeats others")]
     Singular,
 }
@@ -102,10 +102,10 @@ impl GaussianMixture {
         best.map(|b| b.1).ok_or(EmError::Singular)
     }
 
-    /// Fits rising numbers of components up to `most` (1, 2, ..., 9, then in steps of an eighth)
-    /// and keeps the number with the smallest `BIC = p ln n - 2 ln L`, n the effective number of
-    /// points `(sum w)^2 / sum w^2`. The search ends when the BIC has not fallen for `patience`
-    /// tries in a row.
+    /// Fits increasing numbers of components up to `most` (1, 2, ..., 9, then in steps of an
+    /// eighth) and returns the one with the smallest `BIC = p ln n - 2 ln L`, n the effective
+    /// number of points `(sum w)^2 / sum w^2`. The search ends when the BIC has not fallen for
+    /// `patience` tries in a row.
     ///
     /// # Errors
     /// See [`EmError`].
@@ -223,8 +223,8 @@ impl<'a> Em<'a> {
         Ok((self.mean_log_likelihood(&mixture), mixture))
     }
 
-    /// E-step: turns `ln (w_k N(x_n; m_k, C_k))` into the points' weighted responsibilities; gives
-    /// the mean log-likelihood. One exponential for each entry.
+    /// E-step: replaces `ln (w_k N(x_n; m_k, C_k))` by the points' weighted responsibilities;
+    /// returns the mean log-likelihood. One exponential for each entry.
     fn responsibilities(&self, joint: &mut Mat<f64>) -> f64 {
         let (n, components) = (joint.nrows(), joint.ncols());
         let mut max = vec![f64::NEG_INFINITY; n];
@@ -306,8 +306,8 @@ impl<'a> Em<'a> {
         r
     }
 
-    /// M-step from weighted responsibilities (n x K). A component that has lost its points becomes
-    /// a copy of the whole, with little weight.
+    /// M-step from weighted responsibilities (n x K). A component that has lost its points is reset
+    /// to the mean and covariance of all points, with little weight.
     fn maximise(&self, r: &Mat<f64>) -> Result<GaussianMixture, EmError> {
         let d = self.x.ncols();
         let (mut weights, mut means, mut covariances) = (Vec::new(), Vec::new(), Vec::new());
@@ -343,7 +343,7 @@ impl<'a> Em<'a> {
         Ok(GaussianMixture { dim: d, components })
     }
 
-    /// Draws the sorted eigenvalues of the covariances towards their average, see
+    /// Shrinks the sorted eigenvalues of the covariances towards their average, see
     /// [`EmConfig::prior`].
     fn share_shape(&self, weights: &[f64], covariances: &mut [Vec<f64>]) {
         let d = self.x.ncols();

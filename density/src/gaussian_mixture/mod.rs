@@ -30,7 +30,7 @@ struct Component {
     /// Lower Cholesky factor of the covariance, row by row.
     factor: Vec<f64>,
 }
-/// The numbers of a mixture, in the order in which other programs keep them.
+/// The numbers of a mixture, in the order that other programs use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MixtureParts {
     /// Of the K components, with sum one.
@@ -140,7 +140,7 @@ impl GaussianMixture {
         self.len() * (1 + d + d * (d + 1) / 2) - 1
     }
 
-    /// Whether every part of it makes sense (for mixtures that were read from a file).
+    /// Whether all of it is valid (for mixtures that were read from a file).
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let d = self.dim;

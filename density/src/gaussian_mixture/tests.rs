@@ -58,7 +58,7 @@ fn bic_finds_the_components_and_the_density_is_right() {
     assert!((nll - entropy).abs() < 0.03, "{nll} {entropy}");
 }
 
-/// A band of even width along a circle.
+/// A band of constant width along a circle.
 fn band(n: usize) -> Mat<f64> {
     let mut rng = stream(6, "band");
     let mut x = Mat::zeros(n, 2);
@@ -105,7 +105,7 @@ fn a_prior_on_the_shape_draws_the_eigenvalues_together_and_helps_on_a_band() {
         nll(&free)
     );
     assert!(nll(&drawn) < nll(&free));
-    // The whole keeps its moments: only the shapes are shared.
+    // The moments of the mixture are unchanged: only the shapes are shared.
     let total: f64 = shared.weights().sum();
     assert!((total - 1.0).abs() < 1e-12);
 }
@@ -210,7 +210,7 @@ fn impossible_fits_are_refused() {
         &mut stream(1, "em"),
     );
     assert_eq!(result, Err(EmError::Singular));
-    // Ties and repeated points are no reason to fail.
+    // Ties and repeated points do not fail.
     let ties = Mat::from_fn(40, 2, |i, j| ((i + j) % 3 + j * (i % 2)) as f64);
     assert!(
         GaussianMixture::fit(

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Batch {
     /// All of them.
     Full,
-    /// So many, without replacement within an epoch.
+    /// This many, without replacement within an epoch.
     Size(usize),
 }
 
@@ -28,7 +28,7 @@ impl Batch {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FitConfig {
-    /// The most steps.
+    /// The largest number of steps.
     #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub steps: usize,
     /// Points of one step.
@@ -48,7 +48,7 @@ pub struct FitConfig {
     #[serde(deserialize_with = "numerics::checked::at_least_one")]
     pub evaluate_every: usize,
     /// Evaluations without improvement after which the fit stops and restores the best parameters;
-    /// `None` never stops and keeps the last parameters.
+    /// `None` never stops early and returns the last parameters.
     #[serde(default, deserialize_with = "numerics::checked::at_least_one_or_none")]
     pub patience: Option<usize>,
 }

@@ -18,26 +18,26 @@ use std::ops::Range;
 use std::time::Instant;
 use store::{Event, Fingerprint};
 
-/// Changes whenever the same settings give another fit: what is kept of another version is not
+/// To be raised when the same settings give another fit: checkpoints of other versions are not
 /// used.
 const VERSION: u32 = 2;
 
-/// So many times a diverging fit backs off before it is given up.
+/// A diverging fit backs off at most this many times.
 const BACKOFFS: usize = 5;
 
-/// What backing off multiplies the learning rate with.
+/// Backing off multiplies the learning rate by this.
 const SLOWER: f64 = 0.3;
 
-/// How much larger than at the first step (at least ten nats for each coordinate) a loss is that
-/// looks like a diverging fit.
+/// A loss this many times that of the first step (taken as at least ten nats for each coordinate)
+/// suggests a diverging fit.
 const DIVERGED: f64 = 1e3;
 
-/// So many nats for each coordinate above the smallest loss on the way, a loss is one of a fit that
-/// has not come back.
+/// A loss above the smallest so far by more than this many nats for each coordinate has not
+/// recovered.
 const FAR: f64 = 10.0;
 
-/// So many steps it has to come back: where a density is steep, a single point can make the loss of
-/// its batch huge, and the fit goes on all the same.
+/// Steps in which the loss must recover: where a density is steep, a single point can make the loss
+/// of its batch huge without the fit diverging.
 const TO_COME_BACK: u32 = 50;
 
 /// A share of a batch with a tape and a gradient of its own.
@@ -50,20 +50,20 @@ struct Lane {
     loss: f64,
 }
 
-/// Lanes for a batch of n points: enough to spread a large batch, few enough that adding their
+/// Lanes for a batch of n points: enough to share out a large batch, few enough that adding their
 /// gradients is cheap.
 fn lanes_for(n: usize) -> usize {
     (n / 500).clamp(1, 8)
 }
 
-/// What is fitted to: standardised coordinates and, behind them, standardised contexts, with
-/// weights of mean one.
+/// The data of a fit: standardised coordinates followed by standardised contexts, with weights of
+/// mean one.
 pub(crate) struct Rows {
     pub points: Mat<f64>,
     pub weights: Vec<f64>,
 }
 
-/// The fixed parts of one fit.
+/// What stays constant during one fit.
 pub(crate) struct Fit<'a> {
     pub stack: &'a Stack,
     pub config: &'a FitConfig,
@@ -73,15 +73,16 @@ pub(crate) struct Fit<'a> {
     pub offset: f64,
 }
 
-/// So many nats for each coordinate above the smallest loss on the way, a fit without early
-/// stopping has ended nowhere.
+/// A fit without early stopping fails if its final loss is above the smallest so far by more than
+/// this many nats for each coordinate.
 const WORSE: f64 = 0.5;
 
 impl Fit<'_> {
-    /// Trains `params`; those of the best evaluation so far are left in it, whatever happens.
+    /// Trains `params`. On return, also with an error, it holds the parameters of the best
+    /// evaluation so far.
     ///
-    /// The fit goes on from its checkpoint, if there is one, and leaves its state there from time
-    /// to time, when it is interrupted and when it is done.
+    /// The fit resumes from its checkpoint, if there is one, and writes one periodically, on
+    /// interruption and at the end.
     pub fn run(
         &self,
         params: &mut [f64],
@@ -122,7 +123,7 @@ impl Fit<'_> {
         result.map(|()| state.report)
     }
 
-    /// [`Self::descend`]; what it came to is kept.
+    /// [`Self::descend`], then a checkpoint of the result.
     fn descend_and_keep(
         &self,
         state: &mut State,
@@ -139,7 +140,7 @@ impl Fit<'_> {
                 checkpoints.put(unit, &state.to_bytes())?;
                 checkpoints.tell(Event::Finished { unit });
             }
-            // Disks have room again, but a fit that diverges always does.
+            // A full disk may have room the next time, but a fit that diverges always diverges.
             Err(e @ FitError::Checkpoint(_)) => return Err(e),
             Err(e) => {
                 checkpoints.remove(unit);
@@ -149,7 +150,7 @@ impl Fit<'_> {
         Ok(())
     }
 
-    /// A name that stands for everything that the fit depends on.
+    /// A name with a hash of everything that the fit depends on.
     fn name(&self, params: &[f64], rng: &Pcg64) -> String {
         let text = |value: &dyn Fn() -> Result<String, ron::Error>| {
             value().expect("settings are serialisable")
@@ -173,7 +174,7 @@ impl Fit<'_> {
         format!("fit-{}", print.finish())
     }
 
-    /// Goes on from a state until the end or an interruption.
+    /// Continues from a state until the end or an interruption.
     fn descend(
         &self,
         state: &mut State,
@@ -242,8 +243,8 @@ impl Fit<'_> {
         self.refuse_a_bad_end(state)
     }
 
-    /// Without early stopping the last parameters are kept: refuses those that are clearly worse
-    /// than others on the way, or than the first.
+    /// Without early stopping the last parameters are returned: an error if they are clearly worse
+    /// than earlier ones.
     fn refuse_a_bad_end(&self, state: &State) -> Result<(), FitError> {
         let worst = state.anchor_loss + WORSE * self.stack.dim as f64;
         let last = state.report.history.last().map(|e| e.train_nll);
@@ -262,8 +263,8 @@ impl Fit<'_> {
         self.config.patience.is_some_and(|p| state.stale >= p)
     }
 
-    /// Whether a loss is no number, or was far beyond that of the first step some time ago, and no
-    /// loss since has come back.
+    /// Whether a loss is not finite, or losses far above that of the first step have not recovered
+    /// in time.
     fn diverges(&self, loss: f64, state: &mut State) -> bool {
         let far = FAR * self.stack.dim as f64;
         let limit = state
@@ -277,8 +278,8 @@ impl Fit<'_> {
         !loss.is_finite() || state.beyond >= TO_COME_BACK
     }
 
-    /// Puts likelihoods into the history and keeps the parameters if they are the best ones; gives
-    /// what is no number, if anything.
+    /// Appends likelihoods to the history and stores the parameters if they are the best so far;
+    /// returns the likelihood that is not finite, if one is not.
     fn evaluate(&self, state: &mut State) -> Option<(&'static str, f64)> {
         if let Some(p) = state.params.iter().find(|p| !p.is_finite()) {
             return Some(("parameter", *p));
@@ -311,8 +312,8 @@ impl Fit<'_> {
         None
     }
 
-    /// Goes back to the best parameters, with a smaller rate and without momentum; fails when that
-    /// was done often enough.
+    /// Goes back to the best parameters, with a smaller rate and without momentum; an error after
+    /// too many attempts.
     fn back_off(&self, state: &mut State, what: &'static str, value: f64) -> Result<(), FitError> {
         let step = state.report.steps;
         let backoffs = state.report.backoffs.len();
@@ -343,7 +344,7 @@ impl Fit<'_> {
         Some(self.offset - math::dot(&log_prob, weights) / weights.len() as f64)
     }
 
-    /// The loss of a batch; its gradient is left in the first lane.
+    /// The loss of a batch; its gradient is returned in the first lane.
     fn gradient(&self, params: &[f64], batch: &[usize], lanes: &mut [Lane]) -> f64 {
         let count = lanes.len();
         let work = |(l, lane): (usize, &mut Lane)| {

@@ -23,17 +23,17 @@ impl Flow {
     /// mean one over the whole set. With a validation set, its likelihood is evaluated every
     /// `evaluate_every` steps; with `patience` as well, the parameters of the best evaluation are
     /// restored. The observer of the context is told after every step and can end the fit; its
-    /// checkpoint store keeps the state (parameters, moments, generator, order of the points), from
-    /// which the same call goes on and ends in the same bits. The standardisation is left as it is.
-    /// The result depends on the data, the settings and `rng` alone, not on the number of threads.
+    /// checkpoint store holds the state (parameters, moments, generator, order of the points), from
+    /// which the same call resumes bit-identically. The standardisation is not changed. The result
+    /// depends on the data, the settings and `rng` alone, not on the number of threads.
     ///
-    /// A loss that is no number sends the fit back to the parameters of the smallest training loss
-    /// so far, and so does one of more than a thousand times that of the first step, if in fifty
-    /// steps none comes within ten nats for each coordinate of the smallest. The fit goes on
-    /// without momentum and at three tenths of the learning rate, at most five times.
+    /// The fit backs off when a loss is not finite, and when one is more than a thousand times that
+    /// of the first step and none of the next fifty comes within ten nats for each coordinate of
+    /// the smallest. It returns to the parameters of the smallest training loss so far and
+    /// continues without momentum at three tenths of the learning rate, at most five times.
     ///
     /// # Errors
-    /// Settings or data that cannot be used, and a fit that diverges once more; the parameters are
+    /// Settings or data that cannot be used, and a fit that diverges once more. The parameters are
     /// then those of the best evaluation so far.
     pub fn fit(
         &mut self,

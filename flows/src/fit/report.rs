@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 pub enum Termination {
     /// All steps were done.
     StepLimit,
-    /// The held-out likelihood no longer rose; the best parameters are restored.
+    /// The held-out likelihood stopped rising; the best parameters are restored.
     EarlyStop,
-    /// The observer asked for it; the best parameters so far are kept.
+    /// The observer asked for it; the best parameters so far are returned.
     Interrupted,
 }
 
@@ -31,16 +31,16 @@ pub struct FitReport {
     pub termination: Termination,
     /// Steps done.
     pub steps: usize,
-    /// The step whose parameters were kept.
+    /// The step whose parameters were returned.
     pub best_step: usize,
     /// Likelihoods along the way.
     pub history: Vec<Evaluation>,
-    /// Where it diverged, and went on from the best parameters at a lower rate.
+    /// Where it diverged and backed off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backoffs: Vec<Backoff>,
 }
 
-/// A place where a fit diverged: it went back to the best parameters so far and on without
+/// A step at which a fit diverged: it returned to the best parameters so far and continued without
 /// momentum.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

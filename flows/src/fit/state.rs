@@ -1,4 +1,4 @@
-//! The state of a fit between two steps, whole: a fit that goes on from it ends in the same bits.
+//! The full state of a fit between two steps: a fit resumes from it bit-identically.
 
 use super::{FitConfig, FitReport, Termination};
 use autodiff::Adam;
@@ -15,8 +15,8 @@ pub(crate) struct State {
     pub best: Vec<f64>,
     /// Its held-out likelihood.
     pub best_nll: f64,
-    /// Those that a diverging fit goes back to: of the smallest training loss so far, the start's
-    /// included.
+    /// Those that a diverging fit returns to: of the smallest training loss so far, including the
+    /// start.
     pub anchor: Vec<f64>,
     /// That loss.
     pub anchor_loss: f64,
@@ -26,9 +26,9 @@ pub(crate) struct State {
     pub losses: (f64, u32),
     /// The loss of the first step.
     pub first_loss: Option<f64>,
-    /// Steps since the loss was far beyond it, and has not come back; zero otherwise.
+    /// Steps since the loss rose far above the first one without recovering; zero otherwise.
     pub beyond: u32,
-    /// What backing off has made of the learning rate.
+    /// Factor on the learning rate after backing off.
     pub rate: f64,
     pub adam: Adam,
     pub rng: Pcg64,
@@ -37,7 +37,7 @@ pub(crate) struct State {
     pub next: usize,
     /// So far; counts the steps.
     pub report: FitReport,
-    /// Whether there is nothing left to do.
+    /// Whether the fit has ended.
     pub finished: bool,
 }
 
@@ -47,7 +47,7 @@ const FORMAT: u32 = 2;
 /// The metadata key of a checkpoint.
 const KEY: &str = "fit";
 
-/// What is not an array; numbers that may be infinite are in the array `numbers`.
+/// Everything that is not an array; numbers that may be infinite are in the array `numbers`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rest {
@@ -94,7 +94,7 @@ impl State {
     pub fn next_batch(&mut self, size: usize) -> Range<usize> {
         let n = self.order.len();
         if size < n && self.next + size > n {
-            // A fresh permutation in the old one's place.
+            // A new permutation, in place.
             self.order.iter_mut().enumerate().for_each(|(i, o)| *o = i);
             shuffle(&mut self.rng, &mut self.order);
             self.next = 0;
@@ -105,7 +105,7 @@ impl State {
         self.next - size..self.next
     }
 
-    /// The bytes of a safetensors file. A finished fit needs its best parameters alone.
+    /// The bytes of a safetensors file. Of a finished fit only the best parameters are stored.
     pub fn to_bytes(&self) -> Vec<u8> {
         let rest = Rest {
             format: FORMAT,
@@ -133,7 +133,7 @@ impl State {
         if self.finished {
             return writer.finish(KEY, text);
         }
-        // Places are far below 2^53.
+        // Indices are far below 2^53.
         let order: Vec<f64> = self.order.iter().map(|&i| i as f64).collect();
         let arrays = [
             ("anchor", &self.anchor[..]),
@@ -149,7 +149,7 @@ impl State {
         writer.finish(KEY, text)
     }
 
-    /// The inverse of [`State::to_bytes`] for a fit of so many parameters to so many points.
+    /// The inverse of [`State::to_bytes`] for a fit of the given numbers of parameters and points.
     ///
     /// # Errors
     /// A sentence that says what is wrong.
@@ -221,7 +221,7 @@ impl State {
     }
 }
 
-/// The places, if each of them is there once.
+/// The indices, if they are a permutation.
 fn permutation(order: &[f64]) -> Option<Vec<usize>> {
     let mut seen = vec![false; order.len()];
     order

@@ -1,4 +1,4 @@
-//! Records that differ in nothing but the seed.
+//! Records that differ only in the seed.
 
 use super::experiment::{Experiment, Record, RunName};
 use super::mean::Mean;
@@ -16,7 +16,7 @@ pub struct Arm<'a, R> {
     arm: String,
 }
 
-// Derived, it would ask for `R: Clone`.
+// Derived, it would require `R: Clone`.
 impl<R> Clone for Arm<'_, R> {
     fn clone(&self) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl<'a, R: Record> Arm<'a, R> {
     }
 }
 
-/// "seed 1" or what the numbers are over several.
+/// "seed 1", or a description of the numbers over several seeds.
 #[must_use]
 pub fn seeds<R: Record>(arms: &[Arm<'_, R>]) -> String {
     let records = &arms[0].records;

@@ -1,4 +1,4 @@
-//! Units of work that are no fits: computed once, then found in the checkpoints.
+//! A cache of units of work other than fits.
 
 use super::config::dialect;
 use anyhow::Result;
@@ -6,15 +6,15 @@ use numerics::checked::one_line;
 use serde::{Serialize, de::DeserializeOwned};
 use store::{CheckpointStore, Event, Fingerprint};
 
-/// Changes whenever what is cached changes its meaning.
+/// To be raised when the meaning of cached values changes.
 const VERSION: u32 = 1;
 
-/// What a unit of work gives: found in the checkpoints, or computed and stored there.
+/// The result of a unit of work: read from the checkpoint store, or computed and stored there.
 ///
-/// `run` is the hash of the run and `label` says what of it: together they are all that the result depends on.
+/// `run` is the hash of the run and `label` names the unit: the result depends on nothing else.
 ///
 /// # Errors
-/// Those of `compute`, and what cannot be stored.
+/// Those of `compute`, and of the store.
 pub fn cached<T: Serialize + DeserializeOwned>(
     checkpoints: &dyn CheckpointStore,
     run: &str,

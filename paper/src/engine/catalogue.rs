@@ -1,4 +1,4 @@
-//! The protocols of a folder, and the runs that are chosen among theirs.
+//! The protocols of a folder, and a selection of their runs.
 
 use super::config::{self, ConfigError};
 use super::job::Job;
@@ -25,7 +25,8 @@ impl Catalogue {
     /// Reads and checks the protocols of a folder: each kind has a folder in it.
     ///
     /// # Errors
-    /// The first that cannot be used, in one line with file, line and column; a folder without any; a name that two have.
+    /// The first protocol that cannot be used, in one line with file, line and column; a folder
+    /// without any; a name that occurs twice.
     pub fn read(kinds: &'static [Kind], folder: &Path) -> Result<Self> {
         let mut entries: Vec<Entry> = Vec::new();
         for (k, kind) in kinds.iter().enumerate() {
@@ -49,7 +50,7 @@ impl Catalogue {
         Ok(this)
     }
 
-    /// Reads and checks one protocol, of the kind that its folder tells.
+    /// Reads and checks one protocol, of the kind of its folder.
     ///
     /// # Errors
     /// One line with file, line and column, and what is wrong there.
@@ -71,7 +72,7 @@ impl Catalogue {
         names.collect()
     }
 
-    /// What the report says and shows of them.
+    /// Their presentations in the report.
     #[must_use]
     pub fn presentations(&self) -> Presentations {
         let protocols = self.entries.iter().map(|e| &e.protocol);
@@ -83,7 +84,7 @@ impl Catalogue {
     /// The runs of some protocols on some targets, of all when none are named.
     ///
     /// # Errors
-    /// A protocol or target that there is not, or nothing to do.
+    /// An unknown protocol or target, or nothing to do.
     pub fn select(mut self, protocols: &[String], targets: &[String]) -> Result<Self> {
         let known = self.names();
         if let Some(name) = protocols.iter().find(|n| !known.contains(&n.as_str())) {
@@ -108,7 +109,7 @@ impl Catalogue {
     /// These runs alone, by the stems of their records.
     ///
     /// # Errors
-    /// A run that there is not.
+    /// An unknown run.
     pub fn named(mut self, runs: &[String]) -> Result<Self> {
         let jobs = self.jobs();
         if let Some(name) = runs.iter().find(|r| jobs.iter().all(|j| j.stem != **r)) {

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Copies the records and figure data of some folders into another, which may have some already, and writes its tables, figures and
-/// report. Gives the number of records there.
+/// Copies the records and figure data of some folders into another, which may already have records,
+/// and writes its tables, figures and report. Returns the number of records there.
 ///
 /// # Errors
 /// A folder that cannot be read, a record that was changed, two of one run that differ in more than time and place.

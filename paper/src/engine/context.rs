@@ -1,31 +1,32 @@
-//! What a run is computed with.
+//! The context of a run.
 
 use super::provenance::Provenance;
 use density::{FitContext, Progress};
 use store::CheckpointStore;
 
-/// Says that a run was ended from outside.
+/// A run was ended from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
 
-/// What a run is computed with.
+/// The context of a run: provenance, observer and checkpoint store.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Goes into the record.
     pub provenance: &'a Provenance,
-    /// Is told of progress, stores what is done, and can ask for an end: then the run fails with [`Interrupted`].
+    /// Receives progress, stores finished units, and can interrupt: then the run fails with
+    /// [`Interrupted`].
     pub fit: FitContext<'a>,
 }
 
 impl<'a> Context<'a> {
-    /// Whether an end was asked for.
+    /// Whether the run was interrupted.
     #[must_use]
     pub fn stopped(&self) -> bool {
         self.fit.tell(&Progress::default()).is_break()
     }
 
-    /// An error when an end was asked for.
+    /// An error if the run was interrupted.
     ///
     /// # Errors
     /// [`Interrupted`].
@@ -37,7 +38,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Tells of a stage that is no fit: so many steps are done, of all.
+    /// Reports progress of a stage other than a fit.
     pub fn tell(&self, stage: &str, step: usize, total: usize) {
         let _ = self.fit.tell(&Progress {
             stage,

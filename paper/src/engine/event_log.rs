@@ -1,4 +1,4 @@
-//! The event log: a line for every unit of work that begins, ends or is found.
+//! The event log: a line for every unit of work that begins, ends or is found done.
 
 use anyhow::{Context, Result};
 use std::fs::{File, OpenOptions};
@@ -9,7 +9,7 @@ use store::Event;
 
 /// A file of lines `begun`, `resumed`, `finished` or `found`, the run, and the unit, with tabs in between.
 ///
-/// Damaged files are told on standard error as well.
+/// Damaged files are reported on standard error as well.
 #[derive(Debug, Default)]
 pub struct EventLog {
     file: Option<Mutex<File>>,
@@ -48,7 +48,7 @@ impl EventLog {
         if let Some(file) = &self.file
             && let Ok(mut file) = file.lock()
         {
-            // A log that cannot be written stops no work.
+            // A log that cannot be written does not stop the work.
             let _ = file.write_all(line.as_bytes());
         }
     }

@@ -1,4 +1,4 @@
-//! What a study is to the engine: protocols whose runs leave records.
+//! The traits of a study: protocols, their runs and the records.
 
 use super::config::{FieldError, hash};
 use super::context::Context;
@@ -9,16 +9,16 @@ use anyhow::Result;
 use serde::{Serialize, de::DeserializeOwned};
 use std::cmp::Ordering;
 
-/// What a RON file holds: an experiment as it is written down.
+/// A protocol: the content of a RON file.
 pub trait Protocol: DeserializeOwned + 'static {
     /// One run of it.
     type Run: Experiment;
 
     /// Name in tables and file names.
     fn name(&self) -> &str;
-    /// What the report says and shows of it. No run depends on it.
+    /// Its presentation in the report. No run depends on it.
     fn presentation(&self) -> &Presentation;
-    /// Whatever no single field shows.
+    /// Checks across fields.
     ///
     /// # Errors
     /// The field and what is wrong with it.
@@ -31,25 +31,27 @@ pub trait Protocol: DeserializeOwned + 'static {
 pub trait Experiment: Serialize + DeserializeOwned + PartialEq + Send + Sync + 'static {
     /// Folder of its protocols below the folder of configs, and of its records below the folder of records; may be empty.
     const FOLDER: &'static str;
-    /// Changes whenever the meaning of a run or of its record changes: records of another schema are computed again.
+    /// To be changed when the meaning of a run or of its record changes: records of another schema
+    /// are computed again.
     const SCHEMA: &'static str;
 
-    /// The file that it is written in.
+    /// The protocol that defines it.
     type Protocol: Protocol<Run = Self>;
-    /// What it finds.
+    /// Its result.
     type Record: Record<Run = Self>;
-    /// What figures show beyond the record.
+    /// Data of figures beyond the record.
     type Figure: Serialize + DeserializeOwned;
 
     /// Names of all targets, to choose runs by.
     fn targets() -> Vec<&'static str>;
-    /// What it is called.
+    /// Its name.
     fn name(&self) -> RunName<'_>;
     /// The target, as [`targets`](Self::targets) calls it.
     fn target(&self) -> String;
     /// The order of tables.
     fn order(&self, other: &Self) -> Ordering;
-    /// An estimate of the work, to begin with the longest: points times steps of optimisation.
+    /// An estimate of the work, to start the longest runs first: points times steps of
+    /// optimisation.
     fn cost(&self) -> usize;
     /// Computes it, on the current thread pool.
     ///
@@ -88,14 +90,14 @@ pub trait Experiment: Serialize + DeserializeOwned + PartialEq + Send + Sync + '
     }
 }
 
-/// What a run is called.
+/// The name of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunName<'a> {
     /// Name of the protocol.
     pub protocol: &'a str,
-    /// What is learnt.
+    /// The target.
     pub target: String,
-    /// What tells runs of one target apart: a plan, a base, a variant; may be empty.
+    /// What distinguishes runs of one target: a plan, a base, a variant; may be empty.
     pub arm: String,
     /// How much data it gets.
     pub n: usize,
@@ -103,7 +105,7 @@ pub struct RunName<'a> {
     pub seed: u64,
 }
 
-/// What a run found, with everything that is needed to trace it.
+/// The result of a run, with its provenance.
 pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The run.
     type Run: Experiment<Record = Self>;
@@ -116,7 +118,7 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn metrics(&self) -> &[Metric];
     /// Where and with what it was computed.
     fn provenance(&self) -> &Provenance;
-    /// Whether a fit diverged on the way and went on at a lower learning rate.
+    /// Whether a fit diverged and backed off.
     fn diverged(&self) -> bool {
         false
     }

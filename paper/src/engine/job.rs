@@ -13,7 +13,7 @@ type Perform = dyn Fn(&Path, &Context<'_>) -> Result<()> + Send + Sync;
 pub struct Job {
     /// File name of the record, without its ending.
     pub stem: String,
-    /// What is learnt.
+    /// The target.
     pub target: String,
     /// An estimate of the work.
     pub cost: usize,
@@ -34,7 +34,7 @@ impl Job {
                 let has = |path: &Path, stamp: &dyn Fn(&Path) -> Result<String>| match stamp(path) {
                     Ok(found) => found == hash,
                     Err(e) => {
-                        // What is not there yet is no news.
+                        // A missing file is not worth a warning.
                         if path.exists() {
                             warn(format!("{e:#}"));
                         }
@@ -59,13 +59,13 @@ impl Job {
         }
     }
 
-    /// Whether a finished record (and the figure data, where wanted) of this very run lies in a results folder.
-    /// `warn` hears of one that cannot be used.
+    /// Whether a finished record (and the figure data, where wanted) of this very run lies in a
+    /// results folder. `warn` is called with one that cannot be used.
     pub fn is_done(&self, results: &Path, warn: &dyn Fn(String)) -> bool {
         (self.is_done)(results, warn)
     }
 
-    /// Computes it and writes what it found.
+    /// Computes it and writes its record.
     ///
     /// # Errors
     /// Names the stage or file, and the cause.

@@ -1,4 +1,4 @@
-//! Kinds of experiments: what the engine can do without knowing which it is.
+//! Kinds of experiments behind one interface.
 
 use super::config::ConfigError;
 use super::experiment::{Experiment, Protocol, Record};
@@ -31,7 +31,7 @@ pub struct Kind {
 pub struct Listed {
     /// Its name.
     pub name: String,
-    /// What the report says and shows of it.
+    /// Its presentation in the report.
     pub presentation: Presentation,
     /// Its runs.
     pub jobs: Vec<Job>,
@@ -39,7 +39,7 @@ pub struct Listed {
 
 /// The records of one kind.
 pub struct Records {
-    /// What is known of each.
+    /// A summary of each.
     pub found: Vec<Found>,
     /// Heading and introduction of their chapter.
     pub chapter: &'static str,
@@ -49,7 +49,7 @@ pub struct Records {
 /// Renders with presentations, from a results folder with figure data into a folder of figures.
 type Render = dyn Fn(&Presentations, &Path, &Path) -> Result<Rendered>;
 
-/// What is known of a record of any kind.
+/// The summary of a record of any kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
     /// File name, without its ending.
@@ -62,7 +62,7 @@ pub struct Found {
     pub rows: Vec<Row>,
     /// Where and with what it was computed.
     pub provenance: Provenance,
-    /// Whether a fit diverged on the way.
+    /// Whether a fit diverged and backed off.
     pub diverged: bool,
 }
 
@@ -126,7 +126,8 @@ fn records<E: Presented>(results: &Path, stems: Option<&[&str]>) -> Result<Recor
 }
 
 impl Records {
-    /// Tables, figures and text; figure data are looked for below `results`, figures go to `figures`.
+    /// Tables, figures and text; figure data are read from `results`, figures are written to
+    /// `figures`.
     ///
     /// # Errors
     /// The first file that cannot be read or written.

@@ -27,10 +27,10 @@ impl Metric {
     }
 }
 
-/// Refuses measures that are no numbers.
+/// Checks that all measures are finite.
 ///
 /// # Errors
-/// Names the first.
+/// Names the first that is not.
 pub fn all_finite(metrics: &[Metric]) -> Result<()> {
     match metrics.iter().find(|m| !m.value.is_finite()) {
         None => Ok(()),

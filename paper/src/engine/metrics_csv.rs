@@ -25,7 +25,7 @@ pub struct Row {
     pub value: f64,
 }
 
-/// What tells rows apart.
+/// The key of a row.
 pub(super) type Key = (String, String, usize, String, u64, String);
 
 impl Row {
@@ -88,7 +88,7 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
     parse(&bytes, &source)
 }
 
-/// Rows from the bytes of a file; `source` is what errors call it.
+/// Rows from the bytes of a file; `source` is its name in errors.
 ///
 /// # Errors
 /// As [`read`].

@@ -1,8 +1,8 @@
-//! What every study needs: protocols are read and checked, their runs are computed once and leave records, and records become
-//! `metrics.csv`, tables, figures and a report.
+//! The engine of all studies: it reads and checks protocols, computes each run once into a record,
+//! and renders records as `metrics.csv`, tables, figures and a report.
 //!
-//! A file in RON is a [`Protocol`], which gives [`Experiment`]s; each leaves a [`Record`], and records are [`Presented`]. Nothing here
-//! knows what is computed.
+//! A file in RON is a [`Protocol`], which gives [`Experiment`]s; each writes a [`Record`], and
+//! records are [`Presented`]. The engine does not depend on any study.
 
 pub mod arm;
 pub mod cache;

@@ -1,17 +1,17 @@
-//! What the report says and shows of a protocol: part of its file, and of no run.
+//! The presentation of a protocol in the report: stored in its file, not in its runs.
 
 use super::config::FieldError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What the report says and shows of a protocol.
+/// The presentation of a protocol in the report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Presentation {
     /// Heading of its section; "Protocol" and its name if it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it is about.
+    /// Its introduction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prose: Option<String>,
     /// Its place among the protocols of its kind; those without one come last, by name.
@@ -23,7 +23,7 @@ pub struct Presentation {
     /// Its figures, in their order; those of its kind if they are not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures: Option<Vec<String>>,
-    /// Bounds that were set beforehand, each a row of the table of targets.
+    /// Bounds set in advance, each a row of the table of targets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bounds: Vec<Bound>,
 }
@@ -34,9 +34,9 @@ pub struct Presentation {
 pub struct Bound {
     /// Name of the measure in `metrics.csv`.
     pub metric: String,
-    /// What the table calls it.
+    /// Its name in the table.
     pub what: String,
-    /// The most that it may be in two and in three dimensions.
+    /// Upper bounds in two and in three dimensions.
     pub most: (f64, f64),
 }
 
@@ -48,17 +48,17 @@ impl Presentation {
         title.unwrap_or_else(|| format!("Protocol {protocol}"))
     }
 
-    /// What it is about, in one line: the file can break it anywhere.
+    /// Its introduction in one line: the file can break it anywhere.
     #[must_use]
     pub fn prose(&self) -> String {
         let prose = self.prose.as_deref().unwrap_or("See its config.");
         prose.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether it asks for what there is.
+    /// Checks names and bounds.
     ///
     /// # Errors
-    /// The first name that no table or figure has, a bound that is no number.
+    /// The first unknown table or figure; a bound that is not finite.
     pub fn check(&self, tables: &[&str], figures: &[&str]) -> Result<(), FieldError> {
         for (list, what, known) in [
             (&self.tables, "tables", tables),
@@ -89,7 +89,7 @@ impl Presentation {
 pub struct Presentations(BTreeMap<String, Presentation>);
 
 impl Presentations {
-    /// That of a protocol; one that says nothing for a protocol that is not known.
+    /// That of a protocol; an empty one for an unknown protocol.
     #[must_use]
     pub fn of(&self, protocol: &str) -> Presentation {
         self.0.get(protocol).cloned().unwrap_or_default()

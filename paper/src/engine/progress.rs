@@ -1,4 +1,4 @@
-//! Progress on standard error; silent when that is no terminal.
+//! Progress on standard error; silent unless it is a terminal.
 
 use density::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -11,7 +11,7 @@ pub struct Display {
 }
 
 impl Display {
-    /// A display for so many runs.
+    /// A display for this number of runs.
     ///
     /// # Panics
     /// Never: the template is sound.
@@ -46,7 +46,7 @@ impl Display {
         self.overall.inc(1);
     }
 
-    /// Takes everything off the screen.
+    /// Removes the bars from the screen.
     pub fn clear(&self) {
         self.overall.finish_and_clear();
         let _ = self.bars.clear();
@@ -65,7 +65,7 @@ impl Worker {
         self.bar.set_position(0);
     }
 
-    /// Shows how far a run is.
+    /// Shows the progress of a run.
     pub fn show(&self, p: &Progress<'_>) {
         if p.total == 0 {
             return;
@@ -87,7 +87,7 @@ impl Worker {
             .set_message(format!("{what}{fold} {step}/{total}{nll}"));
     }
 
-    /// Takes the line off the screen.
+    /// Removes the line from the screen.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
     }

@@ -16,7 +16,7 @@ pub fn read<P: Protocol>(path: &Path) -> Result<P, ConfigError> {
     }
 }
 
-/// Checks the text of a protocol; `file` is what errors call it.
+/// Checks the text of a protocol; `file` is its name in errors.
 ///
 /// # Errors
 /// See [`ConfigError`].

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a result may depend on besides its config.
+/// Everything besides the config that a result may depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
@@ -22,7 +22,7 @@ impl Provenance {
     /// Of this process.
     #[must_use]
     pub fn here(threads: usize) -> Self {
-        // Of the code, wherever it is called from.
+        // Of the code, in any working directory.
         let git = |args: &[&str]| {
             let out = std::process::Command::new("git")
                 .args(["-C", env!("CARGO_MANIFEST_DIR")])

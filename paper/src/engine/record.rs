@@ -1,4 +1,4 @@
-//! Records: files in RON with their checksum behind, below a results folder.
+//! Records: files in RON with a checksum in the last line, below a results folder.
 
 use super::config::{deserialise, dialect};
 use super::experiment::{Experiment, Record};
@@ -21,7 +21,8 @@ pub fn figure_path(results: &Path, stem: &str) -> PathBuf {
 /// Reads a record.
 ///
 /// # Errors
-/// Names the file, and what is wrong with it: where it cannot be read, was cut short or changed, or the line and column that make no sense.
+/// Names the file and what is wrong: it cannot be read, was cut short or changed, or has an error
+/// at a line and column.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     Ok(deserialise(&bytes(path)?, &path.display().to_string())?)
 }
@@ -33,7 +34,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
     })
 }
 
-/// What every file of a run begins with; the rest is not looked at.
+/// The first field of every file of a run; the rest is ignored.
 #[derive(Deserialize)]
 struct Stamp {
     hash: String,
@@ -60,7 +61,7 @@ pub fn figure<E: Experiment>(results: &Path, record: &E::Record) -> Result<Optio
     Ok(None)
 }
 
-/// Writes a record with its checksum behind it, whole or not at all.
+/// Writes a record with its checksum, atomically.
 ///
 /// # Errors
 /// Names the file.
@@ -75,13 +76,14 @@ pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     Ok(store::write_sealed(path, text.into_bytes())?)
 }
 
-/// All records of a kind below a results folder, in the order of tables; none without their folder.
+/// All records of a kind below a results folder, in the order of tables; none if there is no
+/// folder.
 ///
 /// # Errors
 /// The first that cannot be read.
 pub fn read_all<E: Experiment>(results: &Path) -> Result<Vec<E::Record>> {
     let folder = results.join("records").join(E::FOLDER);
-    // The folder of all records has to be there.
+    // The folder of all records must exist.
     if !E::FOLDER.is_empty() && !folder.exists() {
         return Ok(Vec::new());
     }

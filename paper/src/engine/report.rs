@@ -3,7 +3,7 @@
 use super::kind::Found;
 use super::section::Rendered;
 
-/// The report, from what is known of the records and what each kind gives to its chapter.
+/// The report, from the summaries of records and the chapters of each kind.
 pub fn markdown(found: &[&Found], rendered: &[(&str, Rendered)]) -> String {
     let mut text = String::from("# Adaptive mixtures of normalizing flows: results\n\n");
     text += "Every number and figure here is computed from the records in `records/`, which `./reproduce.sh` computes from the \
@@ -42,7 +42,7 @@ fn provenance(found: &[&Found]) -> String {
     )
 }
 
-/// Which runs had fits that diverged on the way, if any had.
+/// Which runs had fits that diverged and backed off, if any.
 fn diverged(found: &[&Found]) -> String {
     let diverged = found.iter().filter(|f| f.diverged);
     let stems: Vec<&str> = diverged.map(|f| f.stem.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Computes whatever is missing, writes every result, compares with the committed ones.
+//! Computes missing runs, writes all results, compares them with the committed ones.
 
 use super::catalogue::Catalogue;
 use super::kind::Kind;
@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 /// What to reproduce, and where.
 #[derive(Clone)]
 pub struct Options {
-    /// What there is to reproduce.
+    /// The kinds of experiments.
     pub kinds: &'static [Kind],
     /// Folder of the configs.
     pub configs: PathBuf,
@@ -27,13 +27,13 @@ pub struct Options {
     pub only: Vec<String>,
     /// Only these protocols (all when empty).
     pub protocols: Vec<String>,
-    /// Put the new results in the place of the committed ones.
+    /// Replace the committed results by the new ones.
     pub update: bool,
-    /// Of the committed results there is `metrics.csv` alone (the small-scale runs).
+    /// Only `metrics.csv` is committed (the small-scale runs).
     pub metrics_only: bool,
 }
 
-/// How it ended.
+/// The outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// The verdict in words.
@@ -88,7 +88,7 @@ pub fn reproduce(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
     })
 }
 
-/// Copies the new records over the committed ones and renders those afresh.
+/// Copies the new records over the committed ones and renders all results again.
 fn update(
     chosen: &Catalogue,
     presentations: &Presentations,

@@ -1,4 +1,4 @@
-//! Everything that lies in a results folder, and everything that follows from it.
+//! The records of a results folder, and all results rendered from them.
 
 use super::kind::{Found, Kind, Records};
 use super::metrics_csv::{self, Row};
@@ -22,7 +22,7 @@ impl Results {
         Ok(Self { kinds: kinds? })
     }
 
-    /// What is known of each record, in the order of tables.
+    /// A summary of each record, in the order of tables.
     pub fn found(&self) -> impl Iterator<Item = &Found> {
         self.kinds.iter().flat_map(|k| &k.found)
     }

@@ -1,4 +1,4 @@
-//! Many runs, several at a time, beside other processes.
+//! Computes many runs, several at a time, next to other processes.
 
 use super::context::{Context, Interrupted};
 use super::event_log::EventLog;
@@ -18,23 +18,23 @@ use store::{CheckpointFolder, RunLock};
 /// How runs are computed.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// The results folder. Several processes can work in it.
+    /// The results folder. Several processes can share it.
     pub out: PathBuf,
     /// Worker threads.
     pub threads: usize,
-    /// Compute even what lies there already.
+    /// Compute finished runs again.
     pub force: bool,
     /// Time between the checkpoints of a fit.
     pub pace: Duration,
-    /// Where every unit of work is written down as it begins and ends.
+    /// The event log of units of work.
     pub event_log: Option<PathBuf>,
 }
 
-/// Between two looks at whether another process is done.
+/// Interval between checks whether another process is done.
 const LOOK: Duration = Duration::from_millis(200);
 
 impl Schedule {
-    /// Results into `out` by so many threads; checkpoints every ten seconds, no event log.
+    /// Results into `out` by this number of threads; checkpoints every ten seconds, no event log.
     #[must_use]
     pub fn new(out: PathBuf, threads: usize) -> Self {
         Self {
@@ -46,7 +46,8 @@ impl Schedule {
         }
     }
 
-    /// Computes all runs that are not done yet. A run that another process works on is left to it, and waited for.
+    /// Computes all runs that are not done yet. A run that another process has locked is left to
+    /// it, and waited for.
     ///
     /// # Errors
     /// The first run that fails, a file that cannot be written; [`Interrupted`] when `stop` is set.
@@ -99,7 +100,7 @@ impl Schedule {
                             .and_then(|pool| pool.install(|| self.perform(job, &log, context)));
                         match result {
                             Ok(true) => display.finished(),
-                            // Another process works on it: what else there is comes first.
+                            // Another process works on it: other runs come first.
                             Ok(false) => {
                                 queue.lock().expect("no worker panics").push_back(job);
                                 std::thread::sleep(LOOK);
@@ -123,12 +124,12 @@ impl Schedule {
         }
     }
 
-    /// Computes one run, unless another process has it: then `false`.
+    /// Computes one run; `false` if another process has locked it.
     fn perform(&self, job: &Job, log: &EventLog, context: Context<'_>) -> Result<bool> {
         let Some(_lock) = RunLock::take(&self.run_lock(job))? else {
             return Ok(false);
         };
-        // Another process may have done it since we looked.
+        // Another process may have done it since the last check.
         if self.force || !job.is_done(&self.out, &|_| {}) {
             let stem = &job.stem;
             let tell = |event: store::Event<'_>| log.write(stem, event);
@@ -147,7 +148,7 @@ impl Schedule {
         Ok(true)
     }
 
-    /// Takes away what a process has left that ended between the record of a run and the end of its units.
+    /// Removes the units of a process that ended after it wrote the record of a run.
     fn tidy(&self, job: &Job) -> Result<()> {
         let left = self.units(job).exists() || self.run_lock(job).exists();
         if left && let Some(_lock) = RunLock::take(&self.run_lock(job))? {
@@ -169,7 +170,7 @@ impl Schedule {
         }
     }
 
-    /// Where the units of a run lie until it is done.
+    /// The folder of a run's units until it is done.
     fn units(&self, job: &Job) -> PathBuf {
         self.out.join(UNITS).join(&job.stem)
     }

@@ -1,4 +1,4 @@
-//! What tables, figures and text are made from, and what they make.
+//! The input and output of rendering: sections of records; tables, figures and text.
 
 use super::arm::Arm;
 use super::experiment::{Experiment, Record};
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub struct Section<'a, R> {
     /// Name of the protocol.
     pub protocol: &'a str,
-    /// What is said and shown of it.
+    /// Its presentation.
     pub presentation: Presentation,
     /// Its arms.
     pub arms: Vec<Arm<'a, R>>,
@@ -71,17 +71,17 @@ pub trait Presented: Experiment {
         Self: Sized;
 }
 
-/// What the results of one kind are rendered from.
+/// The input of rendering one kind.
 pub struct Material<'a, E: Experiment> {
     /// The protocols, in the order of the report.
     pub sections: Vec<Section<'a, E::Record>>,
-    /// Records that have figure data, with them.
+    /// Records that have figure data, with the data.
     pub drawn: Vec<(&'a E::Record, E::Figure)>,
     /// Where figures go.
     pub folder: PathBuf,
 }
 
-/// What one kind gives to the results.
+/// The rendered results of one kind.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rendered {
     /// All tables.

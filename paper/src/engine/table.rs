@@ -8,9 +8,9 @@ use std::fmt::Write;
 pub enum Cell {
     /// Words.
     Text(String),
-    /// A number shown with so many decimals, with its standard error where there is one.
+    /// A number with its decimals shown, and its standard error if there is one.
     Number(Mean, usize),
-    /// Nothing to say.
+    /// An empty cell.
     Empty,
 }
 
@@ -55,7 +55,7 @@ pub fn header<const N: usize>(names: [&str; N]) -> Vec<String> {
     names.map(String::from).to_vec()
 }
 
-/// With a capital at the beginning.
+/// With a capital first letter.
 #[must_use]
 pub fn capital(s: &str) -> String {
     let mut chars = s.chars();
@@ -74,7 +74,7 @@ pub struct Table {
     pub caption: String,
     /// Names of the columns.
     pub header: Vec<String>,
-    /// Rows of as many cells.
+    /// Rows of equally many cells.
     pub rows: Vec<Vec<Cell>>,
 }
 

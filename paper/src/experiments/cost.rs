@@ -2,7 +2,7 @@
 
 use flows::{Batch, FitConfig};
 
-/// Points that so many steps of optimisation see, of a fit to so many points.
+/// Points processed in this number of optimisation steps of a fit to `points` points.
 pub fn points_of(steps: usize, fit: &FitConfig, points: usize) -> usize {
     match fit.batch {
         Batch::Full => steps * points,

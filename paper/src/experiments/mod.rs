@@ -1,4 +1,4 @@
-//! The studies: what is particular to each. A new one is a folder here and a line in [`KINDS`].
+//! The studies. A new one is a folder here and a line in [`KINDS`].
 
 pub mod amortised;
 mod cost;

@@ -21,7 +21,7 @@ impl AmortisedConfig {
     ///
     /// Experts are fitted in parallel on the current thread pool; the result depends on the pairs,
     /// the settings and the seed alone. With a checkpoint store in the context, the same call after
-    /// an interruption goes on where that one was.
+    /// an interruption resumes.
     ///
     /// # Errors
     /// See [`AmortisedError`].
@@ -104,7 +104,7 @@ impl AmortisedConfig {
     }
 }
 
-/// The fixed parts of a fit.
+/// What stays constant during a fit.
 struct Fit<'a> {
     config: &'a AmortisedConfig,
     train: Pairs,
@@ -174,7 +174,7 @@ impl Fit<'_> {
                             let pairs = (&train, &valid);
                             self.train(e, flow, pairs, (round * steps, steps), &label(k))
                         }
-                        // A component that has lost its pairs stays as it is.
+                        // A component without pairs is not changed.
                         _ => Ok(()),
                     }
                 })?;
@@ -204,7 +204,7 @@ impl Fit<'_> {
     }
 
     /// Trains one flow of expert e on pairs in its frame; `steps` are those done before and those
-    /// to do.
+    /// of this call.
     fn train(
         &self,
         e: usize,

@@ -1,4 +1,4 @@
-//! Sums of conditional flows.
+//! Weighted sums of conditional flows.
 
 use density::{Density, mixture_log_prob};
 use faer::prelude::*;

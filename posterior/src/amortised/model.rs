@@ -7,8 +7,8 @@ use faer::prelude::*;
 use numerics::matrix::col_mut;
 use numerics::random::Pcg64;
 
-/// A mixture of experts that are conditional flows or sums of some,
-/// `q(theta | y) = sum_k pi_k q_k(theta | y)`.
+/// A mixture of experts that are conditional flows or weighted sums of them, `q(theta | y) = sum_k
+/// pi_k q_k(theta | y)`.
 pub struct Amortised {
     pub(super) experts: Vec<ConditionalExpert>,
     pub(super) names: Vec<String>,
@@ -25,7 +25,7 @@ pub struct ConditionedPosterior<'a> {
     context: Vec<f64>,
 }
 
-/// A sum of conditional flows in coordinates of its own.
+/// A weighted sum of conditional flows in its own coordinates.
 pub(super) struct ConditionalExpert {
     /// From parameters to the coordinates.
     pub bijection: Bijection,

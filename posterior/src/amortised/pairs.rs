@@ -5,7 +5,7 @@ use faer::prelude::*;
 use numerics::math::{dot, sum};
 use numerics::matrix::{col, select_rows};
 
-/// Pairs of which some train and some judge.
+/// Pairs, split into training and validation.
 pub(super) struct Pairs {
     pub theta: Mat<f64>,
     pub y: Mat<f64>,
@@ -36,8 +36,7 @@ impl Pairs {
         }
     }
 
-    /// The pairs that a component is responsible for, with that share of their weights; `None` if
-    /// there are hardly any.
+    /// The pairs weighted by a component's responsibilities; `None` if hardly any weight is left.
     pub fn share(&self, responsibilities: MatRef<'_, f64>, k: usize) -> Option<Self> {
         let r = col(responsibilities, k);
         let rows: Vec<usize> = (0..r.len()).filter(|&i| r[i] > 1e-3).collect();

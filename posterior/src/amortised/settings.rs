@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 ///
 /// Theta is drawn from the prior (or from a proposal, with weights `prior / proposal`) and y from
 /// the simulator; the mean over pairs of `-ln q(theta | y)` is, up to a constant, the mean over
-/// data of `KL(posterior || q)`. No likelihood is evaluated, and the model answers for every y.
+/// data of `KL(posterior || q)`. No likelihood is evaluated, and the model holds for every y.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AmortisedConfig {
     /// What each expert is made of.
     pub model: AmortisedModel,
-    /// How many pairs, those whose data are nearest to the average data, a mixture is fitted to
-    /// first: the posterior there, roughly, modes and all.
+    /// Number of pairs that the initial mixture is fitted to: those whose data are nearest to the
+    /// average data. The mixture approximates the posterior there, with its modes.
     #[serde(
         default = "default_neighbours",
         deserialize_with = "numerics::checked::at_least_one"
@@ -25,7 +25,8 @@ pub struct AmortisedConfig {
     pub neighbours: usize,
     /// The conditional flows, with their names.
     pub experts: Vec<(String, FlowSettings)>,
-    /// Share of the pairs that stops training early and weighs the experts, above 0 and below 1.
+    /// Share of the pairs held out for early stopping and the weights of the experts, above 0 and
+    /// below 1.
     pub validation: f64,
     /// How held-out densities become weights.
     #[serde(default = "stacking")]
@@ -36,19 +37,19 @@ pub struct AmortisedConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum AmortisedModel {
-    /// One conditional flow on a base that is the same for all data. Distances between the modes of
-    /// such a base and their widths are scaled together by every layer: posteriors in which they
-    /// change apart are out of its reach in one dimension and hard in two.
+    /// One conditional flow on a base that is the same for all data. Every layer scales the
+    /// distances between the modes of such a base together with their widths: posteriors in which
+    /// the two change separately cannot be represented in one dimension and are hard in two.
     Flow(PosteriorBase),
     /// A sum `sum_k w_k q_k(theta | y)` of conditional flows on normal bases, one for each
-    /// component of a Gaussian mixture fitted to the neighbours: a mode that moves with y is
-    /// followed by its own flow, and no flow has to bridge. Fitted by expectation-maximisation: a
-    /// round trains every flow on all pairs, weighted with its responsibilities, at first those of
-    /// the mixture's components. The weights `w_k` do not depend on y.
+    /// component of the initial Gaussian mixture: each mode that moves with y has its own flow, and
+    /// no flow needs a bridge. Fitted by expectation-maximisation: a round trains every flow on all
+    /// pairs, weighted by its responsibilities, in the first round those of the mixture's
+    /// components. The weights `w_k` do not depend on y.
     Flows {
         /// How many flows.
         components: Components,
-        /// For the mixture at the start.
+        /// For the initial mixture.
         #[serde(default)]
         em: EmConfig,
         /// Rounds, which share the steps of the flows' fits.

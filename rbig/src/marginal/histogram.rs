@@ -124,7 +124,7 @@ impl HistogramMarginal {
                 let position = (*x - self.low) / self.width;
                 let j = (position as usize).min(self.mass.len() - 1);
                 let part = position - j as f64;
-                // The tail in which the digits are.
+                // The tail with full relative accuracy.
                 let z = if self.below[j] + part * self.mass[j] < 0.5 {
                     normal_quantile(self.below[j] + part * self.mass[j])
                 } else {

@@ -3,10 +3,10 @@
 //!
 //! With shares `s_j` at values `y_j` of mean 0 and variance 1 and a bandwidth h in (0, 1], the
 //! estimate is `f(y) = (1 - e) sum_j s_j N(y; a y_j, h^2) + e N(y; 0, b^2)`, `a = sqrt(1 - h^2)`.
-//! The factor a keeps the variance at 1 (Jones 1991), so that the family runs from a fine kernel
+//! The factor a makes the variance 1 (Jones 1991), so that the family runs from a fine kernel
 //! density to the normal density itself, reached exactly at h = 1: a column that is already normal
-//! is left alone. The broad component with the small share `e = (1 - h^2) / (effective size + 1)`
-//! keeps the density of gaps and tails away from zero.
+//! is unchanged. The broad component with the small share `e = (1 - h^2) / (effective size + 1)`
+//! bounds the density of gaps and tails away from zero.
 
 use numerics::math::{LN_2PI, dot, exp, ln, normal_cdf, normal_log_pdf, normal_quantile};
 
@@ -16,10 +16,10 @@ const NODES: usize = 6;
 const HALF: usize = 6 * NODES;
 /// A knot of the spline at every third node: two in one bandwidth.
 const STRIDE: usize = 3;
-/// Most distinct points that are kept apart; more are gathered into equal cells.
+/// Most distinct points used as they are; more are binned into equal cells.
 const MOST_ATOMS: usize = 4096;
-/// The least slope of the spline: below it the density is negligible and rounding would stop it
-/// from increasing.
+/// The least slope of the spline: below it the density is negligible, and rounding could make the
+/// spline non-increasing.
 const LEAST_SLOPE: f64 = 1e-5;
 /// Knots lie up to this many standard deviations beyond the data; there the straight tails begin.
 /// Measured on two-dimensional targets, 0.5 gave the best held-out likelihood of 0.25 to 30, and
@@ -32,8 +32,8 @@ const REACH: f64 = 8.0;
 pub(super) struct Atoms {
     position: Vec<f64>,
     share: Vec<f64>,
-    /// What is left out when the density is judged at the atom: all of a repeated value, so that
-    /// ties do not ask for a bandwidth of zero.
+    /// The share left out when the density is scored at the atom: all of a repeated value, so that
+    /// ties do not favour a bandwidth of zero.
     own: Vec<f64>,
     effective_size: f64,
     broad: f64,
@@ -47,7 +47,7 @@ pub(super) struct Knots {
     pub slopes: Vec<f64>,
 }
 
-/// The centres of the kernels shared out onto a grid.
+/// The weights of the kernels' centres, distributed over a grid.
 struct Grid {
     h: f64,
     shrink: f64,
@@ -72,7 +72,7 @@ impl Atoms {
         atoms
     }
 
-    /// Puts the points of each cell together, at their mean.
+    /// Merges the points of each cell, at their mean.
     fn gather(&mut self, low: f64, cell: f64) {
         let (mut position, mut share, mut own) = (Vec::new(), Vec::new(), Vec::new());
         let mut current = usize::MAX;

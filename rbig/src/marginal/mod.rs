@@ -32,12 +32,11 @@ pub enum MarginalKind {
         #[serde(default)]
         bandwidth: Option<f64>,
         /// Factor on the cross-validated bandwidth (up to 1), > 0. Layers are fitted to the same
-        /// points one after the other, and what is best for one column alone over-fits a chain of
-        /// them.
+        /// points in sequence, and the best bandwidth for one column over-fits a chain of layers.
         #[serde(default = "default_oversmooth")]
         oversmooth: f64,
         /// Standard deviation, in those of the column, of the broad component that fills gaps and
-        /// the margins beyond the data; >= 1.
+        /// margins beyond the data; >= 1.
         #[serde(default = "default_broad_scale")]
         broad_scale: f64,
     },
@@ -297,8 +296,8 @@ pub(crate) fn check_weights(rows: usize, weights: Option<&[f64]>) -> Result<f64,
     }
 }
 
-/// Mean and standard deviation under shares that sum to one; the second pass keeps digits when the
-/// mean is large.
+/// Mean and standard deviation under shares that sum to one; the second pass avoids cancellation
+/// when the mean is large.
 pub(crate) fn moments(values: &[f64], shares: &[f64]) -> (f64, f64) {
     let mean = numerics::math::dot(values, shares);
     let deviations: Vec<f64> = values.iter().map(|v| v - mean).collect();

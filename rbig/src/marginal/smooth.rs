@@ -1,4 +1,4 @@
-//! The smooth marginal: a kernel density turned into a monotone spline.
+//! The smooth marginal: a kernel density as a monotone spline.
 
 use super::kernel_density::Atoms;
 use super::spline::Spline;
@@ -13,10 +13,10 @@ use numerics::math::{dot, exp_m1, ln, ln_1p};
 /// standardised data, with straight tails of slope 1 or more from half a standard deviation beyond
 /// the data (a flatter slope would be multiplied from layer to layer, and draws would have far
 /// outliers); F has a cross-validated bandwidth h (leave-one-value-out likelihood). At h = 1 F is
-/// normal and S is the identity. The warp w is the identity, or for columns with far outliers
+/// normal and S is the identity. The transform w is the identity, or for columns with far outliers
 /// `asinh((x - median) / robust scale)` when the cross-validated likelihood prefers it: it acts as
-/// a bandwidth that grows with the distance. The density `phi(z) dz/dx` integrates to exactly one,
-/// whatever the spline is.
+/// a bandwidth that grows with the distance. The density `phi(z) dz/dx` integrates to exactly one
+/// for any spline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SmoothMarginal {
     warp: Option<Warp>,
@@ -26,7 +26,7 @@ pub struct SmoothMarginal {
     spline: Option<Spline>,
 }
 
-/// Where the bandwidth comes from.
+/// The choice of the bandwidth.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Bandwidth {
     Fixed(f64),
@@ -42,7 +42,8 @@ struct Warp {
 }
 
 impl Warp {
-    /// A warp is tried when a point is farther out than this many robust standard deviations.
+    /// The arcsinh transform is tried if a point is farther out than this many robust standard
+    /// deviations.
     const FAR: f64 = 8.0;
 
     /// The robust centre and scale, if the data have points far out.
@@ -168,7 +169,7 @@ impl SmoothMarginal {
         })
     }
 
-    /// The bandwidth, in standard deviations of the (warped) data; 1 for a normal fit.
+    /// The bandwidth, in standard deviations of the (transformed) data; 1 for a normal fit.
     #[must_use]
     pub fn bandwidth(&self) -> f64 {
         self.bandwidth

@@ -3,13 +3,12 @@
 
 use serde::de::{Deserialize, Deserializer, Error};
 
-/// A message in which text from a file may stand, as one line of at most 300 characters: runs of
+/// A message that may contain text from a file, as one line of at most 300 characters: runs of
 /// blanks are one, control characters are escaped.
 #[must_use]
 pub fn one_line(message: &str) -> String {
     const MOST: usize = 300;
-    // Long messages are long because of what a file holds: no more of it is looked at than is
-    // shown.
+    // Long messages are long because of a file's content: only as much is processed as is shown.
     let beginning: String = message.chars().take(2 * MOST).collect();
     let words: Vec<&str> = beginning.split_whitespace().collect();
     let line = words.join(" ");
@@ -57,7 +56,7 @@ pub fn not_negative<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
     }
 }
 
-/// A number from 0 on and below 1.
+/// A number at least 0 and below 1.
 ///
 /// # Errors
 /// When the number is outside.
@@ -70,7 +69,7 @@ pub fn share<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
     }
 }
 
-/// A whole number from 1 on.
+/// An integer at least 1.
 ///
 /// # Errors
 /// When it is 0.

@@ -3,7 +3,7 @@
 use crate::math::{dot, mean_and_standard_error, sum};
 use serde::{Deserialize, Serialize};
 
-/// A number known by sampling, and its standard error.
+/// An estimate by sampling, and its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Estimate {
@@ -30,9 +30,9 @@ impl Estimate {
         }
     }
 
-    /// The mean of values under shares w of sum one, with standard error
-    /// `sqrt(sum_i w_i^2 (v_i - mean)^2 / (1 - sum_i w_i^2))`, infinite when one value has all of
-    /// the weight. Values of share zero do not count, whatever they are.
+    /// The mean of values under shares w of sum one, with standard error `sqrt(sum_i w_i^2 (v_i -
+    /// mean)^2 / (1 - sum_i w_i^2))`, infinite when one value has all of the weight. Values of
+    /// share zero are ignored, even NaN.
     ///
     /// # Panics
     /// If the lengths differ.

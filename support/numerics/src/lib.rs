@@ -6,7 +6,7 @@
 //! - [`linalg`]: Cholesky factors and eigenvalues of small symmetric matrices.
 //! - [`checked`]: deserialisation of numbers with a range.
 //! - [`Estimate`]: a number with its standard error.
-//! - [`Spread`]: how the values of a column lie among floating-point numbers.
+//! - [`Spread`]: whether floating-point arithmetic can tell the values of a column apart.
 
 pub mod checked;
 mod estimate;

@@ -1,10 +1,10 @@
 //! Small dense linear algebra with sums in a fixed order.
 //!
-//! Matrices are slices, row by row. Written out because a library's reductions depend on the width
-//! of the vector registers, and with them the last bits.
+//! Matrices are slices, row by row. Written out because the order of a library's reductions, and so
+//! the last bits, depend on the width of the vector registers.
 
-/// Eigenvalues in rising order and eigenvectors (columns, row by row) of a symmetric d x d matrix
-/// given by its lower triangle, row by row; by cyclic Jacobi rotations.
+/// Eigenvalues in ascending order and eigenvectors (columns, row by row) of a symmetric d x d
+/// matrix given by its lower triangle, row by row; by cyclic Jacobi rotations.
 ///
 /// # Panics
 /// If there are fewer than d x d entries.

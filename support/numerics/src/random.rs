@@ -1,6 +1,6 @@
 //! Seeded random numbers: one `Pcg64` stream for each purpose.
 //!
-//! A generator is named by a seed and a label ("banana/train", "init/maf", ...). Draws for one
+//! A generator is determined by a seed and a label ("banana/train", "init/maf", ...). Draws for one
 //! purpose never depend on how many were taken for another, so that adding an expert or a metric
 //! changes no other number.
 
@@ -39,7 +39,7 @@ pub fn uniform(rng: &mut Pcg64) -> f64 {
     midpoint(rng.next_u64())
 }
 
-/// The midpoint of the cell that the upper 53 bits number. That of the last one would round to 1.
+/// The midpoint of the cell indexed by the upper 53 bits. That of the last cell would round to 1.
 fn midpoint(bits: u64) -> f64 {
     const CELL: f64 = 1.0 / 9_007_199_254_740_992.0;
     (((bits >> 11) as f64 + 0.5) * CELL).min(1.0 - CELL)
@@ -69,7 +69,7 @@ pub fn categorical(rng: &mut Pcg64, weights: &[f64]) -> usize {
             return k;
         }
     }
-    // Rounding can leave a hair over: it belongs to the last index that has weight.
+    // Rounding can leave a remainder: it goes to the last index that has weight.
     weights
         .iter()
         .rposition(|&w| w > 0.0)

@@ -1,35 +1,36 @@
-//! What the arithmetic can make of the values of a column.
+//! Whether floating-point arithmetic can tell the values of a column apart.
 
-/// Numbers whose squares, summed over many rows, neither overflow nor vanish.
+/// Magnitudes whose squares, summed over many rows, neither overflow nor underflow.
 const SCALES: std::ops::Range<f64> = 1e-140..1e140;
 /// Values that differ by less than this share of their size have lost all but their last few
 /// digits.
 const LAST_DIGITS: f64 = 1e-12;
-/// Beside a value so much larger than the distance between the quartiles, the mean of a column has
-/// no digits left for the others.
+/// If one value exceeds the interquartile range by this factor, the mean of the column has no
+/// digits left for the others.
 const FAR: f64 = 2e15;
 
-/// How the values of a column lie on the line of floating-point numbers.
+/// Whether floating-point arithmetic can tell the values of a column apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Spread {
-    /// They are apart, and their squares can be summed.
+    /// They can be told apart, and their squares can be summed.
     Fine,
     /// All are equal.
     Constant,
-    /// Squares of them, or of their distances, overflow or vanish: they span this much.
+    /// Their squares, or those of their distances, overflow or underflow; holds their span.
     OutOfScale(f64),
-    /// They lie so near each other, for their size, that rounding has eaten what sets them apart:
-    /// their largest distance.
+    /// They are so close together, relative to their size, that rounding dominates their
+    /// differences; holds their range.
     LastDigits(f64),
-    /// One is so far out that the others are all the same beside it: the number of its row, from 0.
+    /// One is so far out that the others are indistinguishable relative to it; holds its row (from
+    /// 0).
     Far(usize),
 }
 
 impl Spread {
-    /// Of some rows of a column, at least one, all finite.
+    /// Classifies some rows of a column, at least one, all finite.
     ///
     /// # Panics
-    /// If there is no row, or one is not in the column.
+    /// If there is no row, or a row is out of range.
     #[must_use]
     pub fn of(column: &[f64], rows: &[usize]) -> Self {
         let mut sorted = rows.to_vec();

@@ -1,4 +1,4 @@
-//! A PNG or an SVG to draw on: bundled font, written beside its place and renamed.
+//! A PNG or an SVG to draw on: bundled font, written to a temporary file and renamed.
 
 use crate::PlotError;
 use crate::palette::INK;
@@ -36,13 +36,13 @@ pub fn tick(v: &f64) -> String {
     format!("{}", if rounded == 0.0 { 0.0 } else { rounded })
 }
 
-/// What drawing gives; any error will do.
+/// The result of drawing, with any error.
 pub type Drawn = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Draws a PNG of the given size.
 ///
 /// # Errors
-/// What `draw` says, or that the file cannot be written; then there is none.
+/// The error of `draw`, or that the file cannot be written; no file is left then.
 pub fn png(
     path: &Path,
     size: (u32, u32),
@@ -162,7 +162,7 @@ fn bundle_font() {
         let bytes = include_bytes!("../assets/DejaVuSans-subset.ttf");
         for style in [FontStyle::Normal, FontStyle::Bold] {
             // Fails only for a font that cannot be read; text would then be missing, which the
-            // tests see.
+            // tests detect.
             let _ = plotters::style::register_font("sans-serif", style, bytes);
         }
     });
@@ -172,7 +172,7 @@ fn bundle_font() {
 /// need.
 ///
 /// # Errors
-/// What the backend says.
+/// The error of the backend.
 pub fn legend<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
     entries: &[(String, RGBColor)],

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlotError {
-    /// The name of the file says neither PNG nor SVG.
+    /// The name of the file ends in neither .png nor .svg.
     #[error("{path}: figures are .png or .svg; end the name so")]
     Format {
         /// The path.
@@ -21,7 +21,7 @@ pub enum PlotError {
         /// What failed.
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// What should be drawn cannot be.
+    /// The input cannot be drawn.
     #[error("{path}: cannot be drawn: {problem}")]
     Input {
         /// The path.

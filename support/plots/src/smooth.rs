@@ -2,11 +2,11 @@
 
 use numerics::math::exp;
 
-/// The width of the bulk of a sample: the standard deviation that a normal would have whose densest
-/// quarter is as wide.
+/// The width of the bulk of a sample: the standard deviation of a normal whose densest quarter is
+/// equally wide.
 ///
-/// With several narrow modes it is about the width of one, where the sample's own deviation would
-/// be that between them.
+/// With several narrow modes it is about the width of one; the standard deviation would measure the
+/// distance between them.
 pub(crate) fn scale(sorted: &[f64]) -> f64 {
     /// Width of the densest quarter of the standard normal.
     const QUARTER: f64 = 0.637_3;
@@ -61,8 +61,8 @@ pub(crate) fn plane(
     out
 }
 
-/// The level above which the densest cells hold a share of the whole; what lies outside of the
-/// window counts as least dense.
+/// The level above which the densest cells hold a share of the total; mass outside of the window
+/// counts as least dense.
 pub(crate) fn level(shares: &[f64], share: f64) -> f64 {
     let mut sorted = shares.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
@@ -94,7 +94,7 @@ fn kernel(deviation: f64) -> Vec<f64> {
     half.into_iter().map(|w| w / total).collect()
 }
 
-/// What is beyond the ends counts as zero.
+/// Values beyond the ends count as zero.
 fn convolve(values: &[f64], half: &[f64]) -> Vec<f64> {
     let mut out: Vec<f64> = values.iter().map(|v| half[0] * v).collect();
     for (k, w) in half.iter().enumerate().skip(1) {

@@ -3,15 +3,15 @@
 /// Marks of an axis. Values are shown as `(value - offset) / unit`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ticks {
-    /// Places on the axis, and what stands there.
+    /// Positions on the axis, and their labels.
     pub marks: Vec<(f64, String)>,
-    /// Taken from every value, so that those of a narrow range far from zero stay short.
+    /// Subtracted from every value, so that the labels of a narrow range far from zero are short.
     pub offset: f64,
-    /// What values are divided by, a power of ten.
+    /// Divisor of the values, a power of ten.
     pub unit: f64,
 }
 
-/// Characters of a mark at most.
+/// Most characters of a label.
 const LONGEST: usize = 6;
 
 impl Ticks {
@@ -31,7 +31,7 @@ impl Ticks {
         // Far from zero: differences from a round number near the middle.
         let round = 10.0 * power_of_ten(span);
         let whole = ((low + 0.5 * span) / round).round();
-        // One over a power of ten is rounded, a power of ten is not: divided by it, 12 stays 0.12.
+        // Negative powers of ten are rounded, positive ones are exact: 12 / 100 prints as 0.12.
         let offset = if round < 1.0 {
             whole / (1.0 / round).round()
         } else {
@@ -75,7 +75,7 @@ impl Ticks {
         widest.max().is_some_and(|w| w <= LONGEST)
     }
 
-    /// The name of the axis, with what was done to its values.
+    /// The name of the axis, with offset and unit.
     pub fn label(&self, name: &str) -> String {
         let mut label = name.to_owned();
         if self.offset != 0.0 {

@@ -18,42 +18,41 @@ pub enum Event<'a> {
         /// Whether there was a checkpoint.
         resumed: bool,
     },
-    /// It is done and kept.
+    /// It is done and stored.
     Finished {
         /// Name of the unit.
         unit: &'a str,
     },
-    /// It was done before.
+    /// It was found in the store.
     Found {
         /// Name of the unit.
         unit: &'a str,
     },
-    /// A file cannot be used; what it held is computed again.
+    /// A file cannot be used; its content is computed again.
     Damaged {
         /// What is wrong, with the name of the file.
         reason: &'a str,
     },
 }
 
-/// Keeps bytes by name. Names are file names: letters, digits, `-`, `_` and `.`.
+/// Stores bytes by name. Names are file names: letters, digits, `-`, `_` and `.`.
 pub trait CheckpointStore: Sync {
-    /// How long a fit goes on between checkpoints; `None`: nothing is kept, and no names are asked
-    /// for.
+    /// Time between the checkpoints of a fit; `None`: nothing is stored, and no names are computed.
     fn pace(&self) -> Option<Duration>;
-    /// What was put there, if it is all there.
+    /// The bytes under a name, if they are complete.
     fn get(&self, name: &str) -> Option<Vec<u8>>;
-    /// Keeps it: all of it or nothing.
+    /// Stores bytes, atomically.
     ///
     /// # Errors
     /// See [`Error`].
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error>;
-    /// Takes it away, if it is there.
+    /// Removes an entry, if it is there.
     fn remove(&self, name: &str);
-    /// Is told what happens to the units.
+    /// Receives the events of the units.
     fn tell(&self, event: Event<'_>);
 }
 
-/// Keeps nothing.
+/// Stores nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoCheckpoints;
 
@@ -75,7 +74,7 @@ impl CheckpointStore for NoCheckpoints {
     fn tell(&self, _: Event<'_>) {}
 }
 
-/// Keeps bytes as long as it lives, and what it was told: to try things out.
+/// Stores bytes and events in memory, for tests.
 #[derive(Debug, Default)]
 pub struct CheckpointMemory {
     pace: Duration,
@@ -93,10 +92,10 @@ impl CheckpointMemory {
         }
     }
 
-    /// What is kept, by name.
+    /// The entries, by name.
     ///
     /// # Panics
-    /// If a thread has panicked with it.
+    /// If a thread panicked while it held the lock.
     #[must_use]
     pub fn kept(&self) -> BTreeMap<String, Vec<u8>> {
         self.kept.lock().expect("no panic").clone()
@@ -105,7 +104,7 @@ impl CheckpointMemory {
     /// The events so far, in order.
     ///
     /// # Panics
-    /// If a thread has panicked with it.
+    /// If a thread panicked while it held the lock.
     #[must_use]
     pub fn told(&self) -> Vec<String> {
         self.told.lock().expect("no panic").clone()
@@ -139,7 +138,7 @@ impl CheckpointStore for CheckpointMemory {
     }
 }
 
-/// Keeps sealed files in a folder, which is made when the first one comes. Several processes can
+/// Stores sealed files in a folder, which is created with the first one. Several processes can
 /// share it.
 pub struct CheckpointFolder<'a> {
     path: PathBuf,
@@ -148,7 +147,7 @@ pub struct CheckpointFolder<'a> {
 }
 
 impl<'a> CheckpointFolder<'a> {
-    /// Files in `path`, checkpoints every `pace`; `tell` hears what happens.
+    /// Files in `path`, checkpoints every `pace`; `tell` receives the events.
     #[must_use]
     pub fn new(path: &Path, pace: Duration, tell: &'a (dyn Fn(Event<'_>) + Sync)) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Files that are written beside their place and renamed.
+//! Files that are written under a temporary name and renamed.
 
 use crate::seal::{Damage, seal, unseal};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -35,7 +35,7 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// It is not what was written.
+    /// It was changed or cut short.
     #[error("{path}: {damage}")]
     Damaged {
         /// The file.
@@ -45,27 +45,27 @@ pub enum Error {
     },
 }
 
-/// How a file ends whose writing is not finished.
+/// Suffix of files that are still being written.
 const PARTIAL: &str = ".partial";
 
-/// Whether to wait until the disk has it.
+/// Whether to wait until the file is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// It survives the machine.
+    /// It survives a failure of the machine.
     ForDisk,
-    /// It survives the process; after a failure of the machine its checksum tells whether it is
-    /// whole.
+    /// It survives the process; after a failure of the machine its checksum shows whether it is
+    /// complete.
     No,
 }
 
-/// Writes a whole file or none: beside its place, to the disk, then renamed. Folders on the way are
-/// made.
+/// Writes a file atomically: under a temporary name, synced to disk, then renamed. Missing folders
+/// are created.
 ///
-/// The file beside is locked while it is written, so that [`sweep`] knows those that nobody writes
-/// any more.
+/// The temporary file is locked while it is written, so that [`sweep`] can recognise abandoned
+/// ones.
 ///
 /// # Errors
-/// [`Error::Full`], [`Error::Write`]; nothing is left beside.
+/// [`Error::Full`], [`Error::Write`]; no temporary file is left.
 pub fn write(path: &Path, contents: &[u8]) -> Result<(), Error> {
     write_and(Wait::ForDisk, path, contents)
 }
@@ -80,9 +80,9 @@ pub(crate) fn write_and(wait: Wait, path: &Path, contents: &[u8]) -> Result<(), 
             _ => Error::Write { path, source },
         }
     };
-    // Somebody may sweep the file up between its making and its lock, or remove an empty folder; a
-    // process of the same number, on another machine or in another container, may be writing, or
-    // have been killed while it was: then it is made anew, under the next name.
+    // Retries under the next name: another process may sweep the file before it is locked, or
+    // remove an empty folder; a process of the same id, on another machine or in another container,
+    // may be writing the same name or have been killed while writing.
     for _ in 0..8 {
         match attempt(wait, path, contents) {
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {}
@@ -107,7 +107,7 @@ fn attempt(wait: Wait, path: &Path, contents: &[u8]) -> io::Result<()> {
                 let _ = std::fs::remove_file(&beside);
             }
         })?;
-    // Where the file system knows no locks nothing is ever swept up.
+    // On file systems without locks nothing is ever swept.
     let _ = file.try_lock();
     let done = file
         .write_all(contents)
@@ -122,7 +122,7 @@ fn attempt(wait: Wait, path: &Path, contents: &[u8]) -> io::Result<()> {
     done
 }
 
-/// A name of its own for each writing.
+/// A unique temporary name for each write.
 fn beside(path: &Path) -> PathBuf {
     beside_as(path, COUNT.fetch_add(1, Ordering::Relaxed))
 }
@@ -165,8 +165,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Removes what processes that are gone have left beside, in a folder and those below it. What
-/// cannot be looked at stays.
+/// Removes abandoned temporary files in a folder and those below it. Files that cannot be examined
+/// stay.
 pub fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return;
@@ -185,7 +185,7 @@ pub fn sweep(folder: &Path) {
     }
 }
 
-/// Whether nobody holds the lock of a file.
+/// Whether no process holds the lock of a file.
 fn is_abandoned(path: &Path) -> bool {
     let Ok(file) = File::open(path) else {
         return false;
@@ -217,7 +217,7 @@ mod tests {
     fn processes_of_the_same_number_are_out_of_the_way() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("model");
-        // The next names, some of a killed process, one of one that is at work elsewhere.
+        // The next names: some of a killed process, one of a process at work elsewhere.
         let next: Vec<PathBuf> = {
             let first = COUNT.load(Ordering::Relaxed);
             (first..first + 4).map(|n| beside_as(&path, n)).collect()
@@ -246,7 +246,7 @@ mod tests {
         assert!(e.contains("none") && e.contains("cannot be read"), "{e}");
         let e = read(&file).unwrap_err().to_string();
         assert!(e.contains("file") && e.contains("cut short"), "{e}");
-        // A folder cannot be replaced: nothing is left beside it.
+        // A folder cannot be replaced: no temporary file is left.
         let folder = dir.path().join("folder");
         std::fs::create_dir_all(folder.join("full")).unwrap();
         assert!(write(&folder, b"z").is_err());

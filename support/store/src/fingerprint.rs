@@ -3,14 +3,13 @@
 use crate::seal::hex;
 use sha2::{Digest, Sha256};
 
-/// A stable hash of everything that a result depends on. Parts are kept apart: each goes in with
-/// its length.
+/// A stable hash of everything that a result depends on. Each input is hashed with its length, so
+/// that inputs cannot run together.
 #[derive(Debug, Clone)]
 pub struct Fingerprint(Sha256);
 
 impl Fingerprint {
-    /// Begins with what kind of work it is and the version of its meaning: results of another
-    /// version are not taken.
+    /// Begins with the kind of work and its version: results of other versions are not used.
     #[must_use]
     pub fn new(kind: &str, version: u32) -> Self {
         Self(Sha256::new()).text(kind).count(version as usize)

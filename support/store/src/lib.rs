@@ -1,14 +1,14 @@
-//! Files that are whole or not there, and the work that is kept in them.
+//! Atomic files, and finished work stored in them.
 //!
-//! - [`seal`] and [`unseal`]: a checksum at the end of a file, so that one that was cut short or
-//!   changed is never taken for a result;
-//! - [`write`](fn@write): beside its place, to the disk, then renamed; what a killed process left
-//!   beside is swept up by [`sweep`];
+//! - [`seal`] and [`unseal`]: a checksum at the end of a file, so that a truncated or changed file
+//!   is never used as a result;
+//! - [`write`](fn@write): under a temporary name, synced to disk, then renamed; [`sweep`] removes
+//!   the temporary files of killed processes;
 //! - [`CheckpointStore`]: finished units of work and checkpoints by name, [`CheckpointFolder`]
-//!   keeps them as sealed files;
+//!   stores them as sealed files;
 //! - [`Fingerprint`]: the name of a unit, a hash of everything that its result depends on;
-//! - [`Signals`]: what Ctrl-C does (feature `signals`);
-//! - [`RunLock`]: one process at a time works on a thing, as long as it lives.
+//! - [`Signals`]: handling of Ctrl-C (feature `signals`);
+//! - [`RunLock`]: one process at a time works on a run.
 
 mod checkpoints;
 mod file;

@@ -1,15 +1,14 @@
-//! One process at a time.
+//! A lock on a run: one process at a time.
 
 use crate::file::Error;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// A thing that this process works on and others leave alone, until it is dropped or the process
-/// ends.
+/// An exclusive lock on a run, held until it is dropped or the process ends.
 ///
-/// It is a locked file, removed with the run_lock. Where the file system knows no locks every
-/// run_lock is granted: then work may be done twice, and nothing worse.
+/// It is a locked file, removed with the lock. On file systems without locks every lock is granted:
+/// then work may be done twice, with the same result.
 #[derive(Debug)]
 pub struct RunLock {
     path: PathBuf,
@@ -17,7 +16,7 @@ pub struct RunLock {
 }
 
 impl RunLock {
-    /// Claims what the file stands for; `None` if another process has it.
+    /// Takes the lock; `None` if another process has it.
     ///
     /// # Errors
     /// The file cannot be made.
@@ -50,8 +49,8 @@ impl RunLock {
             Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => {}
             Err(TryLockError::Error(e)) => return Err(e),
         }
-        // Whoever had it may have removed the file in between: a lock on a file that is gone, or
-        // another one by now, claims nothing.
+        // Its previous holder may have removed the file in between: a lock on a removed or replaced
+        // file is not valid.
         if !is_at(&file, path)? {
             return Err(ErrorKind::NotFound.into());
         }
@@ -96,7 +95,7 @@ mod tests {
         drop(first);
         assert!(!path.exists());
         assert!(RunLock::take(&path).unwrap().is_some());
-        // What a killed process leaves is free.
+        // The lock of a killed process is free.
         std::fs::write(&path, "").unwrap();
         assert!(RunLock::take(&path).unwrap().is_some());
     }

@@ -1,7 +1,7 @@
-//! A checksum behind the contents of a file.
+//! A checksum after the contents of a file.
 //!
 //! It is a comment of RON, `// sha256 <64 hex digits>` on a line of its own: a sealed record is
-//! still RON for everyone.
+//! still valid RON.
 
 use sha2::{Digest, Sha256};
 
@@ -13,15 +13,15 @@ const LENGTH: usize = MARK.len() + DIGITS + 1;
 /// What is wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// It does not end in a seal.
+    /// It does not end with a seal.
     #[error("it was cut short (there is no checksum at its end)")]
     CutShort,
-    /// The seal belongs to other contents.
+    /// The seal does not match the contents.
     #[error("it was changed (its checksum is another one)")]
     Changed,
 }
 
-/// The contents with their checksum behind them.
+/// The contents followed by their checksum.
 #[must_use]
 pub fn seal(mut contents: Vec<u8>) -> Vec<u8> {
     let digits = hex(&Sha256::digest(&contents));
@@ -34,7 +34,7 @@ pub fn seal(mut contents: Vec<u8>) -> Vec<u8> {
 /// The contents of what [`seal`] made.
 ///
 /// # Errors
-/// It is not what was sealed.
+/// It was truncated or changed.
 pub fn unseal(bytes: &[u8]) -> Result<&[u8], Damage> {
     let at = bytes.len().checked_sub(LENGTH).ok_or(Damage::CutShort)?;
     let (contents, end) = bytes.split_at(at);

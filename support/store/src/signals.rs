@@ -1,4 +1,4 @@
-//! Ctrl-C and other signals: work ends within a second, with a message how to resume.
+//! Ctrl-C and other signals: work ends within a second, with a message that says how to resume.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// written atomically, so none is left half-written.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// The flag that signals set (SIGINT, SIGTERM, SIGHUP), and what is said then.
+/// The flag that signals set (SIGINT, SIGTERM, SIGHUP), and the message that is then printed.
 #[derive(Debug, Clone)]
 pub struct Signals {
     message: &'static str,
@@ -18,7 +18,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen; `message` says how to go on.
+    /// Begins to listen; `message` says how to resume.
     #[must_use]
     pub fn listen(message: &'static str) -> Self {
         let this = Self {
@@ -43,7 +43,7 @@ impl Signals {
         &self.stop
     }
 
-    /// Says that it has ended, once; gives the exit code.
+    /// Prints the message once; returns the exit code.
     #[must_use]
     pub fn interrupted(&self) -> ExitCode {
         if !self.said.swap(true, Ordering::Relaxed) {

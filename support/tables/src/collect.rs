@@ -1,17 +1,17 @@
-//! Numbers on their way from a file into a table.
+//! Collects numbers from a file into a table.
 
 use super::error::excerpt;
 use super::select::{Role, select};
 use super::{ReadError, ReadOptions, Table};
 use faer::Mat;
 
-/// Numbers that are kept at most: 2 GiB of them.
+/// Most numbers of a table: 2 GiB of them.
 const MOST_NUMBERS: u64 = 1 << 28;
 
 /// Columns that grow by one number at a time, and a tally of those that cannot be used.
 pub(super) struct Collector {
     file: String,
-    /// What numbers the places of rows: "line" or "row".
+    /// The unit of row numbers: "line" or "row".
     unit: &'static str,
     roles: Vec<Role>,
     names: Vec<String>,

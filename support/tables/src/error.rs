@@ -1,4 +1,4 @@
-//! What can be wrong with a file, each in one line.
+//! Errors of files, one line each.
 
 use std::io;
 
@@ -28,7 +28,7 @@ pub enum ReadError {
         /// What the decoder said.
         cause: io::Error,
     },
-    /// Nothing but blanks and comments.
+    /// Only blanks and comments.
     #[error("{file}: there is no data in it")]
     Empty {
         /// What was read.
@@ -45,10 +45,10 @@ pub enum ReadError {
     Foreign {
         /// What was read.
         file: String,
-        /// What it is instead.
+        /// The kind that was found.
         found: &'static str,
     },
-    /// More than is read.
+    /// More than the limit.
     #[error("{file}: more than {limit}; keep every tenth row, say, or fewer columns")]
     TooLarge {
         /// What was read.
@@ -56,7 +56,7 @@ pub enum ReadError {
         /// The limit.
         limit: &'static str,
     },
-    /// A compressed file that is small and holds far more than a file of its size does.
+    /// A small compressed file that expands to far more than is plausible.
     #[error(
         "{file}: unfolds to far more than compressed tables do; if it is sound, decompress it first (gunzip)"
     )]
@@ -87,7 +87,7 @@ pub enum ReadError {
     NoSuchColumn {
         /// What was read.
         file: String,
-        /// What was asked for.
+        /// The name that was asked for.
         column: String,
         /// The nearest name, or all of them.
         advice: String,
@@ -127,7 +127,7 @@ pub enum ReadError {
         line: u64,
         /// A field that is not a number.
         name: String,
-        /// A field that is one.
+        /// A field that is a number.
         number: String,
     },
     /// Text where a number is wanted.
@@ -139,7 +139,7 @@ pub enum ReadError {
         line: u64,
         /// The name of the column.
         column: String,
-        /// What stands there, cut to 40 characters.
+        /// The text found, cut to 40 characters.
         found: String,
     },
     /// Not-a-number or infinity.
@@ -157,7 +157,7 @@ pub enum ReadError {
         /// The line or row of the first, as "line 7".
         place: String,
     },
-    /// Log-weights that weigh nothing.
+    /// Log-weights that are all minus infinity.
     #[error(
         "{file}: every log-weight in column \"{column}\" is -inf, so no row counts; is it the right column?"
     )]
@@ -210,7 +210,7 @@ impl ReadError {
 
 /// Text from a file as it is shown in a message: at most 40 characters, control characters escaped.
 pub(super) fn excerpt(bytes: &[u8]) -> String {
-    // Four bytes hold any character: what is further on is never shown.
+    // No character has more than four bytes: text further on is never shown.
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(41 * 4)]);
     let mut shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
     if text.chars().count() > 40 {

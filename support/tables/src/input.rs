@@ -1,4 +1,4 @@
-//! Bytes of a file: decompressed, limited, and looked at before they are read.
+//! Bytes of a file: decompressed, limited, and inspected before they are parsed.
 
 use super::ReadError;
 use flate2::read::MultiGzDecoder;
@@ -6,12 +6,12 @@ use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
 
-/// Bytes that are read at most, after decompression.
+/// Most bytes read, after decompression.
 const MOST_BYTES: u64 = 16 << 30;
-/// Bytes of a line at most: 64 columns have some 1,600.
+/// Most bytes of a line: 64 columns take about 1,600.
 const LONGEST_LINE: usize = 16 << 20;
-/// What a compressed file may hold. Draws shrink to a half or a third, and a column of zeros and
-/// ones to an eighth of a byte for each number; a stream that is made to fill the memory unfolds a
+/// Limits on the size of a compressed file's content. Draws compress to a half or a third, and a
+/// column of zeros and ones to an eighth of a byte for each number; a malicious stream expands a
 /// thousandfold.
 const UNFOLDED_BYTES: Unfolded = Unfolded {
     always: 16 << 20,
@@ -39,11 +39,11 @@ const FOREIGN: [(&[u8], &str); 10] = [
     (b"\xfe\xff", "it is UTF-16 text, not UTF-8"),
 ];
 
-/// How much may unfold from a compressed file.
+/// How much a compressed file may expand to.
 struct Unfolded {
-    /// From any.
+    /// For any file.
     always: u64,
-    /// And from each of its bytes.
+    /// And for each of its bytes.
     for_each_byte: u64,
 }
 
@@ -55,7 +55,7 @@ impl Unfolded {
 
 /// A file as it is read.
 pub(super) struct Input<'a> {
-    /// What errors call it.
+    /// Its name in errors.
     pub file: String,
     bytes: Box<dyn BufRead + 'a>,
     /// Bytes that were taken so far, before decompression.
@@ -65,7 +65,8 @@ pub(super) struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// Decompresses if the first bytes say so, and refuses what is neither text nor an array.
+    /// Decompresses if the first bytes are gzip's, and refuses files that are neither text nor an
+    /// array.
     pub fn new(bytes: impl Read + 'a, file: &str) -> Result<Self, ReadError> {
         let limited = Limited {
             bytes,
@@ -108,14 +109,14 @@ impl<'a> Input<'a> {
         Ok(input)
     }
 
-    /// Whether the bytes ahead are these; none is consumed.
+    /// Whether the next bytes are these; none is consumed.
     pub fn starts_with(&mut self, beginning: &[u8]) -> Result<bool, ReadError> {
         let (file, compressed) = (&self.file, self.compressed);
         let ahead = self.bytes.fill_buf().map_err(|e| told(file, compressed, e));
         Ok(ahead?.starts_with(beginning))
     }
 
-    /// Fills as much of `buffer` as there are bytes left, and says how much.
+    /// Fills as much of `buffer` as there are bytes left, and returns how much.
     pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -167,7 +168,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The error for what the reader below said.
+/// The error for an error of the underlying reader.
 fn told(file: &str, compressed: bool, cause: io::Error) -> ReadError {
     use io::ErrorKind::{FileTooLarge, InvalidData, InvalidInput, UnexpectedEof};
     let file = file.to_owned();
@@ -185,12 +186,11 @@ fn told(file: &str, compressed: bool, cause: io::Error) -> ReadError {
 }
 
 fn buffered<'a>(bytes: impl Read + 'a) -> Box<dyn BufRead + 'a> {
-    // Filled before it is looked at: a pipe may hand out one byte at a time.
+    // Filled before it is inspected: a pipe may return one byte at a time.
     Box::new(BufReader::with_capacity(1 << 16, bytes))
 }
 
-/// Counts bytes, and fails once they are too many, so that what a few bytes unfold to stays
-/// bounded.
+/// Counts bytes, and fails once they are too many, which bounds the expansion of compressed files.
 struct Limited<R> {
     bytes: R,
     count: Rc<Cell<u64>>,
@@ -199,7 +199,7 @@ struct Limited<R> {
     folded: Option<Rc<Cell<u64>>>,
 }
 
-/// Marks the error of a stream that unfolds to too much.
+/// Marks the error of a stream that expands too much.
 #[derive(Debug, thiserror::Error)]
 #[error("unfolds to too much")]
 struct TooMuch;

@@ -1,9 +1,9 @@
-//! Reading people's files: posterior draws, and points with log-weights.
+//! Reading tables: posterior draws, and points with log-weights.
 //!
 //! [`read`] takes comma- or semicolon-separated text with or without a header, text in columns
-//! separated by blanks, and two-dimensional `.npy` arrays, each perhaps compressed by gzip. What a
-//! file is follows from what is in it, not from its name, so that `-`, standard input, is read as
-//! well. [`write_csv`] writes what `read` reads back to the same bits.
+//! separated by blanks, and two-dimensional `.npy` arrays, each optionally compressed with gzip.
+//! The format follows from the content, not from the name, so that `-`, standard input, is read as
+//! well. Tables written by [`write_csv`] are read back with the same bits.
 //!
 //! - Lines that begin with `#` are skipped wherever they are, blank lines and a byte-order mark
 //!   too.
@@ -14,8 +14,8 @@
 //!   name (a row index) are left out unless they are asked for.
 //! - A column that is not used may hold anything.
 //!
-//! Memory grows with what is really read, never with what a file says of itself, and with no more
-//! than a compressed table of its size may hold.
+//! Memory grows with the data actually read, not with the sizes that a header states, and is
+//! bounded by the largest plausible content of a compressed file of that size.
 
 mod collect;
 mod error;
@@ -32,8 +32,7 @@ use faer::Mat;
 use std::io::Read;
 use std::path::Path;
 
-/// Fields of a line, or columns of an array, at most: a name for each is kept, whether it is used
-/// or not.
+/// Most fields of a line or columns of an array: each has a name in memory, used or not.
 const MOST_FIELDS: usize = 1 << 18;
 
 /// Columns of numbers, all finite.
@@ -43,19 +42,19 @@ pub struct Table {
     pub columns: Vec<String>,
     /// The numbers, rows x columns.
     pub values: Mat<f64>,
-    /// The log-weight of each row, where a column of them was asked for: below positive infinity,
-    /// not all negative infinity.
+    /// The log-weight of each row, if a column of them was asked for: below positive infinity, not
+    /// all negative infinity.
     pub log_weights: Option<Vec<f64>>,
-    /// What was read: the path, or "standard input".
+    /// The origin: the path, or "standard input".
     pub source: String,
 }
 
 /// Which columns to take.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// The columns, in this order; without it all that have a name which does not end in `__`.
+    /// The columns, in this order; without it all named columns whose names do not end in `__`.
     pub columns: Option<Vec<String>>,
-    /// The column of log-weights, natural logarithms up to a constant, which is then none of the
+    /// The column of log-weights, natural logarithms up to a constant, which is then not among the
     /// values.
     pub log_weight: Option<String>,
 }
@@ -63,7 +62,7 @@ pub struct ReadOptions {
 /// Reads a file, or standard input if the path is `-`.
 ///
 /// # Errors
-/// Says which file, line and column cannot be read and what to do about it, in one line.
+/// One line with the file, line and column that cannot be read and what to do about it.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Table, ReadError> {
     if path.as_os_str() == "-" {
         return read_from(std::io::stdin().lock(), "standard input", options);
@@ -73,7 +72,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Table, ReadError> {
     read_from(opened, &file, options)
 }
 
-/// Reads a table from bytes; `source` is what errors call it.
+/// Reads a table from bytes; `source` is its name in errors.
 ///
 /// # Errors
 /// As [`read`].

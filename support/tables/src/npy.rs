@@ -9,7 +9,7 @@ use super::{MOST_FIELDS, ReadError, ReadOptions, Table};
 /// How a file begins.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Bytes of a header at most: numpy pads to 64 or 128, and refuses more than 10,000.
+/// Most bytes of a header: numpy pads to 64 or 128, and refuses more than 10,000.
 const LONGEST_HEADER: usize = 10_000;
 
 /// Reads to the end of the input.
@@ -22,7 +22,8 @@ pub(super) fn read(input: &mut Input<'_>, options: &ReadOptions) -> Result<Table
     let text = header_text(input)?.map_err(refuse)?;
     let header = Header::parse(&text).map_err(refuse)?;
     let mut numbers = Collector::new(&file, "row", &numbered(header.columns), options)?;
-    // Read a piece at a time: what the header claims is believed only as far as there are bytes.
+    // Read in pieces: memory is allocated only for bytes that are there, whatever the header
+    // states.
     let width = header.scalar.width();
     let mut piece = vec![0; PIECE];
     let mut count = 0;
@@ -56,7 +57,7 @@ pub(super) fn read(input: &mut Input<'_>, options: &ReadOptions) -> Result<Table
 /// A multiple of the width of any number.
 const PIECE: usize = 1 << 16;
 
-/// The description between the magic bytes and the numbers; inside, why there is none.
+/// The description between the magic bytes and the numbers; the inner error says why there is none.
 fn header_text(input: &mut Input<'_>) -> Result<Result<String, String>, ReadError> {
     let mut start = [0; 12];
     // Magic (6 bytes), version (2), length (2 or 4).
@@ -118,7 +119,7 @@ impl Scalar {
     }
 }
 
-/// What the numbers are and how they lie.
+/// Type, order and shape of the array.
 #[derive(Debug, PartialEq, Eq)]
 struct Header {
     scalar: Scalar,
@@ -229,7 +230,7 @@ impl<'a> Dict<'a> {
             let key = self.until(":")?.trim();
             match key {
                 "'descr'" if self.0.trim_start().starts_with('[') => {
-                    // Named fields: what they are does not matter.
+                    // Named fields: which ones does not matter.
                     return Some(Entries {
                         descr: "[",
                         fortran_order: "",

@@ -4,10 +4,10 @@ use super::error::excerpt;
 use super::{ReadError, ReadOptions};
 use std::collections::BTreeMap;
 
-/// What becomes of a column of the file.
+/// The role of a column of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// It is left out.
+    /// It is skipped.
     Skip,
     /// It is this column of the table.
     Value(usize),
@@ -22,8 +22,8 @@ pub(super) fn select(
     names: &[String],
     options: &ReadOptions,
 ) -> Result<(Vec<Role>, Vec<String>), ReadError> {
-    // The place of a name, and whether it is its only one. A search for each of many columns would
-    // take the square of their number.
+    // The index of a name, and whether it is unique. A linear search for each of many columns would
+    // take quadratic time.
     let mut places = BTreeMap::new();
     for (place, name) in names.iter().enumerate() {
         let entry = places.entry(name.as_str()).or_insert((place, true));
@@ -69,12 +69,12 @@ pub(super) fn select(
     Ok((roles, columns))
 }
 
-/// The name that was perhaps meant, or else those that there are.
+/// The nearest name, or else all names.
 fn advice(column: &str, names: &[String]) -> String {
     let lower = column.to_lowercase();
     let distance = |name: &String| strsim::osa_distance(&lower, &name.to_lowercase());
     let named = || names.iter().filter(|n| !n.is_empty());
-    // Names of quite another length are never near, and some are too long to compare.
+    // Names of very different length are never near, and some are too long to compare.
     let alike = named().filter(|n| n.len() <= 2 * column.len() + 8);
     match alike.min_by_key(|n| distance(n)) {
         Some(nearest) if distance(nearest) <= 1 + column.chars().count() / 3 => {

@@ -20,8 +20,7 @@ pub(super) fn read(input: &mut Input<'_>, options: &ReadOptions) -> Result<Table
         match content(&line) {
             Content::Nothing => {}
             Content::Comment(text) => {
-                // No more than a few are looked at, however many a file has, and none that is too
-                // long for names.
+                // Only a few are examined, and none that is too long for names.
                 if text.len() <= LONGEST_COMMENT {
                     if comments.len() == MOST_COMMENTS {
                         comments.remove(0);
@@ -56,7 +55,7 @@ pub(super) fn read(input: &mut Input<'_>, options: &ReadOptions) -> Result<Table
 const MOST_COMMENTS: usize = 16;
 const LONGEST_COMMENT: usize = 1 << 20;
 
-/// What a line is.
+/// The kind of a line.
 enum Content<'a> {
     Nothing,
     Comment(&'a [u8]),
@@ -71,7 +70,7 @@ fn content(line: &[u8]) -> Content<'_> {
     }
 }
 
-/// What stands between fields.
+/// The separator of fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Separator {
     Blanks,
@@ -79,8 +78,8 @@ enum Separator {
 }
 
 impl Separator {
-    /// A semicolon outside of quotes wins over commas, which may then be decimal ones; without
-    /// either it is blanks.
+    /// A semicolon outside of quotes takes precedence over commas, which may then be decimal;
+    /// without either the separator is blanks.
     fn of(line: &[u8]) -> Self {
         let (mut comma, mut quoted) = (false, false);
         for byte in line {
@@ -112,8 +111,8 @@ enum Unsplit {
     TooManyFields,
 }
 
-/// The fields of one line, without the blanks and quotes around them; their memory is used again
-/// for the next.
+/// The fields of one line, without the blanks and quotes around them; their memory is reused for
+/// the next.
 struct Fields {
     separator: Separator,
     bytes: Vec<u8>,
@@ -152,8 +151,8 @@ impl Fields {
         }
     }
 
-    /// Takes what is quoted, in which a doubled quote is one, and gives what follows; nothing if it
-    /// has no end.
+    /// Takes a quoted field, in which a doubled quote is one quote, and returns the rest; `None` if
+    /// it is not closed.
     fn unquote<'a>(&mut self, mut inside: &'a [u8]) -> Option<&'a [u8]> {
         loop {
             let end = inside.iter().position(|b| *b == b'"')?;
@@ -176,7 +175,7 @@ impl Fields {
         &self.bytes[start..self.ends[k]]
     }
 
-    /// How many there are, less one if the line ends with a separator.
+    /// Number of fields, less one if the line ends with a separator.
     fn named(&self) -> usize {
         let trailing = self.count() > 1 && self.get(self.count() - 1).is_empty();
         self.count() - usize::from(trailing)
@@ -194,7 +193,7 @@ fn split(fields: &mut Fields, line: &[u8], input: &Input<'_>) -> Result<(), Read
     })
 }
 
-/// A number as any program writes it; what is not finite counts as a number here.
+/// A number in any common notation; NaN and infinities count as numbers here.
 fn number(field: &[u8]) -> Option<f64> {
     from_utf8(field).ok()?.parse().ok()
 }
@@ -210,7 +209,7 @@ fn header(
     let a_number = all().find(|f| number(f).is_some());
     match (name, a_number) {
         (None, _) => Ok(None),
-        // Taken for a header, a first row with a slip in it would be lost without a word.
+        // A first row with a typo must not be mistaken for a header: it would be lost silently.
         (Some(name), Some(number)) => Err(ReadError::MixedHeader {
             file: input.file.clone(),
             line: input.line(),
@@ -280,7 +279,7 @@ fn push(
     Ok(())
 }
 
-/// What stands where a number should.
+/// Describes the text found instead of a number.
 fn what_is(field: &[u8]) -> String {
     let shown = excerpt(field);
     let with_point: Vec<u8> = field

@@ -3,13 +3,13 @@
 use faer::MatRef;
 use std::io::{self, Write};
 
-/// Writes a header and one line for each row; every number has the fewest digits that give its bits
-/// back.
+/// Writes a header and one line for each row; every number has the fewest digits that restore its
+/// bits.
 ///
 /// `values` is n x columns.
 ///
 /// # Errors
-/// What the writer says.
+/// The error of the writer.
 ///
 /// # Panics
 /// If the number of names is not that of the columns.
@@ -29,7 +29,7 @@ pub fn write_csv(columns: &[String], values: MatRef<'_, f64>, out: impl Write) -
     out.flush()
 }
 
-/// A name in quotes, if it could be taken for something else without.
+/// A name, quoted if it would be ambiguous otherwise.
 fn quoted(name: &str) -> String {
     let risky = |c: char| c.is_whitespace() || ",;\"#".contains(c);
     if name.contains(risky) {

@@ -1,10 +1,9 @@
-//! What tests share: damaged copies of sound files for the tests of loaders, observers that interrupt.
+//! Test helpers: corrupted copies of valid files for tests of loaders, observers that interrupt.
 //!
-//! A [`Trial`] gives a loader many seeded mutations of some sound files: flipped, deleted, repeated
-//! and inserted bytes, cuts, splices of two files, and numbers and sizes replaced by those on which
-//! code stumbles. Whatever they hold, the loader may take no more than [`MOST_MEMORY`] and
-//! [`MOST_SECONDS`]; what else must hold of what it gives back, the test says itself. The fuzz
-//! targets in `fuzz/` look for the same, for longer, and led by what the code does.
+//! A [`Trial`] gives a loader many seeded mutations of valid files: flipped, deleted, repeated and
+//! inserted bytes, cuts, splices of two files, and numbers and sizes replaced by extreme ones. The
+//! loader must stay within [`MOST_MEMORY`] and [`MOST_SECONDS`]; each test checks what was read.
+//! The fuzz targets in `fuzz/` test the same for longer, guided by coverage.
 
 mod mutate;
 
@@ -22,7 +21,7 @@ pub const MOST_MEMORY: u64 = 256 << 20;
 /// Seconds that a loader may take for one.
 pub const MOST_SECONDS: f64 = 10.0;
 
-/// An observer that lets a fit tell it so many things, then asks it to end.
+/// An observer that ends a fit after this number of calls.
 pub fn ends_after(calls: usize) -> impl Fn(&Progress<'_>) -> ControlFlow<()> + Sync {
     let told = AtomicUsize::new(0);
     move |_| {
@@ -34,25 +33,25 @@ pub fn ends_after(calls: usize) -> impl Fn(&Progress<'_>) -> ControlFlow<()> + S
     }
 }
 
-/// A mutation: a damaged copy of the first file, which may take something from the second.
+/// A mutation: a corrupted copy of the first file, which may include bytes of the second.
 pub type Mutation = fn(&mut Pcg64, &[u8], &[u8]) -> Vec<u8>;
 
-/// Many mutations of some sound files.
+/// Many mutations of valid files.
 pub struct Trial<'a> {
     /// The files.
     pub sound: &'a [Vec<u8>],
-    /// How they are damaged.
+    /// The mutation.
     pub mutation: Mutation,
     /// How many mutations there are.
     pub cases: usize,
 }
 
 impl Trial<'_> {
-    /// Gives the sound files, then the mutations to `load`, which says whether a file was read, and
-    /// panics if what it read is wrong.
+    /// Gives the valid files, then the mutations to `load`, which returns whether a file was read,
+    /// and panics if the result is wrong.
     ///
     /// # Panics
-    /// If `load` panics, takes too much memory or time, refuses a sound file, or if nearly all or
+    /// If `load` panics, takes too much memory or time, refuses a valid file, or if nearly all or
     /// nearly none of the mutations are read, which would test nothing.
     pub fn run(&self, label: &str, load: impl Fn(&[u8]) -> bool) {
         for (k, file) in self.sound.iter().enumerate() {
@@ -75,7 +74,7 @@ impl Trial<'_> {
     }
 }
 
-/// Loads a file and holds memory and time against their limits.
+/// Loads a file and checks memory and time against their limits.
 fn within_limits(file: &[u8], load: &impl Fn(&[u8]) -> bool) -> bool {
     let start = Instant::now();
     let mut read = false;
@@ -90,7 +89,7 @@ fn within_limits(file: &[u8], load: &impl Fn(&[u8]) -> bool) -> bool {
     read
 }
 
-/// Loads one file within the limits, and says whether it was read.
+/// Loads one file within the limits, and returns whether it was read.
 ///
 /// # Panics
 /// If `load` panics, or takes too much memory or time.
@@ -99,8 +98,7 @@ pub fn loads(file: &[u8], load: impl Fn(&[u8]) -> bool) -> bool {
     within_limits(file, &load)
 }
 
-/// Whether a file was read; what a loader says of one that was not must be a line that a person can
-/// read.
+/// Whether a file was read; if not, the error must be one readable line.
 ///
 /// # Panics
 /// If the message is of more than one line, very long, or holds control characters.
@@ -117,7 +115,7 @@ pub fn accepted<T, E: Display>(read: Result<T, E>, check: impl FnOnce(T)) -> boo
     }
 }
 
-/// Holds a message against what a person can read.
+/// Checks that a message is one readable line.
 ///
 /// # Panics
 /// If it is of more than one line, very long, or holds control characters.

@@ -2,7 +2,7 @@
 
 use numerics::random::{Pcg64, uniform};
 
-/// Words on which readers of text stumble.
+/// Words that are hard for parsers.
 const WORDS: [&str; 24] = [
     "nan",
     "NaN",
@@ -29,7 +29,7 @@ const WORDS: [&str; 24] = [
     "\n",
     "None",
 ];
-/// Numbers on which arithmetic stumbles.
+/// Numbers that are hard for arithmetic.
 const NUMBERS: [f64; 12] = [
     0.0,
     -0.0,
@@ -45,7 +45,7 @@ const NUMBERS: [f64; 12] = [
     1e9,
 ];
 
-/// A whole number below `n`, or 0.
+/// An integer below `n`, or 0.
 pub(crate) fn below(rng: &mut Pcg64, n: usize) -> usize {
     (uniform(rng) * n as f64) as usize
 }
@@ -54,7 +54,7 @@ fn one_of<T: Copy>(rng: &mut Pcg64, items: &[T]) -> T {
     items[below(rng, items.len())]
 }
 
-/// A damaged copy of a file of any kind.
+/// A corrupted copy of a file of any kind.
 #[must_use]
 pub fn bytes(rng: &mut Pcg64, file: &[u8], other: &[u8]) -> Vec<u8> {
     let mut out = file.to_vec();
@@ -90,7 +90,7 @@ pub fn bytes(rng: &mut Pcg64, file: &[u8], other: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A damaged copy of a text: numbers and words replaced as well.
+/// A corrupted copy of a text: numbers and words replaced as well.
 #[must_use]
 pub fn text(rng: &mut Pcg64, file: &[u8], other: &[u8]) -> Vec<u8> {
     if below(rng, 3) == 0 {
@@ -103,7 +103,7 @@ pub fn text(rng: &mut Pcg64, file: &[u8], other: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Puts another word in the place of one, often of a number.
+/// Replaces a word, often a number, by another.
 fn replace_word(rng: &mut Pcg64, text: &mut Vec<u8>) {
     let of_word = |b: &u8| b.is_ascii_alphanumeric() || b"+-._".contains(b);
     let at = below(rng, text.len() + 1);
@@ -120,8 +120,8 @@ fn replace_word(rng: &mut Pcg64, text: &mut Vec<u8>) {
     text.splice(start..end, word.bytes());
 }
 
-/// A damaged copy of a safetensors file: mostly of its header, with the size in front mended, or of
-/// one of its numbers.
+/// A corrupted copy of a safetensors file: mostly of its header, with the size field corrected, or
+/// of one of its numbers.
 #[must_use]
 pub fn tensors(rng: &mut Pcg64, file: &[u8], other: &[u8]) -> Vec<u8> {
     let open = |file: &[u8]| {

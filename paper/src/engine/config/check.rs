@@ -4,14 +4,14 @@ use super::error::FieldError;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-/// Whether a name can be part of a file name.
+/// Whether a name can be used in a file name.
 #[must_use]
 pub fn is_name(s: &str) -> bool {
     let sound = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     !s.is_empty() && s.chars().all(sound)
 }
 
-/// Whether a protocol can be called so.
+/// Whether a name is valid for a protocol.
 ///
 /// # Errors
 /// About the field `protocol`.
@@ -23,10 +23,10 @@ pub fn name_of_protocol(name: &str) -> Result<(), FieldError> {
     Err(FieldError::new(reason).at("protocol"))
 }
 
-/// Whether lists have items.
+/// Checks that lists are not empty.
 ///
 /// # Errors
-/// The first that has none.
+/// The first empty list.
 pub fn not_empty<const N: usize>(lists: [(&'static str, usize); N]) -> Result<(), FieldError> {
     match lists.into_iter().find(|(_, len)| *len == 0) {
         None => Ok(()),
@@ -37,10 +37,10 @@ pub fn not_empty<const N: usize>(lists: [(&'static str, usize); N]) -> Result<()
     }
 }
 
-/// Whether no item of a list is there twice.
+/// Checks that the items of a list are distinct.
 ///
 /// # Errors
-/// The first that is.
+/// The first repeated item.
 pub fn distinct<T: Ord + Display>(field: &'static str, items: &[T]) -> Result<(), FieldError> {
     match first_repeated(items) {
         None => Ok(()),
@@ -51,7 +51,7 @@ pub fn distinct<T: Ord + Display>(field: &'static str, items: &[T]) -> Result<()
     }
 }
 
-/// Whether names are different, can be part of file names, and are none of those that have another meaning.
+/// Checks that names are distinct, valid in file names and not reserved.
 ///
 /// # Errors
 /// The index of the first that is not, and what is wrong with it.
@@ -72,16 +72,16 @@ pub fn names(names: &[&str], reserved: &[&str]) -> Result<(), (usize, FieldError
     Ok(())
 }
 
-/// The index of the first item that stood there before.
+/// The index of the first item that repeats an earlier one.
 pub(super) fn first_repeated<T: Ord>(items: &[T]) -> Option<usize> {
     let mut seen = BTreeSet::new();
     items.iter().position(|x| !seen.insert(x))
 }
 
-/// Fits that a config may ask for: all runs are listed before the first is done.
+/// Most fits of a config: all runs are listed before the first starts.
 const MAX_FITS: usize = 1_000_000;
 
-/// Whether a product of numbers of things that are all combined with each other is no more fits than can be listed.
+/// Checks that the product of these numbers, the number of fits, is within the limit.
 ///
 /// # Errors
 /// About the field `seeds`.

@@ -31,7 +31,7 @@ pub enum ConfigError {
     Field {
         /// The file.
         file: String,
-        /// Where in it the field is, or what it would be in.
+        /// Where in it the field is, or else the value around it.
         place: Place,
         /// The field, and what is wrong with it.
         error: FieldError,
@@ -48,7 +48,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// An error of a value as a whole; [`at`](Self::at) says what the value is in.
+    /// An error of a whole value; [`at`](Self::at) adds the struct or list around it.
     #[must_use]
     pub fn new(reason: impl Into<String>) -> Self {
         Self {

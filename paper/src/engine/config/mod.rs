@@ -1,4 +1,4 @@
-//! Files in RON: what they hold, and where in a file an error is.
+//! Files in RON, and the places of errors in them.
 
 mod check;
 mod error;
@@ -22,7 +22,7 @@ pub fn dialect() -> ron::Options {
         .with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES)
 }
 
-/// A stable hash of a config and of the version of its meaning.
+/// A stable hash of a config and its schema version.
 ///
 /// # Panics
 /// Never: a config is serialisable.
@@ -35,7 +35,7 @@ pub fn hash<T: Serialize>(version: &str, config: &T) -> String {
     digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
-/// What a text in RON holds, unchecked; `file` is what errors call it.
+/// Parses a text in RON, unchecked; `file` is its name in errors.
 ///
 /// # Errors
 /// [`ConfigError::Syntax`].
@@ -50,7 +50,7 @@ pub fn deserialise<T: DeserializeOwned>(text: &[u8], file: &str) -> Result<T, Co
     })
 }
 
-/// The configs of a folder, by name; none without the folder.
+/// The configs of a folder, by name; none if there is no folder.
 ///
 /// # Errors
 /// A folder that cannot be read.

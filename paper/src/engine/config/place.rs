@@ -19,7 +19,8 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// Of the field at the end of a path in a sound text; where it is left out, of what it would be in.
+    /// The place of the field at the end of a path in a valid text; if it is left out, of the value
+    /// around it.
     pub fn of(text: &str, path: &[Segment]) -> Self {
         let mut scanner = Scanner {
             text: text.as_bytes(),
@@ -41,7 +42,7 @@ impl Place {
     }
 }
 
-/// Reads just enough of RON to find its way.
+/// Parses just enough of RON to follow a path.
 struct Scanner<'a> {
     text: &'a [u8],
     /// At the beginning of a value.
@@ -57,7 +58,7 @@ impl<'a> Scanner<'a> {
         self.text[self.at.min(self.text.len())..].starts_with(prefix)
     }
 
-    /// Goes to a value inside; gives where it, or the name of its field, begins.
+    /// Moves to a value inside; returns where it, or the name of its field, begins.
     fn enter(&mut self, segment: Segment) -> Option<usize> {
         self.open()?;
         match segment {

@@ -1,4 +1,4 @@
-//! Checks of a study that no single field shows.
+//! Checks of a study across fields.
 
 use super::super::posterior::check::check_experts;
 use super::settings::{AmortisedStudy, Variant};
@@ -8,7 +8,7 @@ use density::EmConfig;
 use metrics::Calibrate;
 use posterior::{AmortisedConfig, AmortisedModel, PosteriorBase};
 
-/// Whether a study can be run.
+/// Checks that a study can be run.
 pub fn check(study: &AmortisedStudy) -> Result<(), FieldError> {
     name_of_protocol(&study.protocol)?;
     not_empty([
@@ -39,7 +39,7 @@ pub fn check(study: &AmortisedStudy) -> Result<(), FieldError> {
     check_calibration(&study.calibration.settings).map_err(|e| e.at("settings").at("calibration"))
 }
 
-/// Whether a variant can be fitted; the experts are taken to be sound.
+/// Checks that a variant can be fitted; the experts are assumed valid.
 fn check_fit(study: &AmortisedStudy, i: usize, variant: &Variant) -> Result<(), FieldError> {
     let fit = study.fit(variant);
     let Err(reason) = fit.check() else {

@@ -7,7 +7,7 @@ use crate::engine::figure::{self as canvas, Area, Figures, LARGE, SMALL, font};
 use anyhow::Result;
 use plotters::prelude::*;
 
-/// Standard errors of the band that 99 % of the counts of uniform ranks are in.
+/// Half-width, in standard errors, of the band with 99 % of the counts of uniform ranks.
 const BAND: f64 = 2.576;
 
 /// Figures that a protocol can ask for.
@@ -16,7 +16,7 @@ pub const NAMES: &[&str] = &["ranks"];
 /// Draws the rank histograms of a protocol.
 ///
 /// # Errors
-/// What cannot be drawn or written.
+/// The figure cannot be drawn or written.
 pub fn ranks(arms: &[Arm<'_>], figures: &mut Figures<'_>) -> Result<()> {
     let columns = arms[0].records[0].calibration.ranks.len();
     let path = figures.add(

@@ -1,4 +1,4 @@
-//! Amortised posteriors: one model for all data, checked on data that it has not seen.
+//! Amortised posteriors: one model for all data, checked on unseen data.
 
 mod check;
 pub mod figure;
@@ -54,7 +54,7 @@ impl Protocol for AmortisedStudy {
                     unseen: self.unseen,
                     calibration: self.calibration.clone(),
                 };
-                // Figures show what the records hold.
+                // Figures need only the records.
                 runs.push((run, false));
             }
         }
@@ -84,7 +84,7 @@ impl Experiment for AmortisedRun {
         }
     }
 
-    /// The benchmark of the same simulator, where there is one.
+    /// The benchmark of the same simulator, if there is one.
     fn target(&self) -> String {
         match self.simulator.dim {
             2 => Benchmark::FourSigns.name().to_owned(),

@@ -1,4 +1,4 @@
-//! Records: what one run found.
+//! The record of one run.
 
 use super::settings::AmortisedRun;
 use crate::engine::metric::{Metric, Seconds};
@@ -18,7 +18,7 @@ pub struct AmortisedRecord {
     pub calibration: Calibration,
     /// Every measure.
     pub metrics: Vec<Metric>,
-    /// How long it took.
+    /// Seconds of the fit and of its evaluation.
     pub seconds: Seconds,
     /// Where and with what it was computed.
     pub provenance: Provenance,

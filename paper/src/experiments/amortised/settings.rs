@@ -1,4 +1,4 @@
-//! The experiment as it is written down.
+//! The settings of a study and of its runs.
 
 use crate::engine::presentation::Presentation;
 use amf::WeightRule;
@@ -14,37 +14,37 @@ use serde::{Deserialize, Serialize};
 pub struct AmortisedStudy {
     /// Name of the protocol in tables and file names.
     pub protocol: String,
-    /// Seeds: each gives pairs, initial parameters and batches of its own.
+    /// Seeds: each gives its own pairs, initial parameters and batches.
     pub seeds: Vec<u64>,
     /// What simulates the data.
     pub simulator: SignDegenerate,
     /// Simulated pairs of parameters and data.
     #[serde(deserialize_with = "checked::at_least_one")]
     pub pairs: usize,
-    /// What the experts are made of: variants that are compared.
+    /// The variants of the model that are compared.
     pub variants: Vec<Variant>,
     /// The flows and how they are fitted.
     pub model: Model,
-    /// Data on which it is measured against the exact posterior.
+    /// Unseen data for the comparison with the exact posterior.
     pub unseen: Unseen,
-    /// Data on which its ranks and regions are.
+    /// Data for ranks and coverage.
     pub calibration: Calibration,
-    /// What the report says and shows of it.
+    /// Its presentation in the report.
     #[serde(default)]
     pub report: Presentation,
 }
 
-/// What each expert is made of, with the name that it has in tables.
+/// A variant of the model, with its name in tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
     /// Name, unique among the variants.
     pub name: String,
-    /// One flow on a base, or a sum of flows.
+    /// One flow on a base, or a weighted sum of flows.
     pub model: AmortisedModel,
 }
 
-/// What is fitted to pairs.
+/// The model fitted to pairs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
@@ -53,7 +53,7 @@ pub struct Model {
     pub neighbours: usize,
     /// The conditional flows, with their names.
     pub experts: Vec<(String, FlowSettings)>,
-    /// Share of the pairs that stops training and weighs the experts.
+    /// Share of the pairs held out for early stopping and weights.
     pub validation: f64,
     /// How held-out densities become weights; the library's rule if it is not given.
     #[serde(default)]
@@ -99,9 +99,9 @@ pub struct AmortisedRun {
     pub seed: u64,
     /// The fit.
     pub fit: AmortisedConfig,
-    /// Data on which it is measured against the exact posterior.
+    /// Unseen data for the comparison with the exact posterior.
     pub unseen: Unseen,
-    /// Data on which its ranks and regions are.
+    /// Data for ranks and coverage.
     pub calibration: Calibration,
 }
 

@@ -9,7 +9,7 @@ use crate::engine::table::{Cell, Table, header};
 pub type Arm<'a> = crate::engine::arm::Arm<'a, AmortisedRecord>;
 
 impl crate::engine::arm::Arm<'_, AmortisedRecord> {
-    /// Measures of the mixture whose names begin so.
+    /// Measures of the mixture whose names begin with this prefix.
     fn beginning_with(&self, prefix: &str) -> Vec<f64> {
         let metrics = self.records.iter().flat_map(|r| &r.metrics);
         let own = metrics.filter(|m| m.metric.starts_with(prefix));
@@ -126,7 +126,7 @@ fn calibration(protocol: &str, arms: &[Arm<'_>]) -> Table {
     }
 }
 
-/// What was asked for, with its number.
+/// Each target with its measured value.
 fn targets(protocol: &str, arms: &[Arm<'_>]) -> Table {
     let mut rows = Vec::new();
     for arm in arms {

@@ -1,16 +1,16 @@
-//! What the mixture would be without some ingredient, on the same draws and fits.
+//! Ablations: the mixture without some ingredient, on the same draws and fits.
 
 use crate::engine::config::FieldError;
 use amf::{MixtureAware, WeightRule};
 use serde::{Deserialize, Serialize};
 
-/// An ablation with the name that it has in tables.
+/// An ablation with its name in tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NamedAblation {
     /// Name, unique among experts, baselines and ablations.
     pub name: String,
-    /// What changes.
+    /// The change.
     pub what: Ablation,
 }
 

@@ -1,4 +1,4 @@
-//! What tables and figures ask the arms of mixtures.
+//! Queries of tables and figures about the arms of mixtures.
 
 use super::record::MixtureRecord;
 use crate::engine::Record;
@@ -56,7 +56,7 @@ impl<'a> Arm<'a, MixtureRecord> {
         self.run().cross_fit.is_some()
     }
 
-    /// Whether it only varies another protocol: cross-fitted, and compared with nothing but itself.
+    /// Whether it is a variation of another protocol: cross-fitted, without baselines.
     #[must_use]
     pub fn is_variant(&self) -> bool {
         self.is_cross_fitted() && self.run().baselines.is_empty()
@@ -83,7 +83,7 @@ impl<'a> Arm<'a, MixtureRecord> {
     }
 }
 
-/// Numbers of draws that occur, in rising order.
+/// Numbers of draws that occur, in ascending order.
 #[must_use]
 pub fn sizes(groups: &[Group<'_>]) -> Vec<usize> {
     let mut sizes: Vec<usize> = groups.iter().map(|g| g.n).collect();
@@ -92,7 +92,7 @@ pub fn sizes(groups: &[Group<'_>]) -> Vec<usize> {
     sizes
 }
 
-/// The groups whose number of draws is nearest to 1,000, the papers' size: those that figures show.
+/// The groups whose number of draws is nearest to 1,000, the papers' size; figures show these.
 #[must_use]
 pub fn main_size<'a>(groups: &[Group<'a>]) -> Vec<Group<'a>> {
     let nearest = sizes(groups).into_iter().min_by_key(|n| n.abs_diff(1000));

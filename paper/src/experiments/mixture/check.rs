@@ -1,13 +1,13 @@
-//! Checks of a study that no single field shows.
+//! Checks of a study across fields.
 
 use super::settings::{Draws, MixtureStudy, WeightSource};
 use crate::engine::config::{FieldError, distinct, fits, name_of_protocol, names, not_empty};
 use amf::{ExpertConfig, NamedExpert};
 
-/// Names that tables give to other models.
+/// Names that tables use for other models.
 const RESERVED: [&str; 2] = ["mixture", "target"];
 
-/// Whether a study can be run.
+/// Checks that a study can be run.
 pub fn check(study: &MixtureStudy) -> Result<(), FieldError> {
     name_of_protocol(&study.protocol)?;
     not_empty([
@@ -50,7 +50,7 @@ pub fn check(study: &MixtureStudy) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Experts, baselines and ablations have names of their own.
+/// Checks that experts, baselines and ablations have distinct names.
 fn check_names(study: &MixtureStudy) -> Result<(), FieldError> {
     let lists = [("experts", &study.experts), ("baselines", &study.baselines)];
     let experts = lists.iter().flat_map(|(field, list)| {
@@ -71,7 +71,7 @@ fn check_experts(field: &'static str, experts: &[NamedExpert]) -> Result<(), Fie
     Ok(())
 }
 
-/// Part by part, to tell the one that is wrong.
+/// Field by field, to name the one that is wrong.
 fn check_kind(kind: &ExpertConfig) -> Result<(), FieldError> {
     let field = |name: &'static str| move |reason: String| FieldError::new(reason).at(name);
     match kind {
@@ -108,7 +108,7 @@ fn check_kind(kind: &ExpertConfig) -> Result<(), FieldError> {
     }
 }
 
-/// What belongs to cross-fitting, and only to it.
+/// Checks of settings that only cross-fitting has.
 fn check_cross_fit(study: &MixtureStudy) -> Result<(), FieldError> {
     let source = |reason: &str| Err(FieldError::new(reason).at("source").at("weights"));
     let Some(folds) = &study.cross_fit else {

@@ -18,13 +18,14 @@ use numerics::random::Pcg64;
 use rayon::prelude::*;
 use std::time::Instant;
 
-/// What a cross-fitted run gives to its record.
+/// The result of a cross-fitted run, for its record.
 pub struct Outcome {
     /// The mixture.
     pub mixture: Mixture,
     /// The baselines, with their names.
     pub baselines: Vec<(String, Box<dyn Density>)>,
-    /// How each expert's fit on the first fold went, without the history; where those on all folds diverged.
+    /// The report of each expert's fit on the first fold, without the history, and the divergences
+    /// of its fits on all folds.
     pub reports: Vec<ExpertReport>,
     /// The weights.
     pub weights: LearnedWeights,

@@ -1,4 +1,4 @@
-//! What the authors of AMF-VI report, from `data/published.ron`.
+//! The numbers of the authors of AMF-VI, from `data/published.ron`.
 
 use crate::engine::config::dialect;
 use datasets::Family;
@@ -39,7 +39,7 @@ pub struct Numbers {
 }
 
 impl Published {
-    /// The numbers that the project ships.
+    /// The published numbers in the repository.
     ///
     /// # Panics
     /// Never: a test reads them.
@@ -59,7 +59,7 @@ impl Published {
 }
 
 impl Numbers {
-    /// A measure by the name that it has in `metrics.csv`.
+    /// A measure by its name in `metrics.csv`.
     #[must_use]
     pub fn get(&self, metric: &str) -> Option<f64> {
         match metric {

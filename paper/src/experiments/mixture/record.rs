@@ -1,4 +1,4 @@
-//! Records: what one run found.
+//! The record of one run.
 
 use super::settings::MixtureRun;
 use crate::engine::metric::Metric;
@@ -15,7 +15,7 @@ pub struct MixtureRecord {
     pub hash: String,
     /// The run.
     pub run: MixtureRun,
-    /// Entropy of the target and its error, nats: the floor of the NLL.
+    /// Entropy of the target and its error, nats: the lower bound of the expected NLL.
     pub entropy: (f64, f64),
     /// How each expert's fit went, in the order of the config.
     pub experts: Vec<ExpertReport>,
@@ -23,7 +23,7 @@ pub struct MixtureRecord {
     pub weights: LearnedWeights,
     /// Every measure.
     pub metrics: Vec<Metric>,
-    /// How long each stage took.
+    /// Seconds of each stage.
     pub seconds: Seconds,
     /// Where and with what it was computed.
     pub provenance: Provenance,

@@ -1,4 +1,4 @@
-//! What the report says of mixtures.
+//! The report's text about mixtures.
 
 use super::arms::{Group, main_size, sizes};
 use super::record::MixtureRecord;
@@ -26,7 +26,7 @@ pub fn section(
     text
 }
 
-/// What follows the sections: the paper's numbers and claims, and times.
+/// The text after the sections: the paper's numbers and claims, and times.
 pub fn closing(protocols: &[(&str, &[Group<'_>])], against: &[Table], times: &Table) -> String {
     let mut text = String::from("\n## Against the paper\n\n");
     for t in against {
@@ -38,7 +38,7 @@ pub fn closing(protocols: &[(&str, &[Group<'_>])], against: &[Table], times: &Ta
     text
 }
 
-/// How many draws serve which purpose.
+/// How the draws are divided.
 fn draws(groups: &[Group<'_>]) -> String {
     let run = groups[0].run();
     let d = &run.draws;
@@ -61,7 +61,7 @@ fn draws(groups: &[Group<'_>]) -> String {
     )
 }
 
-/// Models whose mean NLL over seeds is far above the median: single test points decide it.
+/// Models whose mean NLL over seeds is far above the median: single test points dominate it.
 fn dominated(groups: &[Group<'_>]) -> Vec<String> {
     let mut out = Vec::new();
     for g in groups {

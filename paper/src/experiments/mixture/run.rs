@@ -34,7 +34,8 @@ pub fn compute(
     let target = run.target;
     let rng = |purpose: &str| stream(run.seed, &format!("{target}/{purpose}"));
     let draws = &run.draws;
-    // One sequence of draws, cut into disjoint sets: protocols with one seed and budget see the same data.
+    // One sequence of draws, split into disjoint sets: protocols with one seed and budget see the
+    // same data.
     let budget = target.sample(draws.budget(), &mut rng("data"));
     let test = target.sample(draws.test, &mut rng("test"));
     let log_p = target.log_prob(test.as_ref());
@@ -185,7 +186,7 @@ fn fit_experts(
     Ok((experts, reports, seconds))
 }
 
-/// The target as a model: what sampled metrics show when nothing is wrong.
+/// The target as a model: the floor of the sampled metrics.
 struct Exact(datasets::Family);
 
 impl Density for Exact {
@@ -202,7 +203,7 @@ impl Density for Exact {
     }
 }
 
-/// The mixture, and each expert where all are wanted, with their names.
+/// The mixture, and each expert if all are wanted, with their names.
 fn models<'a>(
     run: &'a MixtureRun,
     mixture: &'a Mixture,

@@ -1,4 +1,4 @@
-//! The experiment as it is written down.
+//! The settings of a study and of its runs.
 
 use super::ablation::NamedAblation;
 use crate::engine::presentation::Presentation;
@@ -15,7 +15,7 @@ pub struct MixtureStudy {
     pub protocol: String,
     /// Target densities.
     pub targets: Vec<Family>,
-    /// Seeds: each gives draws, initial parameters and batches of its own.
+    /// Seeds: each gives its own draws, initial parameters and batches.
     pub seeds: Vec<u64>,
     /// How many draws serve which purpose.
     pub draws: Draws,
@@ -34,10 +34,10 @@ pub struct MixtureStudy {
     /// What the mixture would be without some ingredient (cross-fitting only).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ablations: Vec<NamedAblation>,
-    /// Other numbers of training draws, each with runs of its own.
+    /// Other numbers of training draws, each with its own runs.
     #[serde(default)]
     pub other_sizes: Vec<usize>,
-    /// What the report says and shows of it.
+    /// Its presentation in the report.
     #[serde(default)]
     pub report: Presentation,
 }
@@ -75,19 +75,20 @@ pub struct MixtureRun {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draws {
-    /// Maximum likelihood.
+    /// For maximum likelihood.
     #[serde(deserialize_with = "checked::at_least_one")]
     pub train: usize,
-    /// Early stopping, number of layers.
+    /// For early stopping and the number of layers.
     #[serde(default)]
     pub validation: usize,
-    /// Mixture weights, when they come from held-out points.
+    /// For mixture weights learnt from held-out points.
     #[serde(default)]
     pub weights: usize,
-    /// Held-out likelihood in the training curves where there is no validation set; nothing is selected on them.
+    /// Held-out likelihood in the training curves if there is no validation set; nothing is
+    /// selected on it.
     #[serde(default)]
     pub monitor: usize,
-    /// Measures of the result.
+    /// For the measures.
     #[serde(deserialize_with = "checked::at_least_one")]
     pub test: usize,
 }
@@ -107,7 +108,7 @@ impl Draws {
 pub struct WeightStage {
     /// The rule.
     pub rule: WeightRule,
-    /// The points that it looks at.
+    /// The points that it uses.
     pub source: WeightSource,
 }
 
@@ -132,7 +133,7 @@ pub struct Evaluation {
     /// Fresh sets of model draws over which each sampled metric is averaged.
     #[serde(deserialize_with = "checked::at_least_one")]
     pub sets: usize,
-    /// Which models have their samples measured.
+    /// Models whose samples are measured.
     #[serde(default, skip_serializing_if = "Sampled::is_all")]
     pub sampled: Sampled,
 }

@@ -1,4 +1,4 @@
-//! What tables and figures ask the arms of posteriors.
+//! Queries of tables and figures about the arms of posteriors.
 
 use super::record::PosteriorRecord;
 use crate::engine::Record;
@@ -35,7 +35,7 @@ impl<'a> crate::engine::arm::Arm<'a, PosteriorRecord> {
         self.run().fit.refinement.is_some()
     }
 
-    /// The number of components of its base, where that is given.
+    /// The number of components of its base, if it is given.
     #[must_use]
     pub fn components(&self) -> Option<usize> {
         match self.run().fit.base {
@@ -47,7 +47,7 @@ impl<'a> crate::engine::arm::Arm<'a, PosteriorRecord> {
         }
     }
 
-    /// The mean over the seeds of a measure here minus there, seed by seed.
+    /// The mean over the seeds of a measure's difference between two arms, seed by seed.
     #[must_use]
     pub fn difference(&self, other: &Self, model: &str, metric: &str) -> Option<Mean> {
         let there = |seed: u64| other.records.iter().find(|r| r.run.seed == seed);
@@ -93,7 +93,7 @@ pub fn dim(benchmark: Benchmark) -> usize {
     benchmark.problem().dim()
 }
 
-/// Whether some arms differ in the number of components alone.
+/// Whether some arms differ only in the number of components.
 #[must_use]
 pub fn is_component_study(arms: &[Arm<'_>]) -> bool {
     benchmarks(arms).into_iter().any(|b| {

@@ -1,4 +1,4 @@
-//! Checks of a study that no single field shows.
+//! Checks of a study across fields.
 
 use super::settings::{Plan, PosteriorStudy, Problems};
 use crate::engine::config::{
@@ -9,7 +9,7 @@ use density::EmConfig;
 use posterior::{FlowSettings, PosteriorBase, PosteriorConfig};
 use std::collections::BTreeSet;
 
-/// Whether a study can be run.
+/// Checks that a study can be run.
 pub fn check(study: &PosteriorStudy) -> Result<(), FieldError> {
     name_of_protocol(&study.protocol)?;
     not_empty([
@@ -38,7 +38,7 @@ pub fn check(study: &PosteriorStudy) -> Result<(), FieldError> {
     (0..study.problems.len()).try_for_each(|k| check_problems(study, k))
 }
 
-/// No benchmark is there twice.
+/// Checks that no benchmark occurs twice.
 fn check_benchmarks(study: &PosteriorStudy) -> Result<(), FieldError> {
     let mut seen: BTreeSet<Benchmark> = BTreeSet::new();
     for (k, p) in study.problems.iter().enumerate() {
@@ -56,7 +56,7 @@ fn check_benchmarks(study: &PosteriorStudy) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Plans with names of their own, and fits that can be run.
+/// Checks that plans have distinct names and fits can be run.
 fn check_problems(study: &PosteriorStudy, k: usize) -> Result<(), FieldError> {
     let problems = &study.problems[k];
     let here = |e: FieldError| e.at(k).at("problems");
@@ -98,7 +98,7 @@ fn check_plans(plans: &[Plan]) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Flows with names of their own that can be fitted; paths begin at the list.
+/// Checks that flows have distinct names and can be fitted; paths begin at the list.
 pub fn check_experts(
     experts: &[(String, FlowSettings)],
     reserved: &[&str],
@@ -126,7 +126,8 @@ pub fn check_experts(
     Ok(())
 }
 
-/// The part of a fit's settings that is wrong: the first that is so in settings that are sound but for it. Experts are taken to be sound.
+/// Finds the wrong field of a fit's settings: the first whose value alone makes valid settings
+/// invalid. Experts are assumed valid.
 fn what_is_wrong(fit: &PosteriorConfig) -> FieldError {
     let sound = || PosteriorConfig {
         base_as_expert: false,
@@ -212,12 +213,12 @@ fn what_is_wrong(fit: &PosteriorConfig) -> FieldError {
             };
         }
     }
-    // Sound part by part: without experts there must be a base that is one.
+    // Each field is valid alone: without experts the base must be one.
     let reason = fit.check().err().unwrap_or_default();
     FieldError::new(reason).at("experts")
 }
 
-/// Tails belong to the problems; the rest of a base is a choice of its own.
+/// Tails belong to the problems, the other fields to the base.
 fn what_is_wrong_with_a_base(base: &PosteriorBase, reason: String) -> FieldError {
     let PosteriorBase::Mixture {
         components,
@@ -252,7 +253,7 @@ fn what_is_wrong_with_a_base(base: &PosteriorBase, reason: String) -> FieldError
     FieldError::new(reason).at(field).at("base")
 }
 
-/// Which part of a refinement is wrong, in settings that are sound but for it.
+/// The wrong field of a refinement, in settings that are otherwise valid.
 fn what_is_wrong_with_rounds(settings: &PosteriorConfig, reason: String) -> FieldError {
     let sound = |change: &dyn Fn(&mut posterior::Refinement)| {
         let mut settings = settings.clone();

@@ -5,7 +5,8 @@ use numerics::math::{exp, ln};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Every coordinate of a figure goes from minus this to plus this: nearly all of each posterior is inside.
+/// Every coordinate of a figure ranges from minus this to plus this, which contains nearly all of
+/// each posterior.
 pub const WINDOW: f64 = 2.5;
 /// Log-densities below are shown as this.
 const FLOOR: f64 = -20.0;
@@ -38,7 +39,7 @@ pub fn pairs(dim: usize) -> Vec<(usize, usize)> {
 }
 
 impl Projections {
-    /// Of a log-density in so many dimensions, two or three.
+    /// Projects a log-density in two or three dimensions.
     pub fn of(dim: usize, log_prob: &(dyn Fn(MatRef<'_, f64>) -> Vec<f64> + Sync)) -> Self {
         let side: usize = if dim == 2 { 128 } else { 64 };
         let cell = 2.0 * WINDOW / side as f64;
@@ -75,7 +76,7 @@ impl Projections {
     }
 }
 
-/// Logarithms, rounded to what a figure shows.
+/// Logarithms, rounded to the precision of figures.
 fn logs(values: Vec<f64>) -> Vec<f32> {
     let log = |v: f64| if v > 0.0 { ln(v).max(FLOOR) } else { FLOOR };
     values

@@ -1,4 +1,4 @@
-//! Records: what one run found.
+//! The record of one run.
 
 use super::projections::Projections;
 use super::settings::PosteriorRun;
@@ -17,19 +17,19 @@ pub struct PosteriorRecord {
     pub run: PosteriorRun,
     /// `ln Z`, exactly.
     pub log_evidence: f64,
-    /// What each round found; the last is about the final model.
+    /// The report of each round; the last is about the final model.
     pub rounds: Vec<RoundReport>,
     /// The share of each mode, exactly and of each model.
     pub mode_masses: Vec<(String, Vec<f64>)>,
     /// Every measure.
     pub metrics: Vec<Metric>,
-    /// How long it took.
+    /// Seconds of the fit and of its evaluation.
     pub seconds: Seconds,
     /// Where and with what it was computed.
     pub provenance: Provenance,
 }
 
-/// What figures show of one run: log-densities of the mixture, rounded to what a figure shows.
+/// Figure data of one run: log-densities of the mixture, rounded to the precision of figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PosteriorFigure {

@@ -1,4 +1,4 @@
-//! What the report says of posteriors.
+//! The report's text about posteriors.
 
 use super::arms::Arm;
 use crate::engine::Record;
@@ -19,7 +19,7 @@ number of components BIC chooses. The benchmarks and their exact answers are thi
 were chosen with other seeds (101 to 106) than those shown here.
 ";
 
-/// The section of a protocol: `what` it is about, figures, tables.
+/// The section of a protocol: its subject `what`, figures, tables.
 pub fn section<R: Record>(
     section: &Section<'_, R>,
     what: &str,
@@ -39,7 +39,7 @@ pub fn section<R: Record>(
     text
 }
 
-/// Tables about several protocols, each behind a blank line.
+/// Tables about several protocols, each after a blank line.
 pub fn overall(tables: &[&Table]) -> String {
     let mut text = String::new();
     for t in tables {
@@ -67,7 +67,7 @@ pub fn budgets(arms: &[Arm<'_>]) -> String {
     format!("{}.", capital(&budgets.join(", ")))
 }
 
-/// What the fits warned of.
+/// The warnings of the fits.
 pub fn warnings(arms: &[&Arm<'_>]) -> String {
     let mut found: Vec<String> = Vec::new();
     for arm in arms {

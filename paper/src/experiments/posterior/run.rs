@@ -125,7 +125,8 @@ impl PosteriorRun {
         of.collect()
     }
 
-    /// The sliced distance between two samples of the posterior itself: the floor that finite samples leave.
+    /// The sliced distance between two samples of the posterior itself: the floor due to finite
+    /// samples.
     fn sliced_floor(&self) -> Result<f64> {
         let problem = self.benchmark.problem();
         let draw = |purpose: &str| {
@@ -140,7 +141,7 @@ impl PosteriorRun {
 /// Measures and mode masses of one model.
 type Found = (Vec<Metric>, Vec<f64>);
 
-/// What was found of one model.
+/// The results of one model.
 struct Measured<'a> {
     model: &'a str,
     found: &'a Comparison,
@@ -148,7 +149,7 @@ struct Measured<'a> {
     sliced: f64,
 }
 
-/// What is known of the evaluations, and the weights of the experts.
+/// Measures of the evaluations, and the weights of the experts.
 fn of_the_fit(fitted: &FittedPosterior, log_evidence: f64) -> Vec<Metric> {
     let Some(last) = fitted.rounds().last() else {
         return Vec::new();
@@ -180,7 +181,7 @@ fn of_the_fit(fitted: &FittedPosterior, log_evidence: f64) -> Vec<Metric> {
     metrics
 }
 
-/// What is known of one model.
+/// Measures of one model.
 fn of_a_model(measured: &Measured<'_>, log_evidence: f64) -> Vec<Metric> {
     let Measured {
         model: name,

@@ -1,4 +1,4 @@
-//! The experiment as it is written down.
+//! The settings of a study and of its runs.
 
 use crate::engine::presentation::Presentation;
 use amf::WeightRule;
@@ -18,23 +18,23 @@ use serde::{Deserialize, Serialize};
 pub struct PosteriorStudy {
     /// Name of the protocol in tables and file names.
     pub protocol: String,
-    /// Seeds: each gives evaluations, initial parameters and batches of its own.
+    /// Seeds: each gives its own evaluations, initial parameters and batches.
     pub seeds: Vec<u64>,
     /// The bases that are compared.
     pub bases: Vec<NamedBase>,
     /// The bases whose fits figures show, side by side, for the first seed.
     #[serde(default)]
     pub shown: Vec<String>,
-    /// The benchmarks, with what is fitted to them.
+    /// The benchmarks, with the models fitted to them.
     pub problems: Vec<Problems>,
     /// What is measured.
     pub measures: Measures,
-    /// What the report says and shows of it.
+    /// Its presentation in the report.
     #[serde(default)]
     pub report: Presentation,
 }
 
-/// A base with the name that it has in tables.
+/// A base with its name in tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NamedBase {
@@ -54,7 +54,7 @@ pub enum BaseChoice {
     Mixture {
         /// How many components it has.
         components: Count,
-        /// Whether they move.
+        /// Whether they are trained.
         #[serde(default)]
         means: Means,
         /// Expectation-maximisation.
@@ -72,13 +72,13 @@ pub enum BaseChoice {
 pub enum Count {
     /// As many as the posterior has modes.
     Matched,
-    /// So many.
+    /// This many.
     Fixed(usize),
     /// As many as BIC chooses on the weighted points.
     Bic {
-        /// The most.
+        /// The largest number tried.
         most: usize,
-        /// It ends after so many numbers without a better one.
+        /// The search ends after this many numbers without a smaller BIC.
         patience: usize,
     },
 }
@@ -94,7 +94,7 @@ pub struct Problems {
     /// Heavier tails than a normal's for the components of mixture bases, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tails: Option<Tails>,
-    /// What is fitted to them.
+    /// The model fitted to them.
     pub model: Model,
 }
 
@@ -112,7 +112,7 @@ pub struct Plan {
     pub refinement: Option<Refinement>,
 }
 
-/// What is fitted to weighted evaluations.
+/// The model fitted to weighted evaluations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
@@ -122,16 +122,16 @@ pub struct Model {
     pub folds: usize,
     /// How many of the folds get models.
     pub models: usize,
-    /// Points that are trained on for each effective one, at most; the library's number if it is not given.
+    /// Most training points for each effective one; the library's number if it is not given.
     #[serde(default)]
     pub points_for_each_effective: Option<f64>,
-    /// And in all, at most.
+    /// Most training points in all.
     #[serde(default)]
     pub most_points: Option<usize>,
-    /// Points on which bases and proposals are fitted by expectation-maximisation, at most.
+    /// Most points for expectation-maximisation of bases and proposals.
     #[serde(default)]
     pub base_points: Option<usize>,
-    /// Points on which fits stop, at most.
+    /// Most points for early stopping.
     #[serde(default)]
     pub validation_points: Option<usize>,
     /// How held-out densities become weights.
@@ -145,7 +145,7 @@ pub struct Model {
 pub struct Measures {
     /// Draws for divergences, masses and W2.
     pub compare: Compare,
-    /// Draws of each for the sliced distance, whose time is nearly in proportion.
+    /// Draws of each for the sliced distance, whose time is nearly proportional to them.
     #[serde(deserialize_with = "checked::at_least_one")]
     pub sliced_draws: usize,
     /// Draws for the evidence.
@@ -160,7 +160,7 @@ pub struct PosteriorRun {
     pub protocol: String,
     /// The posterior.
     pub benchmark: Benchmark,
-    /// Name of the plan; empty where there is but one.
+    /// Name of the plan; empty if there is only one.
     pub plan: String,
     /// Name of the base.
     pub base: String,
@@ -274,7 +274,7 @@ impl PosteriorRun {
         self.fit.budget()
     }
 
-    /// Plan and base: what tells runs of one benchmark and budget apart.
+    /// Plan and base, which distinguish runs of one benchmark and budget.
     #[must_use]
     pub fn arm(&self) -> String {
         if self.plan.is_empty() {
@@ -285,7 +285,7 @@ impl PosteriorRun {
     }
 }
 
-/// The place of a base in tables: normal, matched, chosen, then by number and name.
+/// The order of bases in tables: normal, matched, chosen, then by number and name.
 #[must_use]
 pub fn rank(base: &str) -> (usize, usize, &str) {
     let known = ["normal", "matched", "bic"];

@@ -42,7 +42,7 @@ fn exp_tail(r: f64) -> f64 {
 #[inline(always)]
 #[must_use]
 pub fn exp(x: f64) -> f64 {
-    // Comparisons rather than min/max: they keep NaN.
+    // Comparisons rather than min/max, so that NaN stays NaN.
     let c = if x > 710.0 { 710.0 } else { x };
     let c = if c < -746.0 { -746.0 } else { c };
     let n = (c * LOG2_E + ROUND) - ROUND;
@@ -68,7 +68,7 @@ fn exp_m1_parts(x: f64) -> (f64, f64) {
     let c = if x > 710.0 { 710.0 } else { x };
     let c = if c < -40.0 { -40.0 } else { c };
     let n = (c * LOG2_E + ROUND) - ROUND;
-    // The reduction's rounding error counts here: keep it and add it back.
+    // The reduction's rounding error matters here: it is added back.
     let hi = c - n * LN2_HI;
     let lo = n * LN2_LO;
     let r = hi - lo;
@@ -112,7 +112,7 @@ pub fn ln(x: f64) -> f64 {
 pub fn ln_1p(x: f64) -> f64 {
     let u = 1.0 + x;
     let (k, f) = exponent_and_fraction(u);
-    // What rounding 1 + x lost, relative to u.
+    // The rounding error of 1 + x, relative to u.
     let lost = if x < 1.0 {
         x - (u - 1.0)
     } else {

@@ -42,7 +42,7 @@ impl Figure {
         Ok(())
     }
 
-    /// The title, and what the colours stand for.
+    /// The title and the legend of the colours.
     fn heading<DB: DrawingBackend<ErrorType: 'static>>(
         &self,
         area: &DrawingArea<DB, Shift>,

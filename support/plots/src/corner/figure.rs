@@ -1,4 +1,4 @@
-//! Layout: what is shown of the draws, and where.
+//! Layout: the draws that are shown, and where.
 
 use super::{Corner, Draws, MOST_SHOWN};
 use crate::canvas::{self, text_width};
@@ -6,12 +6,12 @@ use crate::smooth;
 use crate::ticks::Ticks;
 use faer::MatRef;
 
-/// Points of a panel at most, and of all panels.
+/// Most points of a panel, and of all panels.
 const MOST_POINTS: (usize, usize) = (2_000, 30_000);
 /// Share of each tail that an axis leaves out: of the model's draws, and of the data.
 const TAILS: (f64, f64) = (0.001, 0.003);
 
-/// Around and between the panels.
+/// Margins around and between the panels.
 const BOTTOM: i32 = 84;
 const TOP: i32 = 92;
 const RIGHT: i32 = 30;
@@ -21,12 +21,12 @@ pub(super) const MARK: i32 = canvas::SMALL - 3;
 
 /// Everything that is drawn.
 pub(super) struct Figure {
-    /// What all sizes are multiplied by.
+    /// Factor on all sizes.
     pub fine: i32,
     /// Room at the left for marks and names.
     pub left: i32,
     pub title: String,
-    /// What the lines and the points are.
+    /// Legend of the lines and of the points.
     pub legend: [String; 2],
     pub axes: Vec<Axis>,
     /// The model's draws, a column each.
@@ -169,7 +169,7 @@ fn ticks((low, high): (f64, f64), side: i32) -> Ticks {
     all.find(room).unwrap_or_else(|| Ticks::new(low, high, 2))
 }
 
-/// Rows that stand for all: evenly spaced, or where the weights have it.
+/// A subsample of the rows: evenly spaced, or by weight.
 fn evenly(rows: usize, weights: Option<&[f64]>, most: usize) -> Vec<usize> {
     let count = rows.min(most);
     let total = weights.map_or(rows as f64, |w| w.iter().sum());
@@ -186,7 +186,7 @@ fn evenly(rows: usize, weights: Option<&[f64]>, most: usize) -> Vec<usize> {
     shown
 }
 
-/// What an axis shows: all but the ends of the tails, and some room.
+/// The range of an axis: all but the ends of the tails, and a margin.
 fn window(model: &[f64], data: &[f64]) -> (f64, f64) {
     let quantile =
         |sorted: &[f64], p: f64| sorted[(p * (sorted.len() - 1) as f64).round() as usize];

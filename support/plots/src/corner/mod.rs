@@ -15,17 +15,16 @@ pub const MOST_SHOWN: usize = 10;
 /// How much finer a PNG is drawn before it is averaged down.
 const FINE: i32 = 3;
 
-/// A density, known by draws, and perhaps the draws that it was fitted to.
+/// A density, given by draws, and optionally the draws that it was fitted to.
 #[derive(Debug, Clone, Copy)]
 pub struct Corner<'a> {
     /// A heading.
     pub title: &'a str,
     /// Names of the columns.
     pub columns: &'a [String],
-    /// Draws of the model, n x d: its densities are smoothed from these, 50,000 of them make fine
-    /// lines.
+    /// Draws of the model, n x d: its densities are smoothed from these; 50,000 give smooth lines.
     pub model: MatRef<'a, f64>,
-    /// What is shown beneath; without it, draws of the model.
+    /// Draws shown beneath; without them, draws of the model.
     pub data: Option<Draws<'a>>,
 }
 
@@ -71,7 +70,7 @@ pub fn corner(path: &Path, corner: &Corner<'_>) -> Result<(), PlotError> {
 }
 
 impl Corner<'_> {
-    /// Why this cannot be drawn.
+    /// Why the plot cannot be drawn.
     fn problem(&self) -> Option<String> {
         let d = self.columns.len();
         let data = self.data.map(|data| data.values);

@@ -24,7 +24,7 @@ pub const NAMES: &[&str] = &[
     "densities",
 ];
 
-/// Draws the figures of this name, if the records hold what they show.
+/// Draws the figures of this name, if the records have their data.
 ///
 /// # Errors
 /// The first figure that cannot be drawn or written.
@@ -49,7 +49,7 @@ pub fn draw(
     }
 }
 
-/// Those of a protocol that asks for none by name.
+/// The figures of a protocol that names none.
 #[must_use]
 pub fn usual(groups: &[Group<'_>]) -> &'static [&'static str] {
     match (groups[0].is_cross_fitted(), groups[0].is_variant()) {

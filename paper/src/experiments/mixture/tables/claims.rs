@@ -1,9 +1,9 @@
-//! The claims of arXiv:2510.02056, judged on the records.
+//! The claims of arXiv:2510.02056, tested on the records.
 
 use super::super::arms::{Group, best_expert, best_flow, main_size};
 use crate::engine::table::{Cell, Table, header};
 
-/// One of the paper's claims, judged on the records of one protocol.
+/// One of the paper's claims, tested on the records of one protocol.
 struct Verdict {
     claim: &'static str,
     holds: bool,
@@ -77,7 +77,7 @@ fn competitive(groups: &[Group<'_>]) -> Verdict {
                 continue;
             };
             count[k] += usize::from(m.value <= e.value);
-            // An MMD of zero is below what 2,000 points resolve: 0.01 is used as the unit there.
+            // 2,000 points do not resolve an MMD near zero: 0.01 is used as the unit there.
             let floor = if metric == "w2" { 0.0 } else { 0.01 };
             worst = worst.max(m.value.max(floor) / e.value.max(floor));
             if k == 0 {

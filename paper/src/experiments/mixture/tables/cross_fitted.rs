@@ -1,4 +1,5 @@
-//! Tables of cross-fitted protocols: the recipe against baselines, its own experts, published numbers and its parts.
+//! Tables of cross-fitted protocols: the recipe against baselines, its own experts, published
+//! numbers and its ablations.
 
 use super::super::ablation::Ablation;
 use super::super::arms::{Group, best_expert, main_size, over_families, sizes};
@@ -52,7 +53,7 @@ pub fn gaps(protocol: &str, groups: &[Group<'_>]) -> Table {
     }
 }
 
-/// The model of some with the smallest mean KL.
+/// The one of these models with the smallest mean KL.
 fn best<'a>(g: &Group<'a>, models: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let all = models.filter_map(|m| Some((m, g.mean(m, "kl")?.value)));
     all.min_by(|a, b| a.1.total_cmp(&b.1)).map(|b| b.0)

@@ -23,7 +23,7 @@ pub const NAMES: &[&str] = &[
     "ablations",
 ];
 
-/// The table of this name, if the records hold what it shows.
+/// The table of this name, if the records have its data.
 #[must_use]
 pub fn named(name: &str, protocol: &str, groups: &[Group<'_>]) -> Option<Table> {
     let cross_fitted = groups[0].is_cross_fitted();
@@ -44,7 +44,7 @@ pub fn named(name: &str, protocol: &str, groups: &[Group<'_>]) -> Option<Table> 
     }
 }
 
-/// Those of a protocol that asks for none by name.
+/// The tables of a protocol that names none.
 #[must_use]
 pub fn usual(groups: &[Group<'_>]) -> &'static [&'static str] {
     match (groups[0].is_cross_fitted(), groups[0].is_variant()) {

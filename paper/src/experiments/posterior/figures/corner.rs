@@ -34,7 +34,7 @@ fn draw_triangle(area: &Area<'_>, s: &Shown, exact: &Shown) -> Result<()> {
         for column in 0..=row {
             let cell = &cells[row * dim + column];
             let on_edge = (row + 1 == dim, column == 0 && row > 0);
-            // Labels at the edges alone, but room for them everywhere: all cells have one size.
+            // Labels only at the edges, but room for them everywhere: all cells have the same size.
             let mut builder = ChartBuilder::on(cell);
             builder
                 .margin(5)

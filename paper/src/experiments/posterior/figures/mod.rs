@@ -17,10 +17,10 @@ use shown::shown;
 /// Figures that a protocol can ask for.
 pub const NAMES: &[&str] = &["densities", "components", "evaluations"];
 
-/// Those of a protocol that asks for none by name.
+/// The figures of a protocol that names none.
 pub const USUAL: &[&str] = &["densities"];
 
-/// Draws the figures of this name, if the records hold what they show.
+/// Draws the figures of this name, if the records have their data.
 ///
 /// # Errors
 /// The first figure that cannot be drawn or written.

@@ -44,7 +44,7 @@ pub fn draw(path: &Path, shown: &[Shown]) -> Result<()> {
     })
 }
 
-/// The colours and what they stand for.
+/// The colour scale.
 fn scale(area: &Area<'_>) -> Result<()> {
     let mut scale = ChartBuilder::on(area)
         .margin_top(55)

@@ -1,4 +1,4 @@
-//! KL against what it depends on.
+//! KL against the number of components and of evaluations.
 
 use super::super::arms::{Arm, benchmarks};
 use super::shown::colour;

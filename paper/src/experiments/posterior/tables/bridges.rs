@@ -1,11 +1,11 @@
-//! What bridges cost: the normal base beside the matched one, on the same work.
+//! The cost of bridges: the normal base compared with the matched one, at equal work.
 
 use super::super::arms::{Arm, benchmarks, find};
 use crate::engine::arm::seeds;
 use crate::engine::mean::Mean;
 use crate::engine::table::{Cell, Table, header};
 
-/// The ratio of two means, with the error of the first order.
+/// The ratio of two means, with its error to first order.
 pub fn ratio(a: Option<Mean>, b: Option<Mean>) -> Option<Mean> {
     let (a, b) = (a?, b?);
     let value = a.value / b.value;

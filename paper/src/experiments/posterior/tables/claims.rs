@@ -1,4 +1,4 @@
-//! The claims of arXiv:2512.04954, judged on the records.
+//! The claims of arXiv:2512.04954, tested on the records.
 
 use super::super::arms::{Arm, benchmarks, dim, find, is_component_study};
 use super::super::record::PosteriorRecord;
@@ -6,14 +6,14 @@ use super::bridges::ratio;
 use crate::engine::section::Section;
 use crate::engine::table::{Cell, Table, header};
 
-/// A claim judged on one protocol.
+/// A claim tested on one protocol.
 struct Verdict {
     claim: String,
     holds: bool,
     numbers: String,
 }
 
-/// Every claim that the records can judge.
+/// Every claim that the records can test.
 pub fn claims(sections: &[Section<'_, PosteriorRecord>]) -> Table {
     let mut rows = Vec::new();
     for section in sections {
@@ -88,7 +88,7 @@ fn pairs<'a, 'b>(arms: &'b [Arm<'a>]) -> Vec<(&'b Arm<'a>, &'b Arm<'a>)> {
     benchmarks(arms).into_iter().filter_map(pair).collect()
 }
 
-/// The flows that are judged: those that both arms have, without their mixture.
+/// The flows that are compared: those of both arms, without their mixture.
 fn flows<'a>(normal: &Arm<'a>) -> Vec<&'a str> {
     let flows = normal.flows().into_iter();
     flows.filter(|m| *m != "mixture").collect()
@@ -101,7 +101,7 @@ fn bridges(arms: &[Arm<'_>]) -> Option<Verdict> {
         for flow in flows(normal) {
             let difference = normal.difference(matched, flow, "bridge_mass")?;
             count += 1;
-            // Of a single seed nothing is known of the spread.
+            // With a single seed the standard error is unknown.
             met += usize::from(difference.value > 2.0 * difference.error.unwrap_or(0.0));
             parts.push(format!(
                 "{} {flow} {:.2} % against {:.2} %",

@@ -23,10 +23,10 @@ pub const NAMES: &[&str] = &[
     "evaluations",
 ];
 
-/// Those of a protocol that asks for none by name.
+/// The tables of a protocol that names none.
 pub const USUAL: &[&str] = &["fits", "bridges", "weights", "evidence"];
 
-/// The table of this name, if the records hold what it shows.
+/// The table of this name, if the records have its data.
 #[must_use]
 pub fn named(name: &str, protocol: &str, arms: &[Arm<'_>]) -> Option<Table> {
     match name {

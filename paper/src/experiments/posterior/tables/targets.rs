@@ -1,4 +1,4 @@
-//! Targets that were set beforehand, each with its number.
+//! Targets set in advance, each with its measured value.
 
 use super::super::arms::{dim, find};
 use super::super::record::PosteriorRecord;
@@ -7,7 +7,7 @@ use crate::engine::section::Section;
 use crate::engine::table::{Cell, Table, header};
 use datasets::posterior::Benchmark;
 
-/// How much worse than the matched base that of BIC may be, nats.
+/// Largest allowed excess of the base chosen by BIC over the matched base, nats.
 const BIC: f64 = 0.02;
 
 /// A row for each target, a column for each benchmark.
@@ -19,7 +19,7 @@ pub fn targets(sections: &[Section<'_, PosteriorRecord>]) -> Table {
             let metric = bound.metric.as_str();
             let mean = |benchmark| {
                 let arm = find(&section.arms, benchmark, "matched")?;
-                // Of errors, their sizes.
+                // For errors, the absolute value.
                 if metric == "k_hat" {
                     arm.mean("mixture", metric)
                 } else {
@@ -57,7 +57,7 @@ pub fn targets(sections: &[Section<'_, PosteriorRecord>]) -> Table {
     }
 }
 
-/// `None` without any number.
+/// `None` if there is no number.
 fn row(
     protocol: &str,
     what: &str,
