@@ -90,7 +90,11 @@ fn every(d: usize) -> Vec<(&'static str, Box<dyn Density>)> {
         low: -2.0,
         high: 3.0,
     };
-    let supports = [interval, Support::Positive];
+    let wide = Support::Interval {
+        low: -5.0,
+        high: 9.0,
+    };
+    let supports = [interval, wide];
     let columns = (0..d).map(|j| (j == 0).then_some(arcsinh)).collect();
     let average: Vec<Box<dyn Density>> = vec![Box::new(mixture(d)), Box::new(kde.clone())];
     // Flows with contexts live longer than the densities that borrow them.

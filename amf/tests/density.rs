@@ -133,9 +133,9 @@ fn the_arrays_have_names_and_shapes_that_mean_something() {
     let shape = |name: &str| file.tensor(name).unwrap().shape().to_vec();
     assert_eq!(shape("density/weights"), [6]);
     assert_eq!(shape("density/0/weights"), [2]);
-    assert_eq!(shape("density/0/1/layer/0/weight_0"), [6, 3]);
-    assert_eq!(shape("density/1/0/base/factors"), [2, 3, 3]);
-    assert_eq!(shape("density/1/0/layer/1/shift/bias_1"), [2]);
+    assert_eq!(shape("density/0/1/density/layer/0/weight_0"), [6, 3]);
+    assert_eq!(shape("density/1/0/density/base/factors"), [2, 3, 3]);
+    assert_eq!(shape("density/1/0/density/layer/1/shift/bias_1"), [2]);
     assert_eq!(shape("density/2/0/layer/1/rotation"), [3, 3]);
     assert_eq!(shape("density/5/1/points")[1], 3);
 }

@@ -103,13 +103,7 @@ impl Recipe {
     ) -> Result<CrossFitted, CrossFitError> {
         let (folds, models) = self.fit_folds(data, seed, context)?;
         let models = models.into_iter().collect::<Result<_, _>>()?;
-        let mut fitted = self.assemble(data, folds, models, seed)?;
-        if let Some(aware) = &self.mixture_aware {
-            for round in 0..aware.rounds {
-                fitted = self.refit(data, &fitted, (aware, round), seed, context)?;
-            }
-        }
-        Ok(fitted)
+        self.weigh_and_refit(data, folds, models, seed, context)
     }
 
     /// [`Self::cross_fit`] without the experts that cannot be fitted or whose log-densities are not
@@ -117,8 +111,8 @@ impl Recipe {
     /// left out.
     ///
     /// # Errors
-    /// See [`CrossFitError`]; if no expert is left, the error of the first.
-    pub fn fit_what_can_be(
+    /// See [`CrossFitError`]; of experts, the first one's, when none is left.
+    pub(crate) fn fit_what_can_be(
         &self,
         data: Data<'_>,
         seed: u64,
@@ -140,13 +134,26 @@ impl Recipe {
         if whole.is_empty() {
             return Err(left_out.swap_remove(0));
         }
-        let mut fitted = kept.assemble(data, folds, whole, seed)?;
-        if let Some(aware) = &kept.mixture_aware {
+        let fitted = kept.weigh_and_refit(data, folds, whole, seed, context)?;
+        Ok((kept, fitted, left_out))
+    }
+
+    /// Stage 2, and the mixture-aware rounds.
+    fn weigh_and_refit(
+        &self,
+        data: Data<'_>,
+        folds: Vec<Fold>,
+        models: Vec<Vec<FoldModel>>,
+        seed: u64,
+        context: &FitContext<'_>,
+    ) -> Result<CrossFitted, CrossFitError> {
+        let mut fitted = self.assemble(data, folds, models, seed)?;
+        if let Some(aware) = &self.mixture_aware {
             for round in 0..aware.rounds {
-                fitted = kept.refit(data, &fitted, (aware, round), seed, context)?;
+                fitted = self.refit(data, &fitted, (aware, round), seed, context)?;
             }
         }
-        Ok((kept, fitted, left_out))
+        Ok(fitted)
     }
 
     /// The single models of each expert, or the first error of its fits.

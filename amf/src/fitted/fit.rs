@@ -2,7 +2,9 @@
 
 use super::FittedDensity;
 use super::calibration::{Calibration, CrossFittedModels};
-use super::draws::{Draws, DrawsError, Prepared};
+use super::draws::Draws;
+use super::error::DrawsError;
+use super::prepare::Prepared;
 use super::report::{BaselineReport, ExpertLine, LeftOut, Report, Verdict};
 use super::score::Score;
 use crate::cross_fit::{CrossFitError, CrossFitted};

@@ -9,14 +9,17 @@ mod column;
 mod columns;
 mod dependence;
 mod draws;
+mod error;
 mod fit;
+mod prepare;
 mod report;
 mod save;
 mod score;
 
 pub use calibration::{Calibration, Region};
 pub use column::{Column, suggested_support};
-pub use draws::{Draws, DrawsError};
+pub use draws::Draws;
+pub use error::DrawsError;
 pub use fit::DensityError;
 pub use report::{BaselineReport, Comparison, ExpertLine, LeftOut, Report, Trust, Verdict};
 pub use score::Score;

@@ -142,6 +142,8 @@ impl<'a> Reader<'a> {
     pub fn matrix(&self, name: &str) -> Result<Mat<f64>, String> {
         let (shape, values) = self.array(name)?;
         match shape[..] {
+            // Without numbers, a file can claim any size.
+            _ if values.is_empty() => Err(format!("array \"{}\" is empty", self.full_name(name))),
             [rows, columns] => Ok(MatRef::from_row_major_slice(&values, rows, columns).to_owned()),
             _ => Err(format!(
                 "array \"{}\" is not a matrix",
