@@ -130,14 +130,22 @@ fn far_out_the_density_is_small_and_never_no_number() {
 fn the_arrays_have_names_and_shapes_that_mean_something() {
     let bytes = fitted(3).to_bytes().unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let shape = |name: &str| file.tensor(name).unwrap().shape().to_vec();
-    assert_eq!(shape("density/weights"), [6]);
-    assert_eq!(shape("density/0/weights"), [2]);
-    assert_eq!(shape("density/0/1/density/layer/0/weight_0"), [6, 3]);
-    assert_eq!(shape("density/1/0/density/base/factors"), [2, 3, 3]);
-    assert_eq!(shape("density/1/0/density/layer/1/shift/bias_1"), [2]);
-    assert_eq!(shape("density/2/0/layer/1/rotation"), [3, 3]);
-    assert_eq!(shape("density/5/1/points")[1], 3);
+    // The fold models of some experts stand behind a bijection, in a folder `density` of their own.
+    let shape = |folder: &str, name: &str| {
+        let names = file.names();
+        let ours = names
+            .iter()
+            .find(|n| n.starts_with(folder) && n.ends_with(name));
+        let ours = ours.unwrap_or_else(|| panic!("{folder} {name} among {names:?}"));
+        file.tensor(ours).unwrap().shape().to_vec()
+    };
+    assert_eq!(shape("density/weights", ""), [6]);
+    assert_eq!(shape("density/0/weights", ""), [2]);
+    assert_eq!(shape("density/0/1/", "layer/0/weight_0"), [6, 3]);
+    assert_eq!(shape("density/1/0/", "base/factors"), [2, 3, 3]);
+    assert_eq!(shape("density/1/0/", "layer/1/shift/bias_1"), [2]);
+    assert_eq!(shape("density/2/0/", "layer/1/rotation"), [3, 3]);
+    assert_eq!(shape("density/5/1/", "points")[1], 3);
 }
 
 struct Own;

@@ -322,7 +322,7 @@ fn gradients_agree_with_differences_and_reach_every_parameter() {
             return;
         }
         // The base's own parameters, at the end, are few: all of them.
-        let (most, last) = trainable.split_at(trainable.len() - 2 * (case.d + 1));
+        let (most, last) = trainable.split_at(trainable.len().saturating_sub(2 * (case.d + 1)));
         let step = 1 + trainable.len() / 60;
         let pick: Vec<usize> = most.iter().step_by(step).chain(last).copied().collect();
         let values: Vec<f64> = pick.iter().map(|&i| params[i]).collect();

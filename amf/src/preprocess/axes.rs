@@ -95,9 +95,22 @@ fn dependent(vectors: &[f64], columns: &[(f64, f64)]) -> ColumnError {
     let column = column.unwrap_or(0);
     let (shift, scale) = columns[column];
     let others = (0..d).filter(|&k| k != column && part(k).abs() > NOTHING);
-    let coefficient = |k: usize| (k, -part(k) * scale / (part(column) * columns[k].1));
+    // Rounding aside, relations between columns that people have made are of whole numbers.
+    let whole = |v: f64| {
+        if (v - v.round()).abs() < NOTHING {
+            v.round()
+        } else {
+            v
+        }
+    };
+    let coefficient = |k: usize| (k, whole(-part(k) * scale / (part(column) * columns[k].1)));
     let on: Vec<(usize, f64)> = others.map(coefficient).collect();
     let constant = shift - on.iter().map(|(k, c)| c * columns[*k].0).sum::<f64>();
+    let constant = if constant.abs() < NOTHING * scale {
+        0.0
+    } else {
+        constant
+    };
     let problem = ColumnProblem::Dependent { on, constant };
     ColumnError { column, problem }
 }
