@@ -278,7 +278,7 @@ fn one_bounded_column_from_standard_input() {
         String::from_utf8_lossy(&run.stderr)
     );
     assert!(String::from_utf8_lossy(&run.stderr).contains("verdict: "));
-    let density = FittedDensity::load(&bench.path("model.safetensors")).unwrap();
+    let density = FittedDensity::load(bench.path("model.safetensors")).unwrap();
     let y = density.sample(1000, &mut stream(1, "inside"));
     assert!(y.col(0).iter().all(|v| 0.0 < *v && *v < 1.0));
 }

@@ -1,7 +1,7 @@
 //! Synthetic targets: seeded draws and exact log-densities. Two-dimensional families, and in
 //! [`posterior`] multi-modal inverse problems whose posterior is known. [`multivariate`] has
 //! targets of other dimensions, [`eight_schools`] a hierarchical model for the sampler of
-//! [`hamiltonian`]. [`table`] reads draws from files.
+//! [`hamiltonian`].
 //!
 //! The six [families](Family::PAPER) of arXiv:2510.02056, and two more. Each is known in closed
 //! form or up to a one-dimensional integral, so that [`Family::log_prob`] is exact, and

@@ -283,7 +283,7 @@ fn bad_data_and_settings_are_refused_with_a_reason() {
         },
     );
     assert_eq!(message, "patience needs a validation set");
-    let weights = vec![-1.0; 10];
+    let weights = [-1.0; 10];
     let message = run(
         &mut flow,
         Data::new(x.as_ref()).weighted(&weights[..]),
@@ -493,8 +493,6 @@ fn saved_and_loaded_flows_give_the_same_bits() {
         poisoned[at..].copy_from_slice(&f64::NAN.to_le_bytes());
         assert!(Flow::from_bytes(&poisoned).is_err());
     }
-    let missing = Flow::load(&dir.path().join("none"))
-        .unwrap_err()
-        .to_string();
+    let missing = Flow::load(dir.path().join("none")).unwrap_err().to_string();
     assert!(missing.contains("none"), "{missing}");
 }

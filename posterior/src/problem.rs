@@ -112,7 +112,7 @@ impl Prior {
 /// The function is called for many points at a time, on all threads of the current pool.
 ///
 /// ```
-/// use amf::Expert;
+/// use density::{Density, FitContext};
 /// use posterior::{PosteriorConfig, Prior, from_fn};
 /// use numerics::random::stream;
 ///
@@ -121,7 +121,7 @@ impl Prior {
 ///     -0.5 * ((theta[0] * theta[0] - 1.0) / 0.3).powi(2)
 /// })?;
 /// let settings = PosteriorConfig::quick(2000);
-/// let posterior = settings.fit(&problem, 1, &|_| std::ops::ControlFlow::Continue(()))?;
+/// let posterior = settings.fit(&problem, 1, &FitContext::default())?;
 /// let draws = posterior.q().sample(1000, &mut stream(1, "draws"));
 /// let positive = (0..1000).filter(|&i| draws[(i, 0)] > 0.0).count();
 /// assert!((350..650).contains(&positive));

@@ -36,7 +36,7 @@ pub enum LayerRule {
     },
 }
 
-/// Settings of [`Rbig::fit`].
+/// Settings of [`crate::Rbig::fit`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RbigConfig {

@@ -1,6 +1,6 @@
 //! The numbers of a model, as stored in files: see [`crate::Rbig::parts`].
 
-/// All numbers that the density of a [`Rbig`] depends on; [`Rbig::history`] is left out.
+/// All numbers that the density of a [`crate::Rbig`] depends on; [`crate::Rbig::history`] is left out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
     /// Means of the columns.
@@ -23,7 +23,7 @@ pub struct LayerParts {
 /// A map of one variable onto a standard normal.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MarginalParts {
-    /// See [`HistogramMarginal`].
+    /// See [`crate::marginal::HistogramMarginal`].
     Histogram {
         /// Lower edge of the first bin.
         low: f64,
@@ -36,7 +36,7 @@ pub enum MarginalParts {
         /// Probability of each bin.
         mass: Vec<f64>,
     },
-    /// See [`SmoothMarginal`].
+    /// See [`crate::marginal::SmoothMarginal`].
     Smooth {
         /// Centre and scale of the arcsinh transform, if there is one.
         warp: Option<(f64, f64)>,
@@ -51,7 +51,7 @@ pub enum MarginalParts {
     },
 }
 
-/// A monotone spline on equally spaced knots, see [`SmoothMarginal`].
+/// A monotone spline on equally spaced knots, see [`crate::marginal::SmoothMarginal`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct SplineParts {
     /// The first knot.

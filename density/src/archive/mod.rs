@@ -34,11 +34,14 @@ pub use writer::Writer;
 
 use crate::Density;
 
+/// Reads a density by its description from the folder where the reader is; errors are sentences.
+pub type Read = fn(&Description, &mut Reader<'_>) -> Result<Box<dyn Density>, String>;
+
 /// How one kind of density is read from a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
     /// Its name in descriptions.
     pub name: &'static str,
     /// Reads it from the reader's current folder; errors are sentences.
-    pub read: fn(&Description, &mut Reader<'_>) -> Result<Box<dyn Density>, String>,
+    pub read: Read,
 }

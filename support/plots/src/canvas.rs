@@ -94,7 +94,7 @@ fn encoded(
 /// `fine`: smooth lines.
 ///
 /// # Errors
-/// As [`png`].
+/// As [`png`](fn@png).
 pub fn smooth_png(
     path: &Path,
     size: (u32, u32),
@@ -135,7 +135,7 @@ pub fn smooth_png(
 /// Draws an SVG of the given size.
 ///
 /// # Errors
-/// As [`png`].
+/// As [`png`](fn@png).
 pub fn svg(
     path: &Path,
     size: (u32, u32),
