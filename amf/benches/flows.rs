@@ -81,7 +81,14 @@ fn sample_of_100_000_points(bencher: Bencher, (name, d, threads): (&str, usize, 
 }
 
 /// Sampling finds one coordinate after the other; `log_prob` takes one pass.
-#[divan::bench(args = [(2, "log_prob"), (2, "sample"), (8, "log_prob"), (8, "sample"), (32, "log_prob"), (32, "sample")], sample_count = 10)]
+#[divan::bench(args = [
+    (2, "log_prob"),
+    (2, "sample"),
+    (8, "log_prob"),
+    (8, "sample"),
+    (32, "log_prob"),
+    (32, "sample"),
+], sample_count = 10)]
 fn maf_of_10_000_points(bencher: Bencher, (d, what): (usize, &str)) {
     let (x, flow) = (points(10_000, d), flow("maf", d));
     bencher

@@ -1,6 +1,7 @@
 //! Posteriors learnt from likelihood evaluations against exact ones.
 //!
-//! `cargo run --release -p posterior --example tuning -- [seeds=101,102] [bench=four_signs,...] [mode=one_shot,refined] [base=normal,matched,bic]`
+//! `cargo run --release -p posterior --example tuning -- [seeds=101,102] [bench=four_signs,...]
+//! [mode=one_shot,refined] [base=normal,matched,bic]`
 //! prints a line for each expert of each fit: processor seconds of the fit, evaluations, effective
 //! sample size, components of the base, weight of the expert, both KL divergences (nats), worst
 //! error of a mode's mass, bridge mass, error of log Z and Pareto k.
@@ -41,6 +42,23 @@ impl Args {
     }
 }
 
+/// Sets the gain of the outputs and the bound of the log-scales, from the command line or to these.
+fn set_outputs(architecture: &mut Architecture, args: &Args, gain: f64, bound: f64) {
+    let (Architecture::Maf {
+        output_gain,
+        log_scale,
+        ..
+    }
+    | Architecture::RealNvp {
+        output_gain,
+        log_scale,
+        ..
+    }) = architecture;
+    *output_gain = args.number("gain", gain);
+    log_scale.bound = args.number("bound", bound);
+    log_scale.knee = args.number("bound", bound);
+}
+
 fn config(args: &Args, benchmark: Benchmark, mode: &str, base: &str) -> PosteriorConfig {
     let d = benchmark.problem().dim();
     let fit = |steps: usize| FitConfig {
@@ -62,22 +80,7 @@ fn config(args: &Args, benchmark: Benchmark, mode: &str, base: &str) -> Posterio
     };
     let tune = |mut s: FlowSettings| {
         s.frame = frame;
-        match &mut s.architecture {
-            Architecture::Maf {
-                output_gain,
-                log_scale,
-                ..
-            }
-            | Architecture::RealNvp {
-                output_gain,
-                log_scale,
-                ..
-            } => {
-                *output_gain = args.number("gain", 0.0);
-                log_scale.bound = args.number("bound", 1.0);
-                log_scale.knee = args.number("bound", 1.0);
-            }
-        }
+        set_outputs(&mut s.architecture, args, 0.0, 1.0);
         s
     };
     let em = EmConfig {
@@ -247,22 +250,7 @@ fn amortised(args: &Args, seed: u64) {
         if let angle @ 0.01.. = args.number("turn", 0.785) {
             s.frame = Frame::Turned(angle);
         }
-        match &mut s.architecture {
-            Architecture::Maf {
-                output_gain,
-                log_scale,
-                ..
-            }
-            | Architecture::RealNvp {
-                output_gain,
-                log_scale,
-                ..
-            } => {
-                *output_gain = args.number("gain", 0.3);
-                log_scale.bound = args.number("bound", 2.0);
-                log_scale.knee = args.number("bound", 2.0);
-            }
-        }
+        set_outputs(&mut s.architecture, args, 0.3, 2.0);
         s
     };
     let fit = FitConfig {

@@ -99,10 +99,11 @@ pub fn parse(bytes: &[u8], source: &str) -> Result<Vec<Row>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn row(metric: &str, value: f64) -> Row {
+    /// A row of one run.
+    pub(in crate::engine) fn row(metric: &str, value: f64) -> Row {
         Row {
             protocol: "p".into(),
             family: "banana".into(),

@@ -102,18 +102,7 @@ impl Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn row(metric: &str, value: f64) -> Row {
-        Row {
-            protocol: "p".into(),
-            family: "banana".into(),
-            n: 10,
-            model: "maf".into(),
-            seed: 1,
-            metric: metric.into(),
-            value,
-        }
-    }
+    use crate::engine::metrics_csv::tests::row;
 
     #[test]
     fn comparison_tells_identical_close_different_and_missing_apart() {
