@@ -105,22 +105,49 @@ pub struct RunName<'a> {
     pub seed: u64,
 }
 
+/// What every record holds.
+#[derive(Debug)]
+pub struct Stored<'a, R> {
+    /// Hash of the run.
+    pub hash: &'a str,
+    /// The run.
+    pub run: &'a R,
+    /// Every measure.
+    pub metrics: &'a [Metric],
+    /// Commit, machine and threads of the computation.
+    pub provenance: &'a Provenance,
+}
+
 /// The result of a run, with its provenance.
 pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The run.
     type Run: Experiment<Record = Self>;
 
-    /// Hash of the run.
-    fn hash(&self) -> &str;
-    /// The run.
-    fn run(&self) -> &Self::Run;
-    /// Every measure.
-    fn metrics(&self) -> &[Metric];
-    /// Commit, machine and threads of the computation.
-    fn provenance(&self) -> &Provenance;
+    /// What every record holds.
+    fn stored(&self) -> Stored<'_, Self::Run>;
     /// Whether a fit diverged and backed off.
     fn diverged(&self) -> bool {
         false
+    }
+
+    /// Hash of the run.
+    fn hash(&self) -> &str {
+        self.stored().hash
+    }
+
+    /// The run.
+    fn run(&self) -> &Self::Run {
+        self.stored().run
+    }
+
+    /// Every measure.
+    fn metrics(&self) -> &[Metric] {
+        self.stored().metrics
+    }
+
+    /// Commit, machine and threads of the computation.
+    fn provenance(&self) -> &Provenance {
+        self.stored().provenance
     }
 
     /// The value of a model's measure.

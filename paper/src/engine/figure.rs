@@ -4,6 +4,8 @@ pub use plots::canvas::{Area, LARGE, SMALL, font, legend, tick};
 pub use plots::{contour, palette};
 
 use anyhow::Result;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::prelude::*;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +69,44 @@ impl<'a> Figures<'a> {
         });
         path
     }
+}
+
+/// Draws the scale of [`palette::heat`] as a bar with labels on its left: `value` is what a share
+/// of the way up `range` stands for, `labels` the width that labels take in pixels.
+///
+/// # Errors
+/// What cannot be drawn.
+pub fn heat_scale<R>(
+    area: &Area<'_>,
+    labels: u32,
+    range: R,
+    value: impl Fn(f64) -> f64,
+    label: &dyn Fn(&f64) -> String,
+) -> Result<()>
+where
+    R: AsRangedCoord<Value = f64>,
+    R::CoordDescType: ValueFormatter<f64>,
+{
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(55)
+        .margin_bottom(52)
+        .margin_right(15)
+        .y_label_area_size(labels)
+        .build_cartesian_2d(0.0..1.0, range)?;
+    chart.draw_series((0..200).map(|i| {
+        let (a, b) = (f64::from(i) / 200.0, f64::from(i + 1) / 200.0);
+        let corners = [(0.0, value(a)), (1.0, value(b))];
+        Rectangle::new(corners, palette::heat(a).filled())
+    }))?;
+    chart
+        .configure_mesh()
+        .disable_mesh()
+        .disable_x_axis()
+        .y_labels(6)
+        .y_label_formatter(label)
+        .label_style(font(SMALL))
+        .draw()?;
+    Ok(())
 }
 
 /// Draws a PNG of the given size.

@@ -31,7 +31,12 @@ pub mod section;
 pub mod table;
 pub mod verdict;
 
+pub use config::FieldError;
 pub use context::{Context, Interrupted};
-pub use experiment::{Experiment, Protocol, Record, RunName};
+pub use experiment::{Experiment, Protocol, Record, RunName, Stored};
+pub use figure::Figures;
 pub use kind::Kind;
-pub use section::Presented;
+pub use metric::Metric;
+pub use presentation::Presentation;
+pub use provenance::Provenance;
+pub use section::{Material, Presented, Rendered};

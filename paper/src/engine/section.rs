@@ -81,6 +81,16 @@ pub struct Material<'a, E: Experiment> {
     pub folder: PathBuf,
 }
 
+impl<'a, E: Experiment> Material<'a, E> {
+    /// The records of one protocol that have figure data, with the data.
+    #[must_use]
+    pub fn drawn_of(&self, protocol: &str) -> Vec<(&'a E::Record, &E::Figure)> {
+        let all = self.drawn.iter();
+        let own = all.filter(|(r, _)| r.run().name().protocol == protocol);
+        own.map(|(r, data)| (*r, data)).collect()
+    }
+}
+
 /// The rendered results of one kind.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rendered {

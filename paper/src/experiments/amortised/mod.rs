@@ -13,13 +13,10 @@ pub use settings::{AmortisedRun, AmortisedStudy};
 use super::cost::points_of;
 use super::posterior::report;
 use super::posterior::settings::rank;
-use crate::engine::config::FieldError;
-use crate::engine::figure::Figures;
-use crate::engine::metric::Metric;
-use crate::engine::presentation::Presentation;
-use crate::engine::provenance::Provenance;
-use crate::engine::section::{Material, Rendered};
-use crate::engine::{Context, Experiment, Presented, Protocol, Record, RunName};
+use crate::engine::{
+    Context, Experiment, FieldError, Figures, Material, Presentation, Presented, Protocol, Record,
+    Rendered, RunName, Stored,
+};
 use anyhow::Result;
 use datasets::posterior::Benchmark;
 use std::cmp::Ordering;
@@ -142,19 +139,12 @@ impl Presented for AmortisedRun {
 impl Record for AmortisedRecord {
     type Run = AmortisedRun;
 
-    fn hash(&self) -> &str {
-        &self.hash
-    }
-
-    fn run(&self) -> &AmortisedRun {
-        &self.run
-    }
-
-    fn metrics(&self) -> &[Metric] {
-        &self.metrics
-    }
-
-    fn provenance(&self) -> &Provenance {
-        &self.provenance
+    fn stored(&self) -> Stored<'_, AmortisedRun> {
+        Stored {
+            hash: &self.hash,
+            run: &self.run,
+            metrics: &self.metrics,
+            provenance: &self.provenance,
+        }
     }
 }

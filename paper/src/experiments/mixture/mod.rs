@@ -16,13 +16,10 @@ pub use record::{MixtureFigure, MixtureRecord};
 pub use settings::{MixtureRun, MixtureStudy};
 
 use super::cost::points_of;
-use crate::engine::config::FieldError;
-use crate::engine::figure::Figures;
-use crate::engine::metric::Metric;
-use crate::engine::presentation::Presentation;
-use crate::engine::provenance::Provenance;
-use crate::engine::section::{Material, Rendered};
-use crate::engine::{Context, Experiment, Presented, Protocol, Record, RunName};
+use crate::engine::{
+    Context, Experiment, FieldError, Figures, Material, Presentation, Presented, Protocol, Record,
+    Rendered, RunName, Stored,
+};
 use anyhow::Result;
 use datasets::Family;
 use std::cmp::Ordering;
@@ -120,11 +117,7 @@ impl Presented for MixtureRun {
                 list.extend(tables::named(name, protocol, groups));
             }
             let mut drawn = Figures::new(&material.folder, "", protocol);
-            let data = material
-                .drawn
-                .iter()
-                .filter(|(r, _)| r.run.protocol == protocol);
-            let data: Vec<_> = data.map(|(r, data)| (*r, data)).collect();
+            let data = material.drawn_of(protocol);
             for name in section.figures(figures::usual(groups)) {
                 figures::draw(name, groups, &data, &mut drawn)?;
             }
@@ -149,20 +142,13 @@ impl Presented for MixtureRun {
 impl Record for MixtureRecord {
     type Run = MixtureRun;
 
-    fn hash(&self) -> &str {
-        &self.hash
-    }
-
-    fn run(&self) -> &MixtureRun {
-        &self.run
-    }
-
-    fn metrics(&self) -> &[Metric] {
-        &self.metrics
-    }
-
-    fn provenance(&self) -> &Provenance {
-        &self.provenance
+    fn stored(&self) -> Stored<'_, MixtureRun> {
+        Stored {
+            hash: &self.hash,
+            run: &self.run,
+            metrics: &self.metrics,
+            provenance: &self.provenance,
+        }
     }
 
     fn diverged(&self) -> bool {

@@ -14,13 +14,10 @@ pub use record::{PosteriorFigure, PosteriorRecord};
 pub use settings::{PosteriorRun, PosteriorStudy};
 
 use super::cost::points_of;
-use crate::engine::config::FieldError;
-use crate::engine::figure::Figures;
-use crate::engine::metric::Metric;
-use crate::engine::presentation::Presentation;
-use crate::engine::provenance::Provenance;
-use crate::engine::section::{Material, Rendered};
-use crate::engine::{Context, Experiment, Presented, Protocol, Record, RunName};
+use crate::engine::{
+    Context, Experiment, FieldError, Figures, Material, Presentation, Presented, Protocol, Record,
+    Rendered, RunName, Stored,
+};
 use anyhow::Result;
 use datasets::posterior::Benchmark;
 use posterior::Proposal;
@@ -132,11 +129,7 @@ impl Presented for PosteriorRun {
                 .filter_map(|name| tables::named(name, protocol, arms))
                 .collect();
             let mut drawn = Figures::new(&material.folder, "posterior_", protocol);
-            let data = material
-                .drawn
-                .iter()
-                .filter(|(r, _)| r.run.protocol == protocol);
-            let data: Vec<_> = data.map(|(r, data)| (*r, data)).collect();
+            let data = material.drawn_of(protocol);
             for name in section.figures(figures::USUAL) {
                 figures::draw(name, arms, &data, &mut drawn)?;
             }
@@ -159,20 +152,13 @@ impl Presented for PosteriorRun {
 impl Record for PosteriorRecord {
     type Run = PosteriorRun;
 
-    fn hash(&self) -> &str {
-        &self.hash
-    }
-
-    fn run(&self) -> &PosteriorRun {
-        &self.run
-    }
-
-    fn metrics(&self) -> &[Metric] {
-        &self.metrics
-    }
-
-    fn provenance(&self) -> &Provenance {
-        &self.provenance
+    fn stored(&self) -> Stored<'_, PosteriorRun> {
+        Stored {
+            hash: &self.hash,
+            run: &self.run,
+            metrics: &self.metrics,
+            provenance: &self.provenance,
+        }
     }
 
     fn diverged(&self) -> bool {

@@ -55,24 +55,8 @@ pub fn draw(path: &Path, record: &MixtureRecord, data: &MixtureFigure) -> Result
                 )?;
             }
         }
-        let mut scale = ChartBuilder::on(&bar)
-            .margin_top(55)
-            .margin_bottom(52)
-            .margin_right(15)
-            .y_label_area_size(65)
-            .build_cartesian_2d(0.0..1.0, 0.0..top)?;
-        scale.draw_series((0..200).map(|i| {
-            let (a, b) = (f64::from(i) / 200.0, f64::from(i + 1) / 200.0);
-            Rectangle::new([(0.0, a * top), (1.0, b * top)], palette::heat(a).filled())
-        }))?;
-        scale
-            .configure_mesh()
-            .disable_mesh()
-            .disable_x_axis()
-            .y_labels(6)
-            .y_label_formatter(&|v| format!("{v:.2}"))
-            .label_style(font(SMALL))
-            .draw()?;
-        Ok(())
+        canvas::heat_scale(&bar, 65, 0.0..top, |share| share * top, &|v| {
+            format!("{v:.2}")
+        })
     })
 }

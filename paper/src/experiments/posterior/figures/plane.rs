@@ -4,7 +4,7 @@ use super::super::projections::{WINDOW, level};
 use super::shown::{RANGE, SHARES, Shown, heat, top, values};
 use crate::engine::figure::contour::segments;
 use crate::engine::figure::palette::INK;
-use crate::engine::figure::{self as canvas, Area, LARGE, SMALL, font};
+use crate::engine::figure::{self as canvas, LARGE, SMALL, font};
 use anyhow::Result;
 use numerics::math::exp;
 use plotters::coord::types::RangedCoordf64;
@@ -40,33 +40,10 @@ pub fn draw(path: &Path, shown: &[Shown]) -> Result<()> {
                 .draw()?;
             density(&mut chart, s, &shown[0], 0)?;
         }
-        scale(&bar)
+        let value = |share: f64| exp(-RANGE * (1.0 - share));
+        let range = (exp(-RANGE)..1.0).log_scale();
+        canvas::heat_scale(&bar, 80, range, value, &|v| format!("{v:.0e}"))
     })
-}
-
-/// The colour scale.
-fn scale(area: &Area<'_>) -> Result<()> {
-    let mut scale = ChartBuilder::on(area)
-        .margin_top(55)
-        .margin_bottom(52)
-        .margin_right(20)
-        .y_label_area_size(80)
-        .build_cartesian_2d(0.0..1.0, (exp(-RANGE)..1.0).log_scale())?;
-    let steps = 200;
-    scale.draw_series((0..steps).map(|i| {
-        let at = |i: i32| -RANGE * (1.0 - f64::from(i) / f64::from(steps));
-        let corners = [(0.0, exp(at(i))), (1.0, exp(at(i + 1)))];
-        Rectangle::new(corners, heat(at(i)).filled())
-    }))?;
-    scale
-        .configure_mesh()
-        .disable_mesh()
-        .disable_x_axis()
-        .y_labels(6)
-        .y_label_formatter(&|v| format!("{v:.0e}"))
-        .label_style(font(SMALL))
-        .draw()?;
-    Ok(())
 }
 
 /// One plane of a density, with contours at the levels of the exact one and its outline.
