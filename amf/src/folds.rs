@@ -84,7 +84,9 @@ impl RepeatedKFold {
     pub fn folds(&self, n: usize, seed: u64) -> Result<Vec<Fold>, String> {
         let folds = self.folds;
         if n < 4 * folds {
-            return Err(format!("{n} points are too few for {folds} folds"));
+            return Err(format!(
+                "{n} rows are too few for {folds} folds: each needs four"
+            ));
         }
         let part = |p: usize| {
             let (repeat, fold) = (p / folds, p % folds);

@@ -51,7 +51,7 @@ pub enum Command {
 /// Fit a density to draws and write it to a model file.
 ///
 /// DATA is text in columns (CSV with a header, or separated by blanks; lines that begin with # are
-/// skipped, so that CmdStan files can be read) or a two-dimensional .npy array, optionally
+/// skipped, so that CmdStan files can be read) or a .npy array of one or two dimensions, optionally
 /// compressed with gzip; - is standard input. Columns whose names end in __ are left out unless
 /// they are named.
 ///
@@ -99,7 +99,12 @@ pub struct Fit {
     #[arg(long, conflicts_with_all = ["config", "data"])]
     pub print_config: bool,
     /// Seed of all random numbers.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub seed: u64,
     /// The model file.
     #[arg(
@@ -109,7 +114,7 @@ pub struct Fit {
     )]
     pub out: PathBuf,
     /// Threads [default: all cores]. The result does not depend on them.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
     pub threads: Option<u16>,
     /// Store finished fits and checkpoints in this folder: after an interruption the same command
     /// resumes and gives the same model, byte for byte. Emptied when the model is written.
@@ -150,11 +155,16 @@ pub struct LogProb {
 pub struct Sample {
     /// A model file.
     pub model: PathBuf,
-    /// How many draws.
-    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    /// How many draws, up to 100000000.
+    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000), allow_negative_numbers = true)]
     pub n: u64,
     /// Seed of the random numbers.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub seed: u64,
     /// Where to write [default: standard output].
     #[arg(long, value_name = "FILE")]
@@ -186,7 +196,12 @@ pub struct Evaluate {
     #[arg(long, value_name = "COLUMN")]
     pub log_weight: Option<String>,
     /// Seed of the model's draws.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub seed: u64,
     /// Print JSON.
     #[arg(long)]
@@ -210,16 +225,21 @@ pub struct Plot {
     pub data: Option<PathBuf>,
     /// The columns of DATA that stand for the model's, in the model's order [default: those of the
     /// same names].
-    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',', requires = "data")]
     pub columns: Vec<String>,
     /// A column of log-weights of the rows.
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", requires = "data")]
     pub log_weight: Option<String>,
     /// The figure; its name ends in .png or .svg.
     #[arg(long, value_name = "FIG.png|.svg")]
     pub out: PathBuf,
     /// Seed of the model's draws.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub seed: u64,
 }
 
@@ -248,7 +268,7 @@ fn interval(text: &str) -> Result<(String, f64, f64), String> {
     let number = |t: &str| t.trim().parse::<f64>().ok().filter(|v| v.is_finite());
     match (number(low), number(high)) {
         (Some(low), Some(high)) if low < high => Ok((name.to_owned(), low, high)),
-        (Some(low), Some(high)) => Err(format!("{low} is not below {high}")),
+        (Some(low), Some(high)) => Err(format!("{low:?} is not below {high:?}")),
         _ => Err(wrong()),
     }
 }

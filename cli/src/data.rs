@@ -71,7 +71,9 @@ pub fn bounded(
         if column.support != Support::Real {
             bail!("column \"{name}\" is given two bounds; give it one");
         }
-        support.check().map_err(anyhow::Error::msg)?;
+        support
+            .check()
+            .map_err(|e| anyhow::anyhow!("column \"{name}\": {e}"))?;
         column.support = support;
     }
     Ok(columns)
@@ -80,7 +82,9 @@ pub fn bounded(
 fn nearest(name: &str, columns: &[String]) -> String {
     let distance = |c: &&String| strsim::damerau_levenshtein(name, c);
     match columns.iter().min_by_key(distance) {
-        Some(c) if distance(&c) <= name.len().div_ceil(2) => format!("did you mean \"{c}\"?"),
+        Some(c) if name.len() > 2 && distance(&c) <= name.len() / 3 => {
+            format!("did you mean \"{c}\"?")
+        }
         _ => format!("there are: {}", columns.join(", ")),
     }
 }

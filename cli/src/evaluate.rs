@@ -53,9 +53,9 @@ pub fn run(args: &Evaluate) -> Result<()> {
     let text = if args.json {
         serde_json::to_string_pretty(&found)? + "\n"
     } else {
-        print(&found)
+        summary::printable(&print(&found))
     };
-    Output::check(None)?.write(|w| w.write_all(text.as_bytes()))
+    Output::check(None, &[])?.write(|w| w.write_all(text.as_bytes()))
 }
 
 fn evaluate(density: &FittedDensity, table: &Table, seed: u64) -> Result<Evaluation> {
@@ -70,9 +70,10 @@ fn evaluate(density: &FittedDensity, table: &Table, seed: u64) -> Result<Evaluat
     let shares = weights.as_ref().map(ImportanceWeights::shares);
     let standardise = Affine::standardising(x, shares).map_err(|j| {
         anyhow::anyhow!(
-            "{}: column \"{}\" is constant; there is nothing to compare",
+            "{}: column \"{}\" {}; there is nothing to compare",
             table.source,
-            table.columns[j]
+            table.columns[j],
+            unscalable(numerics::matrix::col(x, j), shares)
         )
     })?;
     let standard = |mut m: Mat<f64>| {
@@ -140,6 +141,17 @@ fn evaluate(density: &FittedDensity, table: &Table, seed: u64) -> Result<Evaluat
         mixture: metrics(count, "mixture", None, Some(together)),
         two_samples_of_the_mixture: metrics(count + 1, "two samples of the mixture", None, None),
     })
+}
+
+/// Why a column has no standard deviation to divide by.
+fn unscalable(column: &[f64], shares: Option<&[f64]>) -> &'static str {
+    if column.iter().all(|v| *v == column[0]) {
+        "is constant"
+    } else if shares.is_some_and(|s| s.iter().any(|w| *w > 0.999)) {
+        "cannot be scaled, because one row has nearly all of the weight"
+    } else {
+        "cannot be scaled: its values are too large or too close together for floating-point numbers"
+    }
 }
 
 /// A subsample of the rows: at random, or by weight.

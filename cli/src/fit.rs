@@ -21,9 +21,17 @@ const CHECKPOINT: Duration = Duration::from_secs(10);
 pub fn run(args: &Fit) -> Result<()> {
     if args.print_config {
         let text = ron::ser::to_string_pretty(&Recipe::default(), ron::ser::PrettyConfig::new())?;
-        return Output::check(None)?.write(|w| writeln!(w, "{text}"));
+        return Output::check(None, &[])?.write(|w| writeln!(w, "{text}"));
     }
-    let out = Output::check(Some(&args.out))?;
+    let read = [args.data.as_deref(), args.config.as_deref()];
+    let read: Vec<&Path> = read.into_iter().flatten().collect();
+    let out = Output::check(Some(&args.out), &read)?;
+    if let Some(folder) = &args.checkpoint_dir {
+        std::fs::create_dir_all(folder).with_context(|| {
+            let folder = folder.display();
+            format!("--checkpoint-dir: {folder} cannot be made a folder")
+        })?;
+    }
     let settings = match &args.config {
         Some(path) => read_settings(path)?,
         None => Recipe::default(),
@@ -48,15 +56,17 @@ pub fn run(args: &Fit) -> Result<()> {
     if let Some(folder) = &args.checkpoint_dir {
         clear(folder);
     }
-    eprint!("{}", summary::of(&density));
-    eprintln!("model: {}", args.out.display());
+    say!("{}", summary::of(&density).trim_end());
+    say!("model: {}", args.out.display());
     Ok(())
 }
 
 fn read_settings(path: &Path) -> Result<Recipe> {
     let name = path.display();
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{name}: the settings cannot be read"))?;
+    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => anyhow::anyhow!("{name}: no such file; check the path"),
+        _ => anyhow::anyhow!("{name}: the settings cannot be read: {e}"),
+    })?;
     Recipe::parse(&text).or_else(|reason| bail!("{name}: {reason}"))
 }
 
@@ -68,11 +78,11 @@ fn suggest(table: &Table, columns: &[Column]) {
         }
         let name = &c.name;
         match suggested_support(table.values.as_ref(), j) {
-            Some(Support::Positive) => eprintln!(
+            Some(Support::Positive) => say!(
                 "note: all values of \"{name}\" are above 0 and many close to it: if it cannot be negative, add --positive {name}"
             ),
-            Some(Support::Interval { low, high }) => eprintln!(
-                "note: the values of \"{name}\" pile up at an end of {low} to {high}: if it cannot leave them, add --interval {name}={low},{high}"
+            Some(Support::Interval { low, high }) => say!(
+                "note: the values of \"{name}\" pile up at an end of {low:?} to {high:?}: if it cannot leave them, add --interval {name}={low:?},{high:?}"
             ),
             _ => {}
         }
@@ -95,10 +105,11 @@ fn fit(
     let threads = args.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
-        .build()?;
+        .build()
+        .with_context(|| format!("--threads {threads}: the threads cannot be started"))?;
     let tell = |event: Event<'_>| {
         if let Event::Damaged { reason } = event {
-            eprintln!("warning: {reason}; it is computed again");
+            say!("warning: {reason}; it is computed again");
         }
     };
     let folder = args.checkpoint_dir.as_deref();

@@ -26,5 +26,5 @@ pub fn run(args: &Info) -> Result<()> {
     } else {
         summary::of(&density)
     };
-    Output::check(None)?.write(|w| w.write_all(text.as_bytes()))
+    Output::check(None, &[])?.write(|w| w.write_all(text.as_bytes()))
 }

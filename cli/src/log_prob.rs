@@ -9,7 +9,7 @@ use faer::Mat;
 use tables::write_csv;
 
 pub fn run(args: &LogProb) -> Result<()> {
-    let out = Output::check(args.out.as_deref())?;
+    let out = Output::check(args.out.as_deref(), &[&args.model, &args.data])?;
     let density = data::model(&args.model)?;
     let table = data::rows(&args.data, &density, &args.columns, None)?;
     let log_q = density.log_prob(table.values.as_ref());

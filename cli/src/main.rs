@@ -1,5 +1,13 @@
 //! The `amf` command: flags in, one-line errors, exit code out.
 
+/// A line on standard error; one that is closed or full is no reason to fail.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod cli;
 mod data;
 mod evaluate;
@@ -37,7 +45,7 @@ fn main() -> ExitCode {
             // The reader of the output has closed the pipe.
             None if is_broken_pipe(&e) => ExitCode::SUCCESS,
             None => {
-                eprintln!("amf: {}", one_line(&format!("{e:#}")));
+                say!("amf: {}", one_line(&format!("{e:#}")));
                 ExitCode::from(2)
             }
         },
@@ -91,7 +99,7 @@ fn misuse(e: &clap::Error) -> ExitCode {
             } else {
                 format!("; {}", tips.join("; "))
             };
-            eprintln!("amf: {said}{tips}; see --help");
+            say!("amf: {said}{tips}; see --help");
             ExitCode::from(2)
         }
     }

@@ -11,14 +11,24 @@ pub struct Output {
 }
 
 impl Output {
-    /// Fails at once if the path cannot be written to; leaves no file behind.
-    pub fn check(path: Option<&Path>) -> Result<Self> {
+    /// Fails at once if the path cannot be written to, or is one of the files that are read; leaves
+    /// no file behind. `-` is standard output.
+    pub fn check(path: Option<&Path>, read: &[&Path]) -> Result<Self> {
+        let path = path.filter(|p| p.as_os_str() != "-");
         if let Some(path) = path {
-            if path.as_os_str().is_empty() || path.is_dir() {
+            let place = |p: &Path| std::fs::canonicalize(p).ok();
+            if let Some(own) = place(path)
+                && let Some(input) = read.iter().find(|r| place(r).as_ref() == Some(&own))
+                && !is_special(path)
+            {
                 bail!(
-                    "{}: a folder cannot be written to; give a file",
-                    path.display()
+                    "{}: the file {} would be overwritten; give another name by --out",
+                    path.display(),
+                    input.display()
                 );
+            }
+            if path.as_os_str().is_empty() || path.is_dir() {
+                bail!("{}: this is a folder; give a file", path.display());
             }
             if !is_special(path) {
                 let beside = beside(path);
@@ -30,8 +40,10 @@ impl Output {
                 std::fs::remove_file(&beside)?;
             }
         }
+        // A link stays a link: what it points to is replaced.
+        let target = |p: &Path| std::fs::canonicalize(p).unwrap_or_else(|_| p.to_owned());
         Ok(Self {
-            path: path.map(Path::to_owned),
+            path: path.map(target),
         })
     }
 
@@ -39,8 +51,8 @@ impl Output {
     pub fn write(&self, f: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         let Some(path) = &self.path else {
             let mut out = io::stdout().lock();
-            f(&mut out)?;
-            return Ok(out.flush()?);
+            let written = f(&mut out).and_then(|()| out.flush());
+            return written.context("standard output cannot be written");
         };
         let name = || format!("{}: cannot be written", path.display());
         if is_special(path) {

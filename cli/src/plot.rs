@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use density::Density;
 use metrics::ImportanceWeights;
 use numerics::random::stream;
+use std::path::Path;
 
 /// Draws of the model whose density is shown.
 const DRAWS: usize = 50_000;
@@ -22,7 +23,9 @@ pub fn run(args: &Plot) -> Result<()> {
             args.out.display()
         );
     }
-    Output::check(Some(&args.out))?;
+    let read = [Some(args.model.as_path()), args.data.as_deref()];
+    let read: Vec<&Path> = read.into_iter().flatten().collect();
+    Output::check(Some(&args.out), &read)?;
     let density = data::model(&args.model)?;
     let table = match &args.data {
         Some(path) => Some(data::rows(
@@ -54,7 +57,7 @@ pub fn run(args: &Plot) -> Result<()> {
         },
     )?;
     if columns.len() > plots::MOST_SHOWN {
-        eprintln!(
+        say!(
             "note: {} of {} columns are shown",
             plots::MOST_SHOWN,
             columns.len()

@@ -26,7 +26,20 @@ pub fn of(density: &FittedDensity) -> String {
         ));
     }
     line(String::new());
-    out + &table(report) + "\n" + &calibration(report) + "\n" + &verdict(report)
+    let all = out + &table(report) + "\n" + &calibration(report) + "\n" + &verdict(report);
+    printable(&all)
+}
+
+/// Names from files may hold control characters, which a terminal would obey: they are escaped.
+pub fn printable(text: &str) -> String {
+    let escape = |c: char| -> String {
+        if c.is_control() && c != '\n' {
+            c.escape_default().collect()
+        } else {
+            c.into()
+        }
+    };
+    text.chars().map(escape).collect()
 }
 
 /// Experts, mixture and baselines.

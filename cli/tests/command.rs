@@ -405,6 +405,32 @@ fn a_misuse_gets_one_line_and_leaves_no_file() {
     text("bad.ron", &CONFIG.replace("folds: 2", "folds: 1"));
     says("fit good.csv --config bad.ron", &["bad.ron", "folds"]);
     says("fit good.csv --config missing.ron", &["missing.ron"]);
+    text("named.ron", &CONFIG.replace("\"gmm\"", "\"mixture\""));
+    says("fit good.csv --config named.ron", &["named.ron", "mixture"]);
+    text("twice.ron", &CONFIG.replace("\"gmm\"", "\"rbig\""));
+    says(
+        "fit good.csv --config twice.ron",
+        &["two are called", "rbig"],
+    );
+    says("sample good.safetensors -n 5 --seed -1", &["--seed", "-1"]);
+    says(
+        "plot good.safetensors --columns mu,tau --out a.png",
+        &["--data"],
+    );
+    says(
+        "fit good.csv --interval tau=-1e308,1e308",
+        &["\"tau\"", "finite width", "1e308"],
+    );
+    // What is read is never overwritten.
+    let over = &["would be overwritten"];
+    says("fit good.csv --config run.ron --out good.csv", over);
+    says("fit good.csv --config run.ron --out run.ron", over);
+    says("log-prob good.safetensors good.csv --out good.csv", over);
+    says("sample good.safetensors -n 5 --out good.safetensors", over);
+    says(
+        "fit good.csv --config run.ron --checkpoint-dir run.ron",
+        &["--checkpoint-dir", "run.ron"],
+    );
     // Outputs.
     says(
         "fit good.csv --config run.ron --out no/where.safetensors",
@@ -524,4 +550,39 @@ fn a_killed_fit_goes_on_where_its_finished_fits_are_kept() {
             "whole.safetensors"
         ]
     );
+}
+
+#[test]
+fn outputs_to_standard_output_to_links_and_in_pieces() {
+    let bench = Bench::new();
+    bench.write("good.csv", &plain());
+    bench.out("fit good.csv --config run.ron --out good.safetensors");
+    let printed = bench.out("sample good.safetensors -n 5 --out -");
+    assert_eq!(printed, bench.out("sample good.safetensors -n 5"));
+    assert_eq!(printed.lines().count(), 6);
+    // A link stays a link.
+    bench.write("old.csv", b"old");
+    std::os::unix::fs::symlink(bench.path("old.csv"), bench.path("link.csv")).unwrap();
+    bench.out("sample good.safetensors -n 5 --out link.csv");
+    assert!(bench.path("link.csv").is_symlink());
+    assert_eq!(
+        std::fs::read_to_string(bench.path("old.csv")).unwrap(),
+        printed
+    );
+}
+
+#[test]
+fn columns_that_cannot_be_scaled_are_not_called_constant() {
+    let bench = Bench::new();
+    bench.write("good.csv", &plain());
+    bench.out("fit good.csv --config run.ron --out good.safetensors");
+    bench.write("far.csv", b"mu,tau\n1e300,1\n-1e300,2\n0,3\n");
+    let said = bench.refused("evaluate good.safetensors far.csv");
+    assert!(
+        said.contains("\"mu\"") && said.contains("too large"),
+        "{said}"
+    );
+    bench.write("heavy.csv", b"mu,tau,w\n1,1,0\n2,2,900\n3,3,0\n");
+    let said = bench.refused("evaluate good.safetensors heavy.csv --log-weight w");
+    assert!(said.contains("nearly all of the weight"), "{said}");
 }

@@ -12,8 +12,8 @@ use numerics::random::Pcg64;
 
 /// A multi-layer perceptron over some columns of the state, as one fused operation.
 ///
-/// The state of a flow while it trains is an n x (d + 1) matrix: d coordinates and the
-/// log-determinant so far. The network reads the columns `inputs` of it and gives one column for
+/// The state of a flow while it trains is an n x (d + c + 1) matrix: d coordinates, c columns of the
+/// context and the log-determinant so far. The network reads the columns `inputs` of it and gives one column for
 /// each output.
 #[derive(Debug, Clone)]
 pub struct Conditioner {

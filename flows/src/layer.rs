@@ -58,7 +58,7 @@ pub trait Layer: Debug + Send + Sync {
         ws: &mut Workspace,
     );
 
-    /// Records the forward map of an n x (d + 1) state: d coordinates and the log-determinant so
-    /// far.
+    /// Records the forward map of an n x (d + c + 1) state: d coordinates, c columns of the context
+    /// and the log-determinant so far.
     fn record(&self, graph: &mut Graph<'_>, state: Var) -> Var;
 }

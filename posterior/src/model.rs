@@ -115,11 +115,11 @@ pub(super) fn points(
 struct Fold {
     train: Weighted,
     valid: Weighted,
-    /// A few of `valid`.
+    /// Those of `valid` that early stopping uses.
     stop: Weighted,
     standardise: Affine,
     mixture: Option<GaussianMixture>,
-    /// Of the mixture, without its tails.
+    /// Number of components of the mixture, not counting those added for its tails.
     components: Option<usize>,
 }
 

@@ -47,6 +47,19 @@ pub struct NamedExpert {
     pub kind: ExpertConfig,
 }
 
+/// Names of experts are letters, digits, `_` and `-`, at most 64, and not `mixture`, which tables
+/// use for all of them together.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(allowed) || name == "mixture" {
+        let shown = numerics::checked::one_line(&name.chars().take(70).collect::<String>());
+        return Err(format!(
+            "expert \"{shown}\": a name must be 1 to 64 letters, digits, _ and -, and not \"mixture\""
+        ));
+    }
+    Ok(())
+}
+
 impl NamedExpert {
     /// An expert of this kind under this name.
     #[must_use]

@@ -22,7 +22,7 @@ const NOMINAL: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 const TOLERANCE: f64 = 0.02;
 /// The same for the share beyond the last region.
 const TAIL_TOLERANCE: f64 = 0.004;
-/// A chance of a normal variate beyond three standard errors, on one side.
+/// The chance that a normal variate lies more than three standard deviations above its mean.
 const CHANCE: f64 = 0.00135;
 /// A share that is off by more than this many times its tolerance makes the model untrustworthy.
 const GRAVE: f64 = 2.5;

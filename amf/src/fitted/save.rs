@@ -2,6 +2,7 @@
 
 use super::{Column, FittedDensity, Report};
 use crate::archive::KINDS;
+use crate::experts::check_name;
 use density::archive::{self, LoadError};
 use density::trial::{TRIAL_DRAWS, must_work, try_log_prob};
 use density::{Bijection, Density, Description, Mixture, NotSavable, Reader, Transformed};
@@ -57,6 +58,7 @@ impl FittedDensity {
         if names.len() != experts.len() || report.experts.len() != experts.len() {
             return Err("there is not one name for each expert".into());
         }
+        names.iter().try_for_each(|name| check_name(name))?;
         let mut seen = BTreeSet::new();
         if let Some(c) = columns.iter().find(|c| !seen.insert(&c.name)) {
             return Err(format!("two columns are called \"{}\"", c.name));

@@ -2,12 +2,13 @@
 
 mod default;
 
-use crate::experts::NamedExpert;
+use crate::experts::{NamedExpert, check_name};
 use crate::folds::RepeatedKFold;
 use crate::mixture_aware::MixtureAware;
 use crate::weights::WeightRule;
 use numerics::checked::one_line;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Experts, folds and weights. [`Recipe::default`] serves data of any kind; [`Recipe::fit`] makes a
 /// density of draws.
@@ -49,7 +50,12 @@ impl Recipe {
         if self.experts.is_empty() {
             return Err("experts must not be empty".into());
         }
+        let mut names = BTreeSet::new();
         for e in &self.experts {
+            check_name(&e.name)?;
+            if !names.insert(&e.name) {
+                return Err(format!("experts: two are called \"{}\"", e.name));
+            }
             e.kind
                 .check()
                 .map_err(|reason| format!("expert \"{}\": {reason}", e.name))?;

@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
     /// An array of a known shape.
     ///
     /// # Errors
-    /// As of [`Self::array`], or another shape.
+    /// As for [`Self::array`]; also another shape.
     pub fn shaped(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>, String> {
         let (own, values) = self.array(name)?;
         if own != shape {
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
     /// A vector.
     ///
     /// # Errors
-    /// As of [`Self::array`], or another number of axes.
+    /// As for [`Self::array`]; also another number of axes.
     pub fn vector(&self, name: &str) -> Result<Vec<f64>, String> {
         let (shape, values) = self.array(name)?;
         if shape.len() != 1 {
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
     /// A matrix, whose entries lie row by row in the file.
     ///
     /// # Errors
-    /// As of [`Self::array`], or another number of axes.
+    /// As for [`Self::array`]; also another number of axes.
     pub fn matrix(&self, name: &str) -> Result<Mat<f64>, String> {
         let (shape, values) = self.array(name)?;
         match shape[..] {

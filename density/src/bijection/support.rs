@@ -34,7 +34,7 @@ impl Support {
                 if !(low < high && (high - low).is_finite() && low.next_up() < high) =>
             {
                 Err(format!(
-                    "an interval needs a lower end below its upper end, not {low} and {high}"
+                    "an interval needs a lower end below its upper end and a finite width, not {low:?} and {high:?}"
                 ))
             }
             _ => Ok(()),

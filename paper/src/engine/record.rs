@@ -43,7 +43,7 @@ struct Stamp {
 /// The hash of the run whose figure data a file holds.
 ///
 /// # Errors
-/// As of [`read`].
+/// As for [`read`].
 pub fn stamp(path: &Path) -> Result<String> {
     let stamp: Stamp = read(path)?;
     Ok(stamp.hash)
@@ -52,7 +52,7 @@ pub fn stamp(path: &Path) -> Result<String> {
 /// The figure data of a run, if there are any.
 ///
 /// # Errors
-/// As of [`read`].
+/// As for [`read`].
 pub fn figure<E: Experiment>(results: &Path, record: &E::Record) -> Result<Option<E::Figure>> {
     let path = figure_path(results, &record.run().stem());
     if path.exists() && stamp(&path)? == record.hash() {

@@ -18,6 +18,8 @@ const HALF: usize = 6 * NODES;
 const STRIDE: usize = 3;
 /// Most distinct points used as they are; more are binned into equal cells.
 const MOST_ATOMS: usize = 4096;
+/// Below this, a product of a share and a value loses digits.
+const LEAST_SHARE: f64 = 1e-290;
 /// The least slope of the spline: below it the density is negligible, and rounding could make the
 /// spline non-increasing.
 const LEAST_SLOPE: f64 = 1e-5;
@@ -75,11 +77,13 @@ impl Atoms {
     /// Merges the points of each cell, at their mean.
     fn gather(&mut self, low: f64, cell: f64) {
         let (mut position, mut share, mut own) = (Vec::new(), Vec::new(), Vec::new());
+        let mut first = Vec::new();
         let mut current = usize::MAX;
         for (x, s) in self.position.iter().zip(&self.share) {
             let at = ((x - low) / cell) as usize;
             if at != current {
                 current = at;
+                first.push(*x);
                 position.push(0.0);
                 share.push(0.0);
                 own.push(0.0);
@@ -89,9 +93,14 @@ impl Atoms {
             share[k] += s;
             own[k] += s * s;
         }
-        for ((p, s), o) in position.iter_mut().zip(&share).zip(&mut own) {
-            *p /= s;
-            *o /= s;
+        for (k, p) in position.iter_mut().enumerate() {
+            // Shares near the smallest number have no digits left for a mean.
+            if share[k] < LEAST_SHARE {
+                (*p, own[k]) = (first[k], share[k]);
+            } else {
+                *p /= share[k];
+                own[k] /= share[k];
+            }
         }
         (self.position, self.share, self.own) = (position, share, own);
     }
@@ -332,4 +341,28 @@ fn convolve(mass: &[f64], kernel: &[f64]) -> Vec<f64> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_near_the_smallest_number_stay_in_their_cells() {
+        let n = 5000;
+        let at = |i: i32| (f64::from(i) / f64::from(n - 1) - 0.5) * 3.0;
+        let values: Vec<f64> = (0..n).map(at).collect();
+        // Alternating cells: some have no weight to speak of.
+        let tiny = |i: i32| {
+            if (i / 7) % 2 == 0 {
+                2.0 / f64::from(n)
+            } else {
+                3e-323
+            }
+        };
+        let shares: Vec<f64> = (0..n).map(tiny).collect();
+        let atoms = Atoms::new(&values, &shares, 1000.0, 3.0);
+        assert!(atoms.position.is_sorted());
+        assert!(atoms.score(0.1).is_finite());
+    }
 }

@@ -138,7 +138,7 @@ fn beside_as(path: &Path, count: u64) -> PathBuf {
 /// Writes contents with their checksum, see [`write`](fn@write).
 ///
 /// # Errors
-/// As of [`write`](fn@write).
+/// As for [`write`](fn@write).
 pub fn write_sealed(path: &Path, contents: Vec<u8>) -> Result<(), Error> {
     write(path, &seal(contents))
 }

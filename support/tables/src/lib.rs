@@ -26,7 +26,7 @@ mod text;
 mod write;
 
 pub use error::ReadError;
-pub use write::write_csv;
+pub use write::{write_csv, write_rows};
 
 use faer::Mat;
 use std::io::Read;

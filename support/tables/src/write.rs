@@ -18,6 +18,16 @@ pub fn write_csv(columns: &[String], values: MatRef<'_, f64>, out: impl Write) -
     let mut out = io::BufWriter::new(out);
     let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
     writeln!(out, "{}", names.join(","))?;
+    write_rows(values, &mut out)?;
+    out.flush()
+}
+
+/// Writes the rows alone, behind the heading or other rows.
+///
+/// # Errors
+/// The error of the writer.
+pub fn write_rows(values: MatRef<'_, f64>, out: impl Write) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
     for i in 0..values.nrows() {
         for j in 0..values.ncols() {
             let comma = if j == 0 { "" } else { "," };

@@ -102,9 +102,7 @@ fn check_kind(kind: &ExpertConfig) -> Result<(), FieldError> {
             };
             marginal.and(whole).map_err(|e| error(e).at("model"))
         }
-        ExpertConfig::GaussianMixture(_) | ExpertConfig::Kde(_) => {
-            kind.check().map_err(FieldError::new)
-        }
+        _ => kind.check().map_err(FieldError::new),
     }
 }
 
