@@ -20,6 +20,7 @@ use std::path::PathBuf;
   amf fit draws.csv --out model.safetensors          fit to all columns
   amf log-prob model.safetensors new.csv             one log-density for each row of new.csv
   amf sample model.safetensors -n 1000 > more.csv    1000 new draws
+  amf infer --prior 'mu = normal(0, 5)' --command ./model    a posterior from a log-likelihood
   amf evaluate model.safetensors held_out.csv        how good it is on rows that it never saw
   amf plot model.safetensors --data draws.csv --out model.png
   amf info model.safetensors                         what is in the file
@@ -41,6 +42,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Fit(Fit),
+    Infer(Infer),
     LogProb(LogProb),
     Sample(Sample),
     Evaluate(Evaluate),
@@ -120,6 +122,109 @@ pub struct Fit {
     /// resumes and gives the same model, byte for byte. Emptied when the model is written.
     #[arg(long, value_name = "DIR", alias = "keep")]
     pub checkpoint_dir: Option<PathBuf>,
+}
+
+/// Find a posterior and its evidence from a prior and a program that computes the log-likelihood.
+///
+/// PROGRAM is started once for each worker and stays up. It reads a line of parameters, separated by
+/// commas in the order of the priors, and answers with a line: the log-likelihood (natural
+/// logarithm; -inf where the data are impossible), and the derived quantities behind it if there are
+/// any. Python: print(..., flush=True).
+///
+/// Points are drawn from the prior, then from densities fitted to the posterior at rising
+/// temperature, until the effective sample size is reached or the evaluations are spent. At the end
+/// a density is fitted to the draws, as by amf fit; the model file serves the other commands.
+///
+/// With --ask and --tell the likelihood is evaluated anywhere: --ask prints points as CSV with an
+/// id; --tell reads a CSV with the columns id and log_likelihood (and the derived quantities). When
+/// no more points are wanted, --tell writes the results.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  amf infer --prior 'mu = normal(0, 5)' --prior 'tau = half_normal(5)' --command 'python3 model.py' --state run
+  amf infer --prior prior.ron --command ./model --workers 8 --evaluations 50000 --draws draws.csv
+  amf infer --prior prior.ron --state run --ask 1000 > batch.csv     then evaluate batch.csv anywhere
+  amf infer --prior prior.ron --state run --tell evaluated.csv
+
+Distributions: uniform(low, high), log_uniform(low, high), normal(mean, sd), log_normal(mu, sigma), half_normal(sd), \
+truncated_normal(mean, sd, low, high), exponential(rate), gamma(shape, rate), beta(a, b), cauchy(location, scale), \
+student_t(df, location, scale). A file lists them: [\"mu = normal(0, 5)\", \"tau = half_normal(5)\"].
+
+The same prior, likelihood, options and seed give the same draws, whatever the number of workers.")]
+pub struct Infer {
+    /// The prior of a parameter, 'NAME = DISTRIBUTION(NUMBERS)', or a file that lists them. Can be
+    /// given several times.
+    #[arg(long, value_name = "PRIOR", required = true)]
+    pub prior: Vec<String>,
+    /// The program that computes the log-likelihood, as a shell would start it.
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["ask", "tell"])]
+    pub command: Option<String>,
+    /// How many programs run at a time [default: one for each core].
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
+    pub workers: Option<u16>,
+    /// The most evaluations of the likelihood.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub evaluations: usize,
+    /// The effective sample size at which it ends before that.
+    #[arg(long, value_name = "E", default_value_t = 10_000.0)]
+    pub ess: f64,
+    /// The standard error of ln Z that is wanted as well, nats.
+    #[arg(long, value_name = "NATS")]
+    pub evidence_error: Option<f64>,
+    /// Names of the numbers that follow the log-likelihood in each answer.
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    pub derived: Vec<String>,
+    /// Seconds that a point may take [default: no limit].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
+    /// What a point counts for at which the program ends, is silent or answers something else.
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Failures::Error)]
+    pub failures: Failures,
+    /// Keep each evaluation in this folder as it comes: after an interruption the same command makes
+    /// none twice.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Print up to N points that are wanted.
+    #[arg(long, value_name = "N", requires = "state")]
+    pub ask: Option<usize>,
+    /// Read evaluated points.
+    #[arg(long, value_name = "FILE.csv", requires = "state")]
+    pub tell: Option<PathBuf>,
+    /// The model file.
+    #[arg(
+        long,
+        value_name = "MODEL.safetensors",
+        default_value = "posterior.safetensors"
+    )]
+    pub out: PathBuf,
+    /// Equally weighted draws, with the derived quantities, as CSV.
+    #[arg(long, value_name = "FILE.csv")]
+    pub draws: Option<PathBuf>,
+    /// How many of them [default: the effective sample size].
+    #[arg(short, value_name = "N", requires = "draws")]
+    pub n: Option<usize>,
+    /// All evaluations with weight, with log_weight and log_likelihood, as CSV.
+    #[arg(long, value_name = "FILE.csv")]
+    pub weighted: Option<PathBuf>,
+    /// Seed of all random numbers.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
+    pub seed: u64,
+    /// Threads [default: all cores]. The result does not depend on them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
+    pub threads: Option<u16>,
+}
+
+/// What a failed point counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Failures {
+    /// The run ends with an error that names the point.
+    Error,
+    /// The data are impossible there; the program is started again.
+    Reject,
 }
 
 /// Score rows: one log-density in nats for each row of DATA, in order.

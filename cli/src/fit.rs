@@ -102,11 +102,7 @@ fn fit(
             "amf: interrupted: nothing was written; with --checkpoint-dir DIR a fit can go on where it was"
         }
     });
-    let threads = args.threads.map_or(0, usize::from);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .with_context(|| format!("--threads {threads}: the threads cannot be started"))?;
+    let pool = pool(args.threads)?;
     let tell = |event: Event<'_>| {
         if let Event::Damaged { reason } = event {
             say!("warning: {reason}; it is computed again");
@@ -143,6 +139,13 @@ fn fit(
         Ok(density) => Ok(density),
         Err(e) => Err(anyhow::Error::new(e).context(draws.source.unwrap_or_default().to_owned())),
     }
+}
+
+/// Threads to work on.
+pub fn pool(threads: Option<u16>) -> Result<rayon::ThreadPool> {
+    let threads = threads.map_or(0, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.with_context(|| format!("--threads {threads}: the threads cannot be started"))
 }
 
 /// Removes cached fits and checkpoints, and the folder if it is empty then.

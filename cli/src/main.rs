@@ -12,6 +12,7 @@ mod cli;
 mod data;
 mod evaluate;
 mod fit;
+mod infer;
 mod info;
 mod log_prob;
 mod output;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Fit(args) => fit::run(&args),
+        Command::Infer(args) => infer::run(&args),
         Command::LogProb(args) => log_prob::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

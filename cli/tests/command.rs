@@ -586,3 +586,87 @@ fn columns_that_cannot_be_scaled_are_not_called_constant() {
     let said = bench.refused("evaluate good.safetensors heavy.csv --log-weight w");
     assert!(said.contains("nearly all of the weight"), "{said}");
 }
+
+#[test]
+fn posteriors_of_external_programs() {
+    let bench = Bench::new();
+    let script = |name: &str, text: &[u8]| {
+        use std::os::unix::fs::PermissionsExt;
+        bench.write(name, text);
+        std::fs::set_permissions(bench.path(name), PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    // A constant likelihood: the posterior is the prior, and ln Z is known.
+    script(
+        "ok.sh",
+        b"#!/bin/sh\nwhile read -r line; do echo -1.5,7; done\n",
+    );
+    let run =
+        "infer --prior a=normal(0,1) --evaluations 1000 --ess 300 --state run --derived seven";
+    bench.out(&format!(
+        "{run} --command ./ok.sh --workers 2 --weighted w.csv --draws d.csv -n 50"
+    ));
+    let draws = std::fs::read_to_string(bench.path("d.csv")).unwrap();
+    assert!(draws.starts_with("a,seven\n") && draws.lines().count() == 51);
+    // Everything is known: the program is not asked again.
+    bench.out(&format!("{run} --command false --draws again.csv -n 50"));
+    assert_eq!(
+        std::fs::read_to_string(bench.path("again.csv")).unwrap(),
+        draws
+    );
+    bench.out("sample posterior.safetensors -n 5");
+    // Asked and told, in pieces.
+    let points =
+        bench.out("infer --prior a=normal(0,1) --evaluations 1000 --state asked --ask 400");
+    assert!(points.starts_with("id,a\n") && points.lines().count() == 401);
+    let evaluated: String = points
+        .lines()
+        .enumerate()
+        .map(|(k, l)| format!("{l},{}\n", if k == 0 { "log_likelihood" } else { "-1" }))
+        .collect();
+    bench.write("evaluated.csv", evaluated.as_bytes());
+    let rest = bench.out("infer --prior a=normal(0,1) --evaluations 1000 --state asked --tell evaluated.csv --ask 9999");
+    assert_eq!(rest.lines().nth(1).unwrap().split(',').next(), Some("400"));
+    // What goes wrong.
+    let says = |args: &str, parts: &[&str]| {
+        let said = bench.refused(args);
+        for p in parts {
+            assert!(said.contains(p), "amf {args}: {said}");
+        }
+    };
+    let infer = "infer --prior a=normal(0,1) --out x.safetensors";
+    script(
+        "dies.sh",
+        b"#!/bin/sh\nread -r line; echo -1; read -r line; exit 3\n",
+    );
+    says(
+        &format!("{infer} --command ./dies.sh --workers 1"),
+        &["ended", "3", "a = ", "--failures"],
+    );
+    script(
+        "talks.sh",
+        b"#!/bin/sh\nwhile read -r line; do echo hello; done\n",
+    );
+    says(
+        &format!("{infer} --command ./talks.sh"),
+        &["\"hello\"", "one number", "a = "],
+    );
+    script("sleeps.sh", b"#!/bin/sh\nread -r line; sleep 60\n");
+    says(
+        &format!("{infer} --command ./sleeps.sh --timeout 1"),
+        &["no answer within 1 s"],
+    );
+    says(
+        &format!("{infer} --command true --prior b=nromal(0,1)"),
+        &["\"nromal\""],
+    );
+    says(
+        "infer --prior a=normal(0,2) --evaluations 1000 --state asked --ask 5",
+        &["another problem"],
+    );
+    says("infer --prior a=normal(0,1)", &["--command", "--ask"]);
+    bench.write("bad.csv", b"id,log_likelihood\n500,x\n");
+    says(
+        "infer --prior a=normal(0,1) --evaluations 1000 --state asked --tell bad.csv",
+        &["bad.csv", "line 2", "\"x\""],
+    );
+}

@@ -286,7 +286,6 @@ fn experts(corpus: &Corpus) -> Result<()> {
     let log_likelihood = |t: &[f64]| -0.5 * ((t[0] * t[0] - 1.0) / 0.3).powi(2);
     let problem =
         posterior::from_fn(posterior::Prior::standard_normal(2), log_likelihood);
-    let problem = problem.map_err(anyhow::Error::msg)?;
     let mut config = posterior::PosteriorConfig::quick(1000);
     for (_, settings) in &mut config.experts {
         settings.frame = posterior::Frame::Turned(0.5);

@@ -14,17 +14,22 @@
 //! 4. [`log_evidence`], [`Compare`] against an exact posterior, and [`metrics::Calibrate`] (ranks
 //!    and coverage over many data) judge the result.
 //!
-//! [`from_fn`] makes a problem of a closure.
+//! [`from_fn`] makes a problem from a closure.
 
 mod amortised;
+pub mod anneal;
 mod compare;
 mod error;
 mod evaluations;
 mod evidence;
 mod fit;
 mod frame;
+mod infer;
+mod journal;
+mod likelihood;
 mod model;
 mod parts;
+mod prior;
 mod problem;
 mod settings;
 
@@ -38,9 +43,13 @@ pub use evaluations::{EvaluationError, Evaluations};
 pub use evidence::{EvidenceDraws, log_evidence};
 pub use fit::FittedPosterior;
 pub use frame::Frame;
+pub use infer::{InferError, Inference, Posterior, Session, StatusObserver, Wanted};
+pub use journal::Journal;
+pub use likelihood::{Deliver, Likelihood, Value};
 pub use metrics::{ImportanceWeights, Reliability, WeightsError};
 pub use model::{ExpertSummary, RoundReport};
-pub use problem::{FnProblem, Prior, from_fn};
+pub use prior::{Prior, PriorMap, UnitCube};
+pub use problem::{FnProblem, from_fn};
 pub use settings::{
     FirstDraws, FlowSettings, Means, PosteriorBase, PosteriorConfig, Proposal, Refinement, Tails,
 };

@@ -1,5 +1,7 @@
 //! Posteriors learnt from likelihood evaluations against exact ones, in small.
 
+mod infer;
+
 use amf::experts::Components;
 use datasets::posterior::{Benchmark, ExactPosterior, SignDegenerate};
 use density::{Data, Density, FitContext, Progress, archive};
@@ -154,7 +156,7 @@ fn a_mixture_proposal_refines_without_flows() {
 fn what_goes_wrong_is_said() {
     let config = PosteriorConfig::quick(500);
     let error = |log_likelihood: fn(&[f64]) -> f64| {
-        let problem = from_fn(Prior::standard_normal(2), log_likelihood).unwrap();
+        let problem = from_fn(Prior::standard_normal(2), log_likelihood);
         config
             .fit(&problem, 1, &FitContext::default())
             .err()
@@ -230,9 +232,7 @@ fn trained_bases_and_rotations_are_saved() {
         settings.frame = Frame::Turned(0.5);
         settings.fit.steps = 20;
     }
-    let posterior = config
-        .fit(&problem.unwrap(), 1, &FitContext::default())
-        .unwrap();
+    let posterior = config.fit(&problem, 1, &FitContext::default()).unwrap();
     let bytes = archive::to_bytes(posterior.q()).unwrap();
     let text = String::from_utf8_lossy(&bytes);
     assert!(

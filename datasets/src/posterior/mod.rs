@@ -29,6 +29,7 @@
 
 mod arc;
 mod benchmark;
+mod canon;
 mod gaussian;
 mod line;
 mod parts;
@@ -40,6 +41,7 @@ mod sign_coordinate;
 mod sign_posterior;
 
 pub use benchmark::{Benchmark, UnknownBenchmark};
+pub use canon::Canon;
 pub use problem::{ExactPosterior, InverseProblem};
 pub use sign::SignDegenerate;
 pub use sign_posterior::SignPosterior;

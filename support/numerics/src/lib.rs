@@ -4,11 +4,13 @@
 //! - [`random`]: one named stream of random numbers for each purpose.
 //! - [`matrix`]: columns of column-major matrices as slices.
 //! - [`linalg`]: Cholesky factors and eigenvalues of small symmetric matrices.
+//! - [`distribution`]: distributions of one variable, by their quantiles.
 //! - [`checked`]: deserialisation of numbers with a range.
 //! - [`Estimate`]: a number with its standard error.
 //! - [`Spread`]: whether floating-point arithmetic can tell the values of a column apart.
 
 pub mod checked;
+pub mod distribution;
 mod estimate;
 pub mod linalg;
 pub mod math;

@@ -1,5 +1,6 @@
 //! Ctrl-C and other signals: work ends within a second, with a message that says how to resume.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,7 +48,8 @@ impl Signals {
     #[must_use]
     pub fn interrupted(&self) -> ExitCode {
         if !self.said.swap(true, Ordering::Relaxed) {
-            eprintln!("{}", self.message);
+            // A closed stderr is no reason to fail.
+            let _ = writeln!(std::io::stderr(), "{}", self.message);
         }
         ExitCode::from(130)
     }

@@ -12,13 +12,14 @@
 
 mod elementary;
 mod normal;
+pub mod special;
 mod sums;
 
 pub use elementary::{exp, exp_m1, ln, ln_1p, sigmoid, softplus, tanh};
 pub use normal::{LN_2PI, normal_cdf, normal_log_pdf, normal_quantile};
 pub use sums::{dot, ln_sum_exp, ln_sum_exp2, mean_and_standard_error, sum};
 
-pub use libm::{atan2, cos, erf, erfc, sin};
+pub use libm::{atan2, cos, erf, erfc, sin, tan};
 
 /// `(sin x, cos x)`, x in radians.
 #[must_use]

@@ -1,0 +1,234 @@
+//! The sequence of rounds.
+
+use super::estimate::{Estimates, estimate};
+use super::fit::{self, Model};
+use super::population::Population;
+use super::proposal::Proposal;
+use super::settings::AnnealSettings;
+use faer::prelude::*;
+use numerics::matrix::select_rows;
+use numerics::random::{Pcg64, stream};
+
+/// The most that the temperature rises in a round.
+const RATIO: f64 = 4.0;
+
+/// The number of earlier learnt densities that every round draws some from.
+const EARLIER: usize = 6;
+
+const LN_100: f64 = 4.605_170_185_988_092;
+
+/// The state of annealing: it asks for the likelihoods of one round after the other.
+pub struct Annealer {
+    settings: AnnealSettings,
+    seed: u64,
+    population: Population,
+    asked: Option<(Proposal, Mat<f64>)>,
+    beta: f64,
+    components: usize,
+    estimates: Estimates,
+    /// `ESS / n` of the last round for the posterior.
+    efficiency: f64,
+}
+
+/// Where annealing stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Rounds done.
+    pub rounds: usize,
+    /// Evaluations so far.
+    pub evaluations: usize,
+    /// The temperature of the last fit.
+    pub beta: f64,
+    /// Components of the last proposal.
+    pub components: usize,
+    /// ln Z, its standard error, effective sample size.
+    pub log_evidence: f64,
+    /// Of ln Z.
+    pub standard_error: f64,
+    /// Of the weighted draws.
+    pub ess: f64,
+}
+
+impl Annealer {
+    /// Before the first round.
+    #[must_use]
+    pub fn new(dim: usize, settings: &AnnealSettings, seed: u64) -> Self {
+        let population = Population::new(dim);
+        Self {
+            settings: settings.clone(),
+            seed,
+            estimates: estimate(&population),
+            population,
+            asked: None,
+            beta: 0.0,
+            components: 1,
+            efficiency: 1e-6,
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            rounds: self.population.rounds.len(),
+            evaluations: self.population.len(),
+            beta: self.beta,
+            components: self.components,
+            log_evidence: self.estimates.log_evidence,
+            standard_error: self.estimates.standard_error,
+            ess: self.estimates.ess,
+        }
+    }
+
+    /// The points (in prior coordinates) whose likelihoods are wanted next; none when it is done. The
+    /// first of them has the number [`Status::evaluations`].
+    pub fn ask(&mut self) -> Option<MatRef<'_, f64>> {
+        if self.asked.is_none() {
+            let proposal = self.next()?;
+            let z = proposal.sample(&mut self.rng("draws"));
+            self.asked = Some((proposal, z));
+        }
+        self.asked.as_ref().map(|(_, z)| z.as_ref())
+    }
+
+    /// The log-likelihoods of the points asked for: finite or -infinity.
+    pub fn tell(&mut self, log_likelihood: &[f64]) {
+        let (proposal, z) = self.asked.take().expect("points were asked for");
+        assert_eq!(z.nrows(), log_likelihood.len(), "one value a point");
+        let before = self.population.len();
+        self.population.add(proposal, &z, log_likelihood);
+        let p = &self.population;
+        let own: Vec<f64> = (before..p.len())
+            .map(|i| p.log_likelihood[i] + p.log_prior[i] - p.log_own[i])
+            .collect();
+        self.efficiency = (super::population::effective(&own) / own.len() as f64).max(1e-6);
+        self.estimates = estimate(p);
+    }
+
+    fn rng(&self, purpose: &str) -> Pcg64 {
+        let round = self.population.rounds.len();
+        stream(self.seed, &format!("anneal/{round}/{purpose}"))
+    }
+
+    fn done(&self) -> bool {
+        let (s, e) = (&self.settings, &self.estimates);
+        let precise = s
+            .log_evidence_error
+            .is_none_or(|most| e.standard_error <= most);
+        self.beta == 1.0 && e.ess >= s.ess && precise
+    }
+
+    /// The proposal of the next round.
+    fn next(&mut self) -> Option<Proposal> {
+        let (s, d) = (&self.settings, self.population.z.ncols());
+        let left = s.evaluations - self.population.len();
+        if left == 0 || self.done() {
+            return None;
+        }
+        let round = s.round(d, self.components).min(left);
+        if self.population.len() == 0 {
+            return Some(Proposal::prior(d, (2 * round).min(left)));
+        }
+        let beta = self.population.temperature(s.enough(d, self.components));
+        let beta = if self.beta > 0.0 {
+            beta.min(RATIO * self.beta)
+        } else {
+            beta
+        };
+        let fitted = self.fit(beta);
+        let s = &self.settings;
+        let n = if beta == 1.0 {
+            self.production(round, left)
+        } else {
+            round
+        };
+        self.beta = beta;
+        Some(match fitted {
+            Some(model) => {
+                self.components = model.components;
+                let share = if beta == 1.0 {
+                    s.prior_share
+                } else {
+                    s.prior_share.max(0.05)
+                };
+                let count = |share: f64| ((n as f64 * share).ceil() as usize).min(n / 2);
+                let earlier: Vec<_> = self.population.rounds[1..]
+                    .iter()
+                    .filter_map(|r| r.fitted().cloned())
+                    .take(EARLIER)
+                    .collect();
+                let prior = count(share);
+                let each = if earlier.is_empty() {
+                    0
+                } else {
+                    count(0.05) / earlier.len()
+                };
+                let mut parts = vec![(model.density, n - prior - each * earlier.len())];
+                parts.extend(earlier.into_iter().map(|e| (e, each)));
+                Proposal::new(parts, prior, self.efficiency)
+            }
+            // Nothing to fit to yet: the prior again.
+            None => Proposal::prior(d, n),
+        })
+    }
+
+    /// Draws of a round at the full likelihood: half as many as there are, and no more than are
+    /// missing at the efficiency so far.
+    fn production(&self, round: usize, left: usize) -> usize {
+        let grown = round.max(self.population.len() / 2);
+        let missing = (self.settings.ess - self.estimates.ess).max(0.0);
+        let wanted = (1.02 * missing / self.efficiency + 50.0).min(left as f64) as usize;
+        let n = grown.min(wanted.max(round.min(100))).min(left);
+        // No crumbs at the end.
+        if left - n < round / 4 && wanted > n {
+            left
+        } else {
+            n
+        }
+    }
+
+    fn fit(&self, beta: f64) -> Option<Model> {
+        let log_weights = self.population.log_weights(beta);
+        let flows = beta == 1.0 && self.efficiency < 0.85 && self.estimates.ess >= 300.0;
+        let most = if flows { 20_000 } else { 10_000 };
+        let (rows, weights) = fit::thin(&log_weights, most, &mut self.rng("thin"))?;
+        let points = select_rows(self.population.z.as_ref(), &rows);
+        let fit = fit::Fit {
+            start: self.components,
+            max: self.settings.max_components,
+            flows,
+            rng: &|purpose: &str| self.rng(purpose),
+        };
+        fit.model(&points, &weights).ok()
+    }
+
+    /// ln Z and the weights of all evaluations.
+    #[must_use]
+    pub fn estimates(&self) -> &Estimates {
+        &self.estimates
+    }
+
+    /// All points, in prior coordinates, in the order of their rounds.
+    #[must_use]
+    pub fn points(&self) -> MatRef<'_, f64> {
+        self.population.z.as_ref()
+    }
+
+    /// The share of the posterior where the last fitted density has less than a hundredth of what
+    /// it should have: found by draws of the prior and of earlier densities, missed by the fit.
+    #[must_use]
+    pub fn missed(&self) -> f64 {
+        let last = self.population.rounds.iter().rev();
+        let Some(fitted) = last.filter_map(|r| r.fitted()).next() else {
+            return 0.0;
+        };
+        let log_q = fitted.log_prob(self.points());
+        let (p, e) = (&self.population, &self.estimates);
+        let far = |i: &usize| {
+            let exact = p.log_likelihood[*i] + p.log_prior[*i] - e.log_evidence;
+            !(log_q[*i] > exact - LN_100)
+        };
+        let missed = (0..p.len()).filter(|i| e.shares[*i] > 0.0).filter(far);
+        missed.map(|i| e.shares[i]).sum()
+    }
+}

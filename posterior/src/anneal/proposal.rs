@@ -1,0 +1,94 @@
+//! What a round draws from.
+
+use density::Density;
+use faer::prelude::*;
+use numerics::math::{ln, ln_sum_exp2, normal_log_pdf};
+use numerics::matrix::col;
+use numerics::random::{Pcg64, standard_normal};
+use std::sync::Arc;
+
+/// A mixture of learnt densities and the prior, with exact numbers of draws from each part.
+#[derive(Clone)]
+pub(super) struct Proposal {
+    dim: usize,
+    /// Learnt densities, and the number of draws from each.
+    parts: Vec<(Arc<dyn Density>, usize)>,
+    from_prior: usize,
+    /// How much a draw counts in estimates, fixed before anything is drawn.
+    pub trust: f64,
+}
+
+impl Proposal {
+    /// n draws of the prior alone.
+    pub fn prior(dim: usize, n: usize) -> Self {
+        Self {
+            dim,
+            parts: Vec::new(),
+            from_prior: n,
+            trust: 1.0 / n as f64,
+        }
+    }
+
+    /// Draws of `density`, of earlier densities and of the prior.
+    pub fn new(parts: Vec<(Arc<dyn Density>, usize)>, from_prior: usize, trust: f64) -> Self {
+        Self {
+            dim: parts[0].0.dim(),
+            parts,
+            from_prior,
+            trust,
+        }
+    }
+
+    /// The density that was fitted for it.
+    pub fn fitted(&self) -> Option<&Arc<dyn Density>> {
+        self.parts.first().map(|p| &p.0)
+    }
+
+    /// The number of draws.
+    pub fn draws(&self) -> usize {
+        self.from_prior + self.parts.iter().map(|p| p.1).sum::<usize>()
+    }
+
+    /// The draws.
+    pub fn sample(&self, rng: &mut Pcg64) -> Mat<f64> {
+        let mut z = Mat::zeros(self.draws(), self.dim);
+        let mut first = 0;
+        for (density, n) in &self.parts {
+            z.subrows_mut(first, *n).copy_from(density.sample(*n, rng));
+            first += n;
+        }
+        for i in first..z.nrows() {
+            (0..self.dim).for_each(|j| z[(i, j)] = standard_normal(rng));
+        }
+        z
+    }
+
+    /// `ln q(z)` of each row.
+    pub fn log_prob(&self, z: MatRef<'_, f64>) -> Vec<f64> {
+        let all = self.draws() as f64;
+        let mut out = log_prior(z);
+        let share = ln(self.from_prior as f64 / all);
+        out.iter_mut().for_each(|l| *l += share);
+        for (density, n) in self.parts.iter().filter(|p| p.1 > 0) {
+            let share = ln(*n as f64 / all);
+            for (o, l) in out.iter_mut().zip(density.log_prob(z)) {
+                // A learnt density that overflows far out has no mass there.
+                if !l.is_nan() {
+                    *o = ln_sum_exp2(*o, share + l);
+                }
+            }
+        }
+        out
+    }
+}
+
+/// `ln N(z; 0, I)` of each row.
+pub(super) fn log_prior(z: MatRef<'_, f64>) -> Vec<f64> {
+    let mut out = vec![0.0; z.nrows()];
+    for j in 0..z.ncols() {
+        for (o, v) in out.iter_mut().zip(col(z, j)) {
+            *o += normal_log_pdf(*v);
+        }
+    }
+    out
+}

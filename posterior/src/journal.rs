@@ -1,0 +1,188 @@
+//! Evaluations on disk, as they come: none is made twice.
+
+use crate::likelihood::Value;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Values by the number of their point; in a folder, a line of `evaluations.csv` for each.
+#[derive(Debug, Default)]
+pub struct Journal {
+    values: Mutex<BTreeMap<usize, Value>>,
+    file: Option<Mutex<File>>,
+}
+
+impl Journal {
+    /// In memory only.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::default()
+    }
+
+    /// In a folder, which is made if need be. `problem` describes what the values belong to, a
+    /// property a line: the folder of another problem is refused.
+    ///
+    /// # Errors
+    /// The folder belongs to another problem (the first line that differs is quoted), or a file
+    /// cannot be read or written.
+    pub fn open(folder: &Path, problem: &str, derived: &[String]) -> Result<Self, String> {
+        let shown = folder.display();
+        std::fs::create_dir_all(folder)
+            .map_err(|e| format!("{shown}: cannot be made a folder: {e}"))?;
+        let path = folder.join("problem.txt");
+        match std::fs::read_to_string(&path) {
+            Ok(before) => same(&before, problem).map_err(|e| format!("{shown}: {e}"))?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                store::write(&path, problem.as_bytes()).map_err(|e| e.to_string())?;
+            }
+            Err(e) => return Err(format!("{}: {e}", path.display())),
+        }
+        let path = folder.join("evaluations.csv");
+        let failed = |e: std::io::Error| format!("{}: {e}", path.display());
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&path);
+        let mut file = file.map_err(failed)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(failed)?;
+        // A line that a kill cut short.
+        let whole = text.rfind('\n').map_or(0, |k| k + 1);
+        if whole < text.len() {
+            file.set_len(whole as u64).map_err(failed)?;
+            file.seek(SeekFrom::End(0)).map_err(failed)?;
+        }
+        let mut heading = String::from("id,log_likelihood");
+        derived
+            .iter()
+            .for_each(|name| heading += &format!(",{name}"));
+        let mut values = BTreeMap::new();
+        for (k, line) in text[..whole].lines().enumerate() {
+            let at = || format!("{}, line {}", path.display(), k + 1);
+            if k == 0 {
+                if line != heading {
+                    return Err(format!(
+                        "{}: the heading is \"{line}\", not \"{heading}\"",
+                        at()
+                    ));
+                }
+                continue;
+            }
+            let (id, value) =
+                parse(line, derived.len()).ok_or_else(|| format!("{}: damaged", at()))?;
+            values.insert(id, value);
+        }
+        if whole == 0 {
+            writeln!(file, "{heading}").map_err(failed)?;
+        }
+        Ok(Self {
+            values: Mutex::new(values),
+            file: Some(Mutex::new(file)),
+        })
+    }
+
+    /// Adds a value: on disk when this returns.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn add(&self, id: usize, value: Value) -> Result<(), String> {
+        if let Some(file) = &self.file {
+            let mut line = format!("{id},{:?}", value.log_likelihood);
+            value
+                .derived
+                .iter()
+                .for_each(|v| line += &format!(",{v:?}"));
+            line.push('\n');
+            let mut file = file.lock().unwrap_or_else(|e| e.into_inner());
+            let written = file.write_all(line.as_bytes());
+            written.map_err(|e| format!("evaluations.csv: cannot be written: {e}"))?;
+        }
+        self.values
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .insert(id, value);
+        Ok(())
+    }
+
+    /// The value of a point.
+    #[must_use]
+    pub fn get(&self, id: usize) -> Option<Value> {
+        self.values
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .get(&id)
+            .cloned()
+    }
+}
+
+fn parse(line: &str, derived: usize) -> Option<(usize, Value)> {
+    let mut fields = line.split(',');
+    let id = fields.next()?.parse().ok()?;
+    let log_likelihood = fields.next()?.parse().ok()?;
+    let derived_values: Vec<f64> = fields.map(|f| f.parse().ok()).collect::<Option<_>>()?;
+    (derived_values.len() == derived).then_some((
+        id,
+        Value {
+            log_likelihood,
+            derived: derived_values,
+        },
+    ))
+}
+
+/// Whether two descriptions are the same.
+fn same(before: &str, now: &str) -> Result<(), String> {
+    let mut lines = before.lines().zip(now.lines());
+    if let Some((a, b)) = lines.find(|(a, b)| a != b) {
+        return Err(format!(
+            "it holds the evaluations of another problem: \"{a}\" then, \"{b}\" now; take another folder"
+        ));
+    }
+    if before.lines().count() == now.lines().count() {
+        Ok(())
+    } else {
+        Err("it holds the evaluations of another problem; take another folder".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(log_likelihood: f64) -> Value {
+        Value {
+            log_likelihood,
+            derived: vec![0.1, f64::NEG_INFINITY],
+        }
+    }
+
+    #[test]
+    fn values_survive_a_kill_and_other_problems_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let derived = ["a".to_owned(), "b".to_owned()];
+        let open = |problem: &str| Journal::open(folder.path(), problem, &derived);
+        let journal = open("seed 1\nd 2\n").unwrap();
+        journal.add(3, value(-0.1)).unwrap();
+        journal.add(1, value(f64::NEG_INFINITY)).unwrap();
+        drop(journal);
+        // Cut short within the last line.
+        let path = folder.path().join("evaluations.csv");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text += "7,-2.0";
+        std::fs::write(&path, text).unwrap();
+        let journal = open("seed 1\nd 2\n").unwrap();
+        assert_eq!(journal.get(3), Some(value(-0.1)));
+        assert_eq!(journal.get(1), Some(value(f64::NEG_INFINITY)));
+        assert_eq!(journal.get(7), None);
+        journal.add(7, value(2.0)).unwrap();
+        drop(journal);
+        assert_eq!(open("seed 1\nd 2\n").unwrap().get(7), Some(value(2.0)));
+        let error = open("seed 1\nd 3\n").unwrap_err();
+        assert!(error.contains("\"d 2\" then, \"d 3\" now"), "{error}");
+        std::fs::write(&path, "id,log_likelihood,a,b\n1,x,2,3\n").unwrap();
+        let error = open("seed 1\nd 2\n").unwrap_err();
+        assert!(error.contains("line 2: damaged"), "{error}");
+    }
+}

@@ -1,0 +1,310 @@
+//! Priors with independent coordinates, by name.
+
+use faer::prelude::*;
+use numerics::distribution::Distribution;
+use numerics::math::normal_cdf;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// A prior as a map from `N(0, I)`: what annealing needs of it.
+///
+/// Samplers that work in the unit cube ask for the same map under the name "prior transform"; see
+/// [`UnitCube`].
+pub trait PriorMap: Sync {
+    /// Names of the parameters.
+    fn names(&self) -> &[String];
+
+    /// The parameters of rows z (n x d): draws of the prior, when z are draws of `N(0, I)`.
+    fn at(&self, z: MatRef<'_, f64>) -> Mat<f64>;
+}
+
+/// A prior with independent coordinates.
+///
+/// ```
+/// use posterior::Prior;
+///
+/// let prior = Prior::parse(["mu = normal(0, 5)", "tau = half_normal(1)", "p = uniform(0, 1)"])?;
+/// assert_eq!(prior.dim(), 3);
+/// assert_eq!(prior.log_density(&[0.0, -1.0, 0.5]), f64::NEG_INFINITY);
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prior {
+    names: Vec<String>,
+    distributions: Vec<Distribution>,
+}
+
+impl Prior {
+    /// Coordinates with their names.
+    ///
+    /// # Errors
+    /// A message that names the parameter: two of one name, or a distribution whose numbers are out
+    /// of range.
+    pub fn new<S: Into<String>>(
+        coordinates: impl IntoIterator<Item = (S, Distribution)>,
+    ) -> Result<Self, String> {
+        let coordinates = coordinates.into_iter().map(|(name, d)| (name.into(), d));
+        let (names, distributions): (Vec<String>, Vec<Distribution>) = coordinates.unzip();
+        let prior = Self {
+            names,
+            distributions,
+        };
+        prior.check()?;
+        Ok(prior)
+    }
+
+    /// Coordinates as text, `name = distribution(numbers)`: uniform(low, high), log_uniform(low,
+    /// high), normal(mean, sd), log_normal(mu, sigma), half_normal(sd), truncated_normal(mean, sd,
+    /// low, high), exponential(rate), gamma(shape, rate), beta(a, b), cauchy(location, scale),
+    /// student_t(df, location, scale).
+    ///
+    /// # Errors
+    /// A message that quotes the text.
+    pub fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        Self::new(
+            lines
+                .into_iter()
+                .map(coordinate)
+                .collect::<Result<Vec<_>, _>>()?,
+        )
+    }
+
+    /// `N(0, I)` in `dim` coordinates, `theta_1`, `theta_2`, ...
+    #[must_use]
+    pub fn standard_normal(dim: usize) -> Self {
+        let normal = Distribution::Normal { mean: 0.0, sd: 1.0 };
+        Self {
+            names: (1..=dim).map(|j| format!("theta_{j}")).collect(),
+            distributions: vec![normal; dim],
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.names.is_empty() {
+            return Err("a prior needs at least one parameter".into());
+        }
+        let mut seen = BTreeSet::new();
+        for (name, d) in self.names.iter().zip(&self.distributions) {
+            let allowed = |c: char| c.is_alphanumeric() || "_.-[]".contains(c);
+            if name.is_empty() || !name.chars().all(allowed) {
+                return Err(format!(
+                    "\"{name}\": the name of a parameter has letters, digits and any of _ . - [ ]"
+                ));
+            }
+            if !seen.insert(name) {
+                return Err(format!("two parameters are called \"{name}\""));
+            }
+            d.check()
+                .map_err(|e| format!("parameter \"{name}\": {e}"))?;
+        }
+        Ok(())
+    }
+
+    /// Number of parameters d.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The distribution of each parameter.
+    #[must_use]
+    pub fn distributions(&self) -> &[Distribution] {
+        &self.distributions
+    }
+
+    /// `ln` of its density, nats; -infinity outside of the support.
+    #[must_use]
+    pub fn log_density(&self, theta: &[f64]) -> f64 {
+        let terms = self
+            .distributions
+            .iter()
+            .zip(theta)
+            .map(|(d, t)| d.log_pdf(*t));
+        terms.sum()
+    }
+}
+
+impl PriorMap for Prior {
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn at(&self, z: MatRef<'_, f64>) -> Mat<f64> {
+        Mat::from_fn(z.nrows(), z.ncols(), |i, j| {
+            self.distributions[j].at(z[(i, j)])
+        })
+    }
+}
+
+/// A prior transform of the user's own, from the unit cube to the parameters, as nested samplers
+/// take it.
+pub struct UnitCube<F> {
+    names: Vec<String>,
+    transform: F,
+}
+
+impl<F: Fn(&[f64]) -> Vec<f64> + Sync> UnitCube<F> {
+    /// `transform(u)` gives the parameters at a point u of the open unit cube: draws of the prior
+    /// when u is uniform. The same u must always give the same parameters.
+    #[must_use]
+    pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>, transform: F) -> Self {
+        Self {
+            names: names.into_iter().map(Into::into).collect(),
+            transform,
+        }
+    }
+}
+
+impl<F: Fn(&[f64]) -> Vec<f64> + Sync> PriorMap for UnitCube<F> {
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn at(&self, z: MatRef<'_, f64>) -> Mat<f64> {
+        let d = self.names.len();
+        let (least, most) = (f64::MIN_POSITIVE, 1.0_f64.next_down());
+        let mut theta = Mat::zeros(z.nrows(), d);
+        for i in 0..z.nrows() {
+            let u: Vec<f64> = (0..d)
+                .map(|j| normal_cdf(z[(i, j)]).clamp(least, most))
+                .collect();
+            let row = (self.transform)(&u);
+            for j in 0..d {
+                // A row of another length is caught as NaN where the points are checked.
+                theta[(i, j)] = row
+                    .get(j)
+                    .copied()
+                    .filter(|_| row.len() == d)
+                    .unwrap_or(f64::NAN);
+            }
+        }
+        theta
+    }
+}
+
+/// `name = distribution(a, b)`.
+fn coordinate(text: &str) -> Result<(String, Distribution), String> {
+    let wrong = |why: &str| {
+        format!(
+            "prior \"{}\": {why}; write it like 'mu = normal(0, 1)'",
+            text.trim()
+        )
+    };
+    let (name, law) = text.split_once('=').ok_or_else(|| wrong("there is no ="))?;
+    let (kind, rest) = law.split_once('(').ok_or_else(|| wrong("there is no ("))?;
+    let numbers = rest
+        .trim()
+        .strip_suffix(')')
+        .ok_or_else(|| wrong("there is no ) at its end"))?;
+    let numbers: Vec<f64> = numbers
+        .split(',')
+        .map(|t| {
+            t.trim()
+                .parse()
+                .map_err(|_| wrong(&format!("\"{}\" is not a number", t.trim())))
+        })
+        .collect::<Result<_, _>>()?;
+    let distribution = match (kind.trim(), numbers[..].as_ref()) {
+        ("uniform", &[low, high]) => Distribution::Uniform { low, high },
+        ("log_uniform", &[low, high]) => Distribution::LogUniform { low, high },
+        ("normal", &[mean, sd]) => Distribution::Normal { mean, sd },
+        ("log_normal", &[mu, sigma]) => Distribution::LogNormal { mu, sigma },
+        ("half_normal", &[sd]) => Distribution::HalfNormal { sd },
+        ("truncated_normal", &[mean, sd, low, high]) => Distribution::TruncatedNormal {
+            mean,
+            sd,
+            low,
+            high,
+        },
+        ("exponential", &[rate]) => Distribution::Exponential { rate },
+        ("gamma", &[shape, rate]) => Distribution::Gamma { shape, rate },
+        ("beta", &[a, b]) => Distribution::Beta { a, b },
+        ("cauchy", &[location, scale]) => Distribution::Cauchy { location, scale },
+        ("student_t", &[df, location, scale]) => Distribution::StudentT {
+            df,
+            location,
+            scale,
+        },
+        (kind, numbers) => {
+            let takes = KINDS.iter().find(|(name, _)| *name == kind);
+            return Err(wrong(&match takes {
+                Some((_, takes)) => {
+                    format!("{kind} takes ({takes}), not {} numbers", numbers.len())
+                }
+                None => {
+                    let all: Vec<&str> = KINDS.iter().map(|k| k.0).collect();
+                    format!("\"{kind}\" is not one of {}", all.join(", "))
+                }
+            }));
+        }
+    };
+    Ok((name.trim().to_owned(), distribution))
+}
+
+/// Names of distributions and of their numbers.
+const KINDS: [(&str, &str); 11] = [
+    ("uniform", "low, high"),
+    ("log_uniform", "low, high"),
+    ("normal", "mean, sd"),
+    ("log_normal", "mu, sigma"),
+    ("half_normal", "sd"),
+    ("truncated_normal", "mean, sd, low, high"),
+    ("exponential", "rate"),
+    ("gamma", "shape, rate"),
+    ("beta", "a, b"),
+    ("cauchy", "location, scale"),
+    ("student_t", "df, location, scale"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_distribution_can_be_written_as_text() {
+        for (name, takes) in KINDS {
+            let numbers = match takes.split(',').count() {
+                1 => "2",
+                2 => "1, 2",
+                3 => "3, 0, 1",
+                _ => "0, 1, -1, inf",
+            };
+            let prior = Prior::parse([format!("a = {name}({numbers})").as_str()]).unwrap();
+            assert_eq!(prior.names(), ["a"]);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_prior_is_quoted() {
+        let refuse = |text: &str, says: &str| {
+            let error = Prior::parse([text]).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        };
+        refuse("a", "there is no =");
+        refuse("a = normal", "there is no (");
+        refuse("a = normal(0, 1", "no )");
+        refuse("a = normal(0, x)", "\"x\" is not a number");
+        refuse("a = normal(0)", "normal takes (mean, sd), not 1 numbers");
+        refuse("a = nromal(0, 1)", "\"nromal\" is not one of uniform, ");
+        refuse("a = normal(0, -1)", "parameter \"a\": sd must be positive");
+        refuse("a b = normal(0, 1)", "\"a b\"");
+        let twice = Prior::parse(["a = normal(0, 1)", "a = uniform(0, 1)"]).unwrap_err();
+        assert!(twice.contains("two parameters are called \"a\""));
+    }
+
+    #[test]
+    fn a_transform_of_the_unit_cube_and_named_distributions_agree() {
+        let own = UnitCube::new(["a", "b"], |u| vec![2.0 * u[0] - 1.0, u[1]]);
+        let named = Prior::parse(["a = uniform(-1, 1)", "b = uniform(0, 1)"]).unwrap();
+        let z = Mat::from_fn(50, 2, |i, j| 0.1 * i as f64 - 2.0 + j as f64);
+        let (a, b) = (own.at(z.as_ref()), named.at(z.as_ref()));
+        for i in 0..50 {
+            for j in 0..2 {
+                assert!((a[(i, j)] - b[(i, j)]).abs() < 1e-14);
+            }
+        }
+        let short = UnitCube::new(["a", "b"], |u| vec![u[0]]);
+        assert!(short.at(z.as_ref())[(0, 0)].is_nan());
+    }
+}
