@@ -63,10 +63,14 @@ impl Program {
             let mut output = BufReader::new(output);
             loop {
                 let mut line = String::new();
-                let read = output.read_line(&mut line);
-                let end = !matches!(read, Ok(n) if n > 0);
-                if end && read.is_ok() || send.send(read.map(|_| line)).is_err() || end {
-                    return;
+                match output.read_line(&mut line) {
+                    Ok(0) => return,
+                    Ok(_) if send.send(Ok(line)).is_ok() => {}
+                    Ok(_) => return,
+                    Err(e) => {
+                        let _ = send.send(Err(e));
+                        return;
+                    }
                 }
             }
         });

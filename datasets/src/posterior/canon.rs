@@ -8,6 +8,8 @@ use numerics::math::{
 };
 use std::f64::consts::{LN_2, PI};
 
+type LogLikelihood = dyn Fn(&[f64]) -> f64 + Send + Sync;
+
 /// A prior with independent coordinates, a likelihood, and its exact evidence.
 pub struct Canon {
     /// Name with the number of dimensions, `shells_10`.
@@ -16,7 +18,7 @@ pub struct Canon {
     pub prior: Vec<Distribution>,
     /// `ln Z`, nats.
     pub log_evidence: f64,
-    log_likelihood: Box<dyn Fn(&[f64]) -> f64 + Send + Sync>,
+    log_likelihood: Box<LogLikelihood>,
 }
 
 impl Canon {

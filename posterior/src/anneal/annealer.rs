@@ -226,7 +226,7 @@ impl Annealer {
         let (p, e) = (&self.population, &self.estimates);
         let far = |i: &usize| {
             let exact = p.log_likelihood[*i] + p.log_prior[*i] - e.log_evidence;
-            !(log_q[*i] > exact - LN_100)
+            log_q[*i].is_nan() || log_q[*i] <= exact - LN_100
         };
         let missed = (0..p.len()).filter(|i| e.shares[*i] > 0.0).filter(far);
         missed.map(|i| e.shares[i]).sum()

@@ -59,7 +59,7 @@ impl AnnealSettings {
             return Err(format!("ess must be at least 1, not {}", self.ess));
         }
         if let Some(e) = self.log_evidence_error
-            && !(e > 0.0)
+            && (e.is_nan() || e <= 0.0)
         {
             return Err(format!("log_evidence_error must be positive, not {e}"));
         }
