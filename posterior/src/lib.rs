@@ -15,6 +15,9 @@
 //!    and coverage over many data) judge the result.
 //!
 //! [`from_fn`] makes a problem from a closure.
+//!
+//! Where draws of the prior do not hit the posterior, above three dimensions, [`Posterior`] anneals
+//! from one to the other, see [`anneal`].
 
 mod amortised;
 pub mod anneal;
