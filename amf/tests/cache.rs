@@ -34,7 +34,7 @@ fn experts() -> Vec<NamedExpert> {
                 .to_owned(),
         ),
         (
-            "mixture",
+            "gmm",
             "GaussianMixture((components: Bic(most: 5, patience: 2), average: 2))".to_owned(),
         ),
         ("kde", "Kde(())".to_owned()),

@@ -37,7 +37,7 @@ pub struct Status {
     pub rounds: usize,
     /// Evaluations so far.
     pub evaluations: usize,
-    /// The temperature of the last fit.
+    /// The temperature of the last fit; 1 once the draws stand for the posterior.
     pub beta: f64,
     /// Components of the last proposal.
     pub components: usize,
@@ -72,7 +72,7 @@ impl Annealer {
         Status {
             rounds: self.population.rounds.len(),
             evaluations: self.population.len(),
-            beta: self.beta,
+            beta: if self.reached() { 1.0 } else { self.beta },
             components: self.components,
             log_evidence: self.estimates.log_evidence,
             standard_error: self.estimates.standard_error,
@@ -110,12 +110,18 @@ impl Annealer {
         stream(self.seed, &format!("anneal/{round}/{purpose}"))
     }
 
+    /// Whether the draws stand for the posterior, which those of the prior may do at once.
+    fn reached(&self) -> bool {
+        let d = self.population.z.ncols();
+        self.beta == 1.0 || self.estimates.ess >= self.settings.enough(d, self.components)
+    }
+
     fn done(&self) -> bool {
         let (s, e) = (&self.settings, &self.estimates);
         let precise = s
             .log_evidence_error
             .is_none_or(|most| e.standard_error <= most);
-        self.beta == 1.0 && e.ess >= s.ess && precise
+        self.reached() && e.ess >= s.ess && precise
     }
 
     /// The proposal of the next round.

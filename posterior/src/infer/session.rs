@@ -1,178 +1,19 @@
-//! A posterior from a prior and a likelihood, in as many dimensions as people have.
+//! A run as a state that can be asked for points and told their values.
 
+use super::error::InferError;
+use super::inference::Inference;
 use crate::anneal::{AnnealSettings, Annealer, Status};
 use crate::journal::Journal;
-use crate::likelihood::{Likelihood, Value};
+use crate::likelihood::Value;
 use crate::prior::PriorMap;
 use faer::prelude::*;
 use numerics::Estimate;
 use numerics::matrix::select_rows;
-use numerics::random::{Pcg64, stream, uniform};
 use std::fmt::Write;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 /// Receives the status after each round, and when points are wanted; a break interrupts.
 pub type StatusObserver<'a> = dyn Fn(&Status) -> ControlFlow<()> + Sync + 'a;
-
-/// A posterior to be found by annealed importance sampling, see [`anneal`](crate::anneal).
-///
-/// ```
-/// use posterior::{Posterior, Prior};
-///
-/// let prior = Prior::parse(["a = normal(0, 1)", "b = uniform(-3, 3)"])?;
-/// let log_likelihood = |t: &[f64]| -0.5 * ((t[0] * t[0] + t[1] - 1.0) / 0.2).powi(2);
-/// let found = Posterior::new(prior, log_likelihood).evaluations(4000).ess(1000.0).fit()?;
-/// let (z, draws) = (found.log_evidence(), found.sample(100, 1));
-/// assert!(z.standard_error < 0.1 && draws.nrows() == 100);
-/// # Ok::<(), posterior::InferError>(())
-/// ```
-pub struct Posterior<'a, P, L> {
-    prior: P,
-    likelihood: L,
-    settings: AnnealSettings,
-    seed: u64,
-    folder: Option<PathBuf>,
-    observer: &'a StatusObserver<'a>,
-}
-
-fn nobody(_: &Status) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
-impl<P: PriorMap, L: Likelihood> Posterior<'_, P, L> {
-    /// With 20,000 evaluations, an effective sample size of 10,000 and seed 1.
-    #[must_use]
-    pub fn new(prior: P, likelihood: L) -> Self {
-        Self {
-            prior,
-            likelihood,
-            settings: AnnealSettings::default(),
-            seed: 1,
-            folder: None,
-            observer: &nobody,
-        }
-    }
-}
-
-impl<'a, P: PriorMap, L: Likelihood> Posterior<'a, P, L> {
-    /// The most likelihood evaluations.
-    #[must_use]
-    pub fn evaluations(mut self, n: usize) -> Self {
-        self.settings.evaluations = n;
-        self
-    }
-
-    /// The effective sample size at which it ends before that.
-    #[must_use]
-    pub fn ess(mut self, ess: f64) -> Self {
-        self.settings.ess = ess;
-        self
-    }
-
-    /// All settings.
-    #[must_use]
-    pub fn settings(mut self, settings: AnnealSettings) -> Self {
-        self.settings = settings;
-        self
-    }
-
-    /// Seed of all random numbers.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Keeps each evaluation in this folder as it comes: the same call after an interruption makes
-    /// none twice and gives the same result to the bit.
-    #[must_use]
-    pub fn kept_in(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.folder = Some(folder.into());
-        self
-    }
-
-    /// Tells the observer about progress.
-    #[must_use]
-    pub fn observed_by<'b>(self, observer: &'b StatusObserver<'b>) -> Posterior<'b, P, L>
-    where
-        'a: 'b,
-    {
-        Posterior { observer, ..self }
-    }
-
-    /// Evaluates until the effective sample size is reached or the budget is spent.
-    ///
-    /// # Errors
-    /// See [`InferError`]. A budget that is too small is no error: the result says what it lacks,
-    /// see [`Inference::warnings`].
-    pub fn fit(&self) -> Result<Inference, InferError> {
-        let mut session = self.session()?;
-        loop {
-            session.advance(self.observer)?;
-            let wanted = session.pending();
-            if wanted.ids.is_empty() {
-                return Ok(session.finish());
-            }
-            let journal = &session.journal;
-            let deliver = |row: usize, value: Value| {
-                if (self.observer)(&session.status).is_break() {
-                    return Err(INTERRUPTED.into());
-                }
-                checked(&value, wanted.theta.as_ref(), row, &session.names)?;
-                journal.add(wanted.ids[row], value)
-            };
-            let done = self.likelihood.evaluate(wanted.theta.as_ref(), &deliver);
-            done.map_err(|e| match e.as_str() {
-                INTERRUPTED => InferError::Interrupted,
-                _ => InferError::Likelihood(e),
-            })?;
-        }
-    }
-
-    /// The state from which points can be asked and told, for programs that evaluate elsewhere.
-    ///
-    /// # Errors
-    /// Settings or a prior that cannot be used, or a folder of another problem.
-    pub fn session(&self) -> Result<Session<'_>, InferError> {
-        Session::begin(
-            &self.prior,
-            self.likelihood.derived(),
-            &self.settings,
-            self.seed,
-            self.folder.as_deref(),
-        )
-    }
-}
-
-const INTERRUPTED: &str = "interrupted";
-
-/// Why there is no posterior.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum InferError {
-    /// Settings that cannot be used.
-    #[error("{0}")]
-    Settings(String),
-    /// A prior transform that cannot be used.
-    #[error("the prior transform: {0}")]
-    Prior(String),
-    /// The folder of evaluations.
-    #[error("{0}")]
-    Folder(String),
-    /// The likelihood failed, or gave +infinity.
-    #[error("{0}")]
-    Likelihood(String),
-    /// The observer asked for an end.
-    #[error("interrupted")]
-    Interrupted,
-}
-
-/// Text is the settings' error.
-impl From<String> for InferError {
-    fn from(text: String) -> Self {
-        Self::Settings(text)
-    }
-}
 
 /// Points whose likelihoods are wanted.
 #[derive(Debug, Clone)]
@@ -186,17 +27,17 @@ pub struct Wanted {
 /// A run that can be asked for points and told their values.
 pub struct Session<'a> {
     prior: &'a dyn PriorMap,
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     derived: Vec<String>,
     annealer: Annealer,
-    journal: Journal,
-    status: Status,
+    pub(super) journal: Journal,
+    pub(super) status: Status,
     values: Vec<Value>,
     settings: AnnealSettings,
 }
 
 impl<'a> Session<'a> {
-    fn begin(
+    pub(super) fn begin(
         prior: &'a dyn PriorMap,
         derived: &[String],
         settings: &AnnealSettings,
@@ -462,7 +303,7 @@ fn at(theta: MatRef<'_, f64>, row: usize, names: &[String]) -> String {
     each.join(", ")
 }
 
-fn checked(
+pub(super) fn checked(
     value: &Value,
     theta: MatRef<'_, f64>,
     row: usize,
@@ -475,116 +316,4 @@ fn checked(
         ));
     }
     Ok(())
-}
-
-/// A posterior: weighted draws, the evidence, and what is wrong with them.
-#[derive(Debug, Clone)]
-pub struct Inference {
-    names: Vec<String>,
-    derived_names: Vec<String>,
-    theta: Mat<f64>,
-    log_likelihood: Vec<f64>,
-    derived: Vec<Vec<f64>>,
-    shares: Vec<f64>,
-    log_evidence: Estimate,
-    pareto_k: Option<f64>,
-    status: Status,
-    warnings: Vec<String>,
-}
-
-impl Inference {
-    /// Names of the parameters.
-    #[must_use]
-    pub fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    /// Names of the derived quantities.
-    #[must_use]
-    pub fn derived_names(&self) -> &[String] {
-        &self.derived_names
-    }
-
-    /// The parameters of all evaluations, N x d.
-    #[must_use]
-    pub fn theta(&self) -> MatRef<'_, f64> {
-        self.theta.as_ref()
-    }
-
-    /// `ln L` of all evaluations, nats, as the likelihood gave it.
-    #[must_use]
-    pub fn log_likelihood(&self) -> &[f64] {
-        &self.log_likelihood
-    }
-
-    /// The derived quantities of all evaluations.
-    #[must_use]
-    pub fn derived(&self) -> &[Vec<f64>] {
-        &self.derived
-    }
-
-    /// Weights of all evaluations as draws of the posterior, with sum one.
-    #[must_use]
-    pub fn weights(&self) -> &[f64] {
-        &self.shares
-    }
-
-    /// `ln Z`, nats, with its standard error.
-    #[must_use]
-    pub fn log_evidence(&self) -> Estimate {
-        self.log_evidence
-    }
-
-    /// Effective sample size of the weighted draws.
-    #[must_use]
-    pub fn ess(&self) -> f64 {
-        self.status.ess
-    }
-
-    /// Pareto k of the weights.
-    #[must_use]
-    pub fn pareto_k(&self) -> Option<f64> {
-        self.pareto_k
-    }
-
-    /// How it ended.
-    #[must_use]
-    pub fn status(&self) -> &Status {
-        &self.status
-    }
-
-    /// What is wrong with the result, and what to do about it; empty when it can be used.
-    #[must_use]
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    /// Rows of `n` equally weighted draws of the posterior, by systematic resampling, in random
-    /// order. Rows repeat where n is above the effective sample size.
-    #[must_use]
-    pub fn resampled(&self, n: usize, rng: &mut Pcg64) -> Vec<usize> {
-        let mut rows = Vec::with_capacity(n);
-        let (mut sum, offset) = (0.0, uniform(rng));
-        for (i, w) in self.shares.iter().enumerate() {
-            sum += w * n as f64;
-            while (rows.len() as f64) + offset < sum && rows.len() < n {
-                rows.push(i);
-            }
-        }
-        // Rounding may leave the last one out.
-        while let Some(&last) = rows.last()
-            && rows.len() < n
-        {
-            rows.push(last);
-        }
-        numerics::random::shuffle(rng, &mut rows);
-        rows
-    }
-
-    /// Equally weighted draws of the posterior, n x d.
-    #[must_use]
-    pub fn sample(&self, n: usize, seed: u64) -> Mat<f64> {
-        let rows = self.resampled(n, &mut stream(seed, "resample"));
-        select_rows(self.theta.as_ref(), &rows)
-    }
 }
