@@ -3,11 +3,10 @@
 use super::cli::Fit;
 use super::output::Output;
 use super::progress::Display;
-use super::{Interrupted, data, summary};
+use super::{Interrupted, data, summary, unless_stopped};
 use amf::{Column, DensityError, Draws, FittedDensity, Recipe, suggested_support};
 use anyhow::{Context, Result, bail};
 use density::{FitContext, Progress, Support};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Once;
 use std::sync::atomic::Ordering;
@@ -120,11 +119,7 @@ fn fit(
         let observer = |p: &Progress<'_>| {
             first.call_once(sound);
             display.show(p);
-            if signals.stop().load(Ordering::Relaxed) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            unless_stopped(&signals)
         };
         let context = FitContext::default().observed_by(&observer);
         settings.fit(draws, args.seed, &context.checkpointed_in(checkpoints))

@@ -32,6 +32,15 @@ use std::process::ExitCode;
 #[error("interrupted")]
 struct Interrupted(ExitCode);
 
+/// Goes on until Ctrl-C.
+fn unless_stopped(signals: &store::Signals) -> std::ops::ControlFlow<()> {
+    if signals.stop().load(std::sync::atomic::Ordering::Relaxed) {
+        std::ops::ControlFlow::Break(())
+    } else {
+        std::ops::ControlFlow::Continue(())
+    }
+}
+
 /// The exit code is 0 when all is well, 2 for a misuse or input that cannot be used, 130 after
 /// Ctrl-C.
 fn main() -> ExitCode {

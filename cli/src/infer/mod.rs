@@ -5,7 +5,7 @@ mod workers;
 
 use super::cli::{Failures, Infer};
 use super::output::Output;
-use super::{Interrupted, summary};
+use super::{Interrupted, summary, unless_stopped};
 use amf::{Column, Draws, Recipe};
 use anyhow::{Context, Result, bail};
 use density::{FitContext, Progress, Support};
@@ -18,7 +18,6 @@ use posterior::anneal::{AnnealSettings, Status};
 use posterior::{InferError, Inference, Posterior, Prior, PriorMap};
 use std::fmt::Write as _;
 use std::io::IsTerminal;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -73,11 +72,7 @@ pub fn run(args: &Infer) -> Result<()> {
     let shown = Mutex::new(0);
     let observer = |s: &Status| {
         show(s, &shown);
-        if signals.stop().load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        unless_stopped(&signals)
     };
     let mut run = Posterior::new(prior.clone(), program)
         .settings(settings)
@@ -250,11 +245,7 @@ impl Outputs {
         let display = super::progress::Display::new();
         let observer = |p: &Progress<'_>| {
             display.show(p);
-            if signals.stop().load(Ordering::Relaxed) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            unless_stopped(signals)
         };
         let context = FitContext::default().observed_by(&observer);
         let fitted = Recipe::default().fit(&draws, args.seed, &context);

@@ -221,7 +221,8 @@ fn verdict(annealer: &Annealer, settings: &AnnealSettings) -> Vec<String> {
     let mut warnings = Vec::new();
     if s.beta < 1.0 {
         warnings.push(format!(
-            "{} evaluations were not enough to reach the posterior (temperature {:.2e} of 1): draws and ln Z cannot be used; raise the number of evaluations",
+            "{} evaluations were not enough to reach the posterior (temperature {:.2e} of 1): \
+             draws and ln Z cannot be used; raise the number of evaluations",
             s.evaluations, s.beta
         ));
     } else if e.ess < settings.ess {
@@ -232,13 +233,15 @@ fn verdict(annealer: &Annealer, settings: &AnnealSettings) -> Vec<String> {
     }
     if let Some(k) = e.pareto_k.filter(|k| *k > 0.7) {
         warnings.push(format!(
-            "the Pareto k of the weights is {k:.2}, above 0.7: a few draws dominate, and the stated errors are too small; raise the number of evaluations"
+            "the Pareto k of the weights is {k:.2}, above 0.7: a few draws dominate, \
+             and the stated errors are too small; raise the number of evaluations"
         ));
     }
     let missed = annealer.missed();
     if missed > 0.01 {
         warnings.push(format!(
-            "{:.1} % of the posterior was found only by draws of the prior or of earlier rounds, where the fitted density has almost none: a mode or a tail may be missed; raise the number of evaluations",
+            "{:.1} % of the posterior was found only by draws of the prior or of earlier rounds, where the fitted density \
+             has almost none: a mode or a tail may be missed; raise the number of evaluations",
             100.0 * missed
         ));
     }
