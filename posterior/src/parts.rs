@@ -54,6 +54,70 @@ impl Parts {
             .expect("orthogonal maps and positive scales keep a mixture sound")
     }
 
+    pub fn len(&self) -> usize {
+        self.components.len()
+    }
+
+    /// Adds those of another mixture, with this share of the whole.
+    pub fn add(&mut self, other: &GaussianMixture, share: f64) {
+        self.components
+            .iter_mut()
+            .for_each(|c| c.weight *= 1.0 - share);
+        let mut new = Self::of(other).components;
+        new.iter_mut().for_each(|c| c.weight *= share);
+        self.components.extend(new);
+    }
+
+    /// The `count` components with the largest weights.
+    pub fn heaviest(mut self, count: usize) -> Self {
+        let order = |a: &Part, b: &Part| b.weight.total_cmp(&a.weight);
+        self.components.sort_by(order);
+        self.components.truncate(count);
+        self.normalised()
+    }
+
+    /// With weights in proportion to the square roots of theirs.
+    pub fn evened(mut self) -> Self {
+        self.components
+            .iter_mut()
+            .for_each(|c| c.weight = c.weight.sqrt());
+        self.normalised()
+    }
+
+    fn normalised(mut self) -> Self {
+        let total: f64 = self.components.iter().map(|c| c.weight).sum();
+        self.components.iter_mut().for_each(|c| c.weight /= total);
+        self
+    }
+
+    /// Components that lie at a wall of the prior, where the posterior has the tail of `N(0, 1)` beyond
+    /// some coordinate, get a twin with that tail, for a share of their weight.
+    ///
+    /// A normal beyond c has a standard deviation of nearly 1 / c, and one fitted to it has a tail
+    /// that is far too light.
+    pub fn with_walls(mut self, share: f64) -> Self {
+        let d = self.dim;
+        let mut twins = Vec::new();
+        for c in &mut self.components {
+            let mut twin = c.clone();
+            let mut at_wall = false;
+            for (row, m) in twin.factor.chunks_exact_mut(d).zip(&c.mean) {
+                let sd = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+                if m.abs() > 1.0 && sd < 1.0 && sd * m.abs() > 0.5 {
+                    at_wall = true;
+                    row.iter_mut().for_each(|v| *v /= sd);
+                }
+            }
+            if at_wall {
+                c.weight *= 1.0 - share;
+                twin.weight *= share;
+                twins.push(twin);
+            }
+        }
+        self.components.extend(twins);
+        self
+    }
+
     /// The law of `R x`, R orthogonal.
     pub fn rotated(mut self, rotation: &Rotation) -> Self {
         let (d, rotation) = (self.dim, rotation.matrix());

@@ -102,6 +102,16 @@ impl GaussianMixture {
         best.map(|b| b.1).ok_or(EmError::Singular)
     }
 
+    /// Expectation-maximisation that starts from this mixture.
+    ///
+    /// # Errors
+    /// See [`EmError`]; or points of another dimension.
+    pub fn refined(&self, data: Data<'_>, config: &EmConfig) -> Result<Self, EmError> {
+        let em = Em::new(data, config)?;
+        em.check(self.len())?;
+        Ok(em.climb(self.clone())?.1)
+    }
+
     /// Fits increasing numbers of components up to `most` (1, 2, ..., 9, then in steps of an
     /// eighth) and returns the one with the smallest `BIC = p ln n - 2 ln L`, n the effective
     /// number of points `(sum w)^2 / sum w^2`. The search ends when the BIC has not fallen for
@@ -208,7 +218,11 @@ impl<'a> Em<'a> {
 
     /// One start: mean log-likelihood and mixture.
     fn run(&self, components: usize, rng: &mut Pcg64) -> Result<(f64, GaussianMixture), EmError> {
-        let mut mixture = self.maximise(&self.hard_assignment(&self.centres(components, rng)))?;
+        self.climb(self.maximise(&self.hard_assignment(&self.centres(components, rng)))?)
+    }
+
+    /// Iterations from a first mixture: mean log-likelihood and mixture.
+    fn climb(&self, mut mixture: GaussianMixture) -> Result<(f64, GaussianMixture), EmError> {
         let mut last = f64::NEG_INFINITY;
         for _ in 0..self.config.iterations {
             let mut joint = mixture.joint_log_prob(self.x);

@@ -5,12 +5,14 @@ use super::fit::{self, Model};
 use super::population::Population;
 use super::proposal::Proposal;
 use super::settings::AnnealSettings;
+use density::GaussianMixture;
 use faer::prelude::*;
+use numerics::math::{ln, ln_sum_exp};
 use numerics::matrix::select_rows;
 use numerics::random::{Pcg64, stream};
 
-/// The most that the temperature rises in a round.
-const RATIO: f64 = 4.0;
+/// The smallest and the largest share of the prior in a round while the temperature rises.
+const PRIOR_SHARE: (f64, f64) = (0.05, 0.3);
 
 /// The number of earlier learnt densities that every round draws some from.
 const EARLIER: usize = 6;
@@ -24,7 +26,8 @@ pub struct Annealer {
     population: Population,
     asked: Option<(Proposal, Mat<f64>)>,
     beta: f64,
-    components: usize,
+    /// The Gaussian mixture of the last fit.
+    mixture: Option<GaussianMixture>,
     estimates: Estimates,
     /// `ESS / n` of the last round for the posterior.
     efficiency: f64,
@@ -61,7 +64,7 @@ impl Annealer {
             population,
             asked: None,
             beta: 0.0,
-            components: 1,
+            mixture: None,
             efficiency: 1e-6,
         }
     }
@@ -73,7 +76,7 @@ impl Annealer {
             rounds: self.population.rounds.len(),
             evaluations: self.population.len(),
             beta: if self.reached() { 1.0 } else { self.beta },
-            components: self.components,
+            components: self.components(),
             log_evidence: self.estimates.log_evidence,
             standard_error: self.estimates.standard_error,
             ess: self.estimates.ess,
@@ -110,10 +113,15 @@ impl Annealer {
         stream(self.seed, &format!("anneal/{round}/{purpose}"))
     }
 
+    /// Components of the last fit.
+    fn components(&self) -> usize {
+        self.mixture.as_ref().map_or(1, GaussianMixture::len)
+    }
+
     /// Whether the draws stand for the posterior, which those of the prior may do at once.
     fn reached(&self) -> bool {
         let d = self.population.z.ncols();
-        self.beta == 1.0 || self.estimates.ess >= self.settings.enough(d, self.components)
+        self.beta == 1.0 || self.estimates.ess >= self.settings.enough(d, self.components())
     }
 
     fn done(&self) -> bool {
@@ -131,13 +139,13 @@ impl Annealer {
         if left == 0 || self.done() {
             return None;
         }
-        let round = s.round(d, self.components).min(left);
+        let round = s.round(d, self.components()).min(left);
         if self.population.len() == 0 {
             return Some(Proposal::prior(d, (2 * round).min(left)));
         }
-        let beta = self.population.temperature(s.enough(d, self.components));
+        let beta = self.population.temperature(s.enough(d, self.components()));
         let beta = if self.beta > 0.0 {
-            beta.min(RATIO * self.beta)
+            beta.min(AnnealSettings::most_rise(self.components()) * self.beta)
         } else {
             beta
         };
@@ -151,11 +159,14 @@ impl Annealer {
         self.beta = beta;
         Some(match fitted {
             Some(model) => {
-                self.components = model.components;
+                self.mixture = Some(model.mixture);
+                // Where draws of the prior are good enough, many of them: they lose no mode.
                 let share = if beta == 1.0 {
                     s.prior_share
                 } else {
-                    s.prior_share.max(0.05)
+                    let efficiency = self.population.efficiency_of_prior(beta);
+                    let share = efficiency.clamp(PRIOR_SHARE.0, PRIOR_SHARE.1);
+                    share.max(s.prior_share)
                 };
                 let count = |share: f64| ((n as f64 * share).ceil() as usize).min(n / 2);
                 let earlier: Vec<_> = self.population.rounds[1..]
@@ -200,12 +211,18 @@ impl Annealer {
         let (rows, weights) = fit::thin(&log_weights, most, &mut self.rng("thin"))?;
         let points = select_rows(self.population.z.as_ref(), &rows);
         let fit = fit::Fit {
-            start: self.components,
+            previous: self.mixture.as_ref(),
             max: self.settings.max_components,
             flows,
             rng: &|purpose: &str| self.rng(purpose),
         };
-        fit.model(&points, &weights).ok()
+        let p = &self.population;
+        let log_z = ln_sum_exp(&log_weights) - ln(p.len() as f64);
+        let log_target: Vec<f64> = rows
+            .iter()
+            .map(|&i| beta * p.log_likelihood[i] + p.log_prior[i] - log_z)
+            .collect();
+        fit.model(&points, &weights, &log_target).ok()
     }
 
     /// ln Z and the weights of all evaluations.

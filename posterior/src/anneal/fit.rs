@@ -1,15 +1,15 @@
 //! Fits of proposals to weighted points.
 
+use super::mixture::{EM, Search};
 use crate::parts::Parts;
 use crate::settings::FlowSettings;
 use amf::experts::{BaseConfig, Components, FlowExpert, GaussianMixtureExpert, RbigExpert};
 use amf::{ExpertConfig, NamedExpert, WeightData, WeightRule};
 use autodiff::{AdamConfig, Schedule};
-use density::{Data, Density, EmConfig, EmError, FitContext, GaussianMixture, Mixture};
+use density::{Data, Density, EmError, FitContext, GaussianMixture, Mixture};
 use faer::prelude::*;
 use flows::{Architecture, Batch, FitConfig};
 use metrics::ImportanceWeights;
-use numerics::math::{dot, ln};
 use numerics::matrix::{col_mut, select_rows};
 use numerics::random::Pcg64;
 use numerics::random::permutation;
@@ -17,31 +17,20 @@ use rayon::prelude::*;
 use rbig::{LayerRule, MarginalKind, RbigConfig, RotationKind};
 use std::sync::Arc;
 
-/// Numbers of components that are tried.
-const GRID: [usize; 15] = [1, 2, 3, 4, 6, 8, 11, 16, 20, 24, 32, 40, 48, 64, 96];
-
-const EM: EmConfig = EmConfig {
-    restarts: 1,
-    iterations: 100,
-    tolerance: 1e-5,
-    floor: 1e-6,
-    prior: 0.0,
-};
-
 /// Log-density that stands for none, nats: stacking wants finite ones.
 const IMPOSSIBLE: f64 = -1e6;
 
 /// A fitted proposal.
 pub(super) struct Model {
     pub density: Arc<dyn Density>,
-    /// Of its Gaussian mixture.
-    pub components: usize,
+    /// Its Gaussian mixture, without tails.
+    pub mixture: GaussianMixture,
 }
 
 /// How a proposal is fitted.
 pub(super) struct Fit<'a> {
-    /// Components of the round before.
-    pub start: usize,
+    /// The Gaussian mixture of the round before.
+    pub previous: Option<&'a GaussianMixture>,
     /// The most components.
     pub max: usize,
     /// Whether flows are fitted as well.
@@ -51,8 +40,14 @@ pub(super) struct Fit<'a> {
 }
 
 impl Fit<'_> {
-    /// Experts on four fifths of the points, stacked on the last fifth.
-    pub fn model(&self, points: &Mat<f64>, weights: &[f64]) -> Result<Model, EmError> {
+    /// Experts on four fifths of the points, stacked on the last fifth. `log_target` is the density
+    /// that they stand for, at each of them.
+    pub fn model(
+        &self,
+        points: &Mat<f64>,
+        weights: &[f64],
+        log_target: &[f64],
+    ) -> Result<Model, EmError> {
         let order = permutation(&mut (self.rng)("folds"), weights.len());
         let (own, others) = order.split_at(weights.len() / 5);
         let part = |rows: &[usize]| {
@@ -62,10 +57,21 @@ impl Fit<'_> {
         let ((train, train_weights), (valid, valid_weights)) = (part(others), part(own));
         let train = Data::new(train.as_ref()).weighted(&train_weights[..]);
         let valid = Data::new(valid.as_ref()).weighted(&valid_weights[..]);
-        let mixture = mixture(train, self.start, self.max, self.rng)?;
-        let components = mixture.len();
-        let mut experts: Vec<Box<dyn Density>> = vec![Box::new(with_tails(&mixture))];
-        let configs = self.experts(components, train.points.ncols());
+        let log_target: Vec<f64> = others.iter().map(|&i| log_target[i]).collect();
+        let search = Search {
+            data: train,
+            log_target: &log_target,
+            most: self.max,
+            rng: self.rng,
+        };
+        let mixture = search.run(self.previous)?;
+        let drawn_from = if self.flows {
+            mixture.clone()
+        } else {
+            evened(&mixture)
+        };
+        let mut experts: Vec<Box<dyn Density>> = vec![Box::new(with_tails(&drawn_from))];
+        let configs = self.experts(mixture.len(), train.points.ncols());
         let fitted: Vec<_> = configs
             .par_iter()
             .map(|e| {
@@ -100,7 +106,7 @@ impl Fit<'_> {
         let pi = pi.iter().map(|p| p / total).collect();
         Ok(Model {
             density: Arc::new(Mixture::new(experts, pi)),
-            components,
+            mixture,
         })
     }
 
@@ -156,65 +162,10 @@ impl Fit<'_> {
     }
 }
 
-/// The mixture with the smallest BIC. The search starts at `start` components, the number of the
-/// round before, and goes up or down while the BIC falls.
-pub(super) fn mixture(
-    data: Data<'_>,
-    start: usize,
-    max: usize,
-    rng: &(dyn Fn(&str) -> Pcg64 + Sync),
-) -> Result<GaussianMixture, EmError> {
-    let shares = data.shares();
-    let n = 1.0 / dot(&shares, &shares);
-    let d = data.points.ncols() as f64;
-    // A component wants more points than it has directions.
-    let most = ((n / (d + 2.0)) as usize).clamp(1, max);
-    let grid: Vec<usize> = GRID.iter().copied().filter(|k| *k <= most).collect();
-    let score = |k: usize| -> Result<(f64, GaussianMixture), EmError> {
-        let tries: Vec<_> = (0..2)
-            .into_par_iter()
-            .map(|t| GaussianMixture::fit(data, k, &EM, &mut rng(&format!("{k}/{t}"))))
-            .collect();
-        let mut best: Option<(f64, GaussianMixture)> = None;
-        let mut error = None;
-        for fitted in tries {
-            match fitted {
-                Ok(m) => {
-                    let log_prob = m.log_prob(data.points);
-                    let bic = m.num_free() as f64 * ln(n) - 2.0 * n * dot(&log_prob, &shares);
-                    if best.as_ref().is_none_or(|b| bic < b.0) {
-                        best = Some((bic, m));
-                    }
-                }
-                Err(e) => error = Some(e),
-            }
-        }
-        best.ok_or_else(|| error.unwrap_or(EmError::Singular))
-    };
-    let at = grid.iter().rposition(|k| *k <= start).unwrap_or(0);
-    let mut best = score(grid[at])?;
-    let mut found = false;
-    let mut misses = 0;
-    for &k in &grid[at + 1..] {
-        match score(k) {
-            Ok(next) if next.0 < best.0 => {
-                (best, found, misses) = (next, true, 0);
-            }
-            _ => misses += 1,
-        }
-        if misses == 2 {
-            break;
-        }
-    }
-    if !found {
-        for &k in grid[..at].iter().rev() {
-            match score(k) {
-                Ok(next) if next.0 < best.0 => best = next,
-                _ => break,
-            }
-        }
-    }
-    Ok(best.1)
+/// While the temperature rises, small components get more draws than their share: a mode whose draws
+/// run out is lost.
+fn evened(mixture: &GaussianMixture) -> GaussianMixture {
+    Parts::of(mixture).evened().build()
 }
 
 /// With the tails of a proposal: in d dimensions the radius of a normal is `sqrt d` +- 0.7, and the
@@ -222,6 +173,7 @@ pub(super) fn mixture(
 pub(super) fn with_tails(mixture: &GaussianMixture) -> GaussianMixture {
     let d = mixture.dim() as f64;
     Parts::of(mixture)
+        .with_walls(0.1)
         .with_tails(0.05, 1.0 + 1.0 / d.sqrt())
         .build()
 }

@@ -18,6 +18,7 @@
 mod annealer;
 mod estimate;
 mod fit;
+mod mixture;
 mod population;
 mod proposal;
 mod settings;

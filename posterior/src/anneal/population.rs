@@ -2,7 +2,7 @@
 
 use super::proposal::{Proposal, log_prior};
 use faer::prelude::*;
-use numerics::math::{exp, ln, ln_sum_exp2};
+use numerics::math::{exp, ln, ln_sum_exp, ln_sum_exp2};
 use rayon::prelude::*;
 
 /// All evaluations so far.
@@ -65,10 +65,18 @@ impl Population {
                 z[(i - before, j)]
             }
         });
-        self.log_prior.extend(log_prior(z.as_ref()));
+        let prior = log_prior(z.as_ref());
+        // Points so far out that numbers overflow have no part in the posterior.
+        let usable = prior
+            .iter()
+            .zip(&own)
+            .map(|(p, q)| p.is_finite() && q.is_finite());
+        let seen = log_likelihood.iter().zip(usable);
+        self.log_likelihood
+            .extend(seen.map(|(l, usable)| if usable { *l } else { f64::NEG_INFINITY }));
+        self.log_prior.extend(prior);
         self.log_own.extend(own);
         self.log_all.extend(all);
-        self.log_likelihood.extend(log_likelihood);
         self.rounds.push(proposal);
     }
 
@@ -89,6 +97,23 @@ impl Population {
                 }
             })
             .collect()
+    }
+
+    /// `ESS / n` of draws of the prior as draws of the tempered posterior, `1 / E(L^beta / Z(beta))`.
+    pub fn efficiency_of_prior(&self, beta: f64) -> f64 {
+        let weights = self.log_weights(beta);
+        let tempered = self.log_likelihood.iter().zip(&weights);
+        let squares: Vec<f64> = tempered
+            .map(|(l, w)| {
+                if *l == f64::NEG_INFINITY {
+                    *l
+                } else {
+                    beta * l + w
+                }
+            })
+            .collect();
+        let (once, twice) = (ln_sum_exp(&weights), ln_sum_exp(&squares));
+        exp(2.0 * once - twice - ln(self.len() as f64))
     }
 
     /// The largest beta in `[0, 1]` at which the effective sample size is at least `enough`, or 0.

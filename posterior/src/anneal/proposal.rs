@@ -72,8 +72,8 @@ impl Proposal {
         for (density, n) in self.parts.iter().filter(|p| p.1 > 0) {
             let share = ln(*n as f64 / all);
             for (o, l) in out.iter_mut().zip(density.log_prob(z)) {
-                // A learnt density that overflows far out has no mass there.
-                if !l.is_nan() {
+                // A learnt density that overflows has no mass there.
+                if !l.is_nan() && l < f64::INFINITY {
                     *o = ln_sum_exp2(*o, share + l);
                 }
             }

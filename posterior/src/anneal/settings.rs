@@ -21,6 +21,9 @@ pub struct AnnealSettings {
     pub max_components: usize,
 }
 
+/// Components from which on there may be modes to lose: the temperature rises more slowly.
+const MANY: usize = 8;
+
 impl Default for AnnealSettings {
     fn default() -> Self {
         Self {
@@ -44,7 +47,13 @@ impl AnnealSettings {
 
     /// The effective sample size at which a proposal can be fitted.
     pub(super) fn enough(&self, d: usize, components: usize) -> f64 {
-        (0.3 * self.round(d, components) as f64).max(10.0)
+        let share = if components < MANY { 0.3 } else { 0.4 };
+        (share * self.round(d, components) as f64).max(10.0)
+    }
+
+    /// The most that the temperature rises in a round.
+    pub(super) fn most_rise(components: usize) -> f64 {
+        if components < MANY { 4.0 } else { 2.0 }
     }
 
     /// Checks the settings.
