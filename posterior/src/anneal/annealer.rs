@@ -182,17 +182,18 @@ impl Annealer {
                 };
                 let mut parts = vec![(model.density, n - prior - each * earlier.len())];
                 parts.extend(earlier.into_iter().map(|e| (e, each)));
-                Proposal::new(parts, prior, self.efficiency)
+                Proposal::new(parts, prior, self.efficiency * self.efficiency)
             }
             // Nothing to fit to yet: the prior again.
             None => Proposal::prior(d, n),
         })
     }
 
-    /// Draws of a round at the full likelihood: half as many as there are, and no more than are
-    /// missing at the efficiency so far.
+    /// Draws of a round at the full likelihood: half as many as there are (a fifth while most of them
+    /// would be wasted), and no more than are missing at the efficiency so far.
     fn production(&self, round: usize, left: usize) -> usize {
-        let grown = round.max(self.population.len() / 2);
+        let part = if self.efficiency < 0.3 { 5 } else { 2 };
+        let grown = round.max(self.population.len() / part);
         let missing = (self.settings.ess - self.estimates.ess).max(0.0);
         let wanted = (1.02 * missing / self.efficiency + 50.0).min(left as f64) as usize;
         let n = grown.min(wanted.max(round.min(100))).min(left);
@@ -206,7 +207,9 @@ impl Annealer {
 
     fn fit(&self, beta: f64) -> Option<Model> {
         let log_weights = self.population.log_weights(beta);
-        let flows = beta == 1.0 && self.efficiency < 0.85 && self.estimates.ess >= 300.0;
+        let ess = super::population::effective(&log_weights);
+        let late = beta == 1.0 || beta > 0.3 && self.population.rounds.len() >= 5;
+        let flows = late && self.efficiency < 0.85 && ess >= 250.0;
         let most = if flows { 20_000 } else { 10_000 };
         let (rows, weights) = fit::thin(&log_weights, most, &mut self.rng("thin"))?;
         let points = select_rows(self.population.z.as_ref(), &rows);
