@@ -4,7 +4,7 @@ use crate::{home, paper, stderr, stdout};
 use std::path::{Path, PathBuf};
 
 const MIXTURE: &str = "held_out.ron";
-const STUDY: &str = "posterior/refined.ron";
+const STUDY: &str = "posterior/annealed.ron";
 const AMORTISED: &str = "amortised/amortised.ron";
 
 /// The text of a smoke config.
@@ -73,16 +73,16 @@ fn a_bad_config_is_one_line_with_file_line_and_column_and_exit_code_2() {
 fn so_is_a_bad_study() {
     let cases = [
         (
-            "prior_share: 0.1",
-            "prior_shares: 0.1",
-            "prior_shares",
-            "prior_share",
+            "draws: Annealed(3000)",
+            "draw: Annealed(3000)",
+            "draw",
+            "draws",
         ),
         (
-            "prior_share: 0.1",
-            "prior_share: 1.5",
-            "refinement: prior_share must be above 0 and below 1, not 1.5",
-            "prior_share",
+            "draws: Annealed(3000)",
+            "draws: Annealed(0)",
+            "draws: must be at least 1, not 0",
+            "Annealed",
         ),
         (
             "[unequal_modes]",

@@ -108,9 +108,8 @@ fn damaged_records() {
 #[test]
 fn damaged_posterior_records() {
     let text =
-        String::from_utf8(files("results/records/posterior/refined").swap_remove(0)).unwrap();
+        String::from_utf8(files("results/records/posterior/annealed").swap_remove(0)).unwrap();
     let mut record: PosteriorRecord = dialect().from_str(&text).unwrap();
-    record.rounds.truncate(1);
     record.metrics.truncate(5);
     let record = dialect().to_string(&record).unwrap().into_bytes();
     damaged(
@@ -175,7 +174,7 @@ fn long_lists_are_checked_in_bounded_time() {
         "{}",
         says(&many)
     );
-    let plans = "(name: \"one_shot\", first: Count(4000)),".repeat(20_000);
+    let plans = "(name: \"one_shot\", draws: Count(4000)),".repeat(20_000);
     let many = with(
         "posterior/evaluations.ron",
         "plans: [",
@@ -197,13 +196,13 @@ fn long_lists_are_checked_in_bounded_time() {
 #[test]
 fn sums_of_huge_numbers_do_not_overflow() {
     let huge = usize::MAX.to_string();
-    let rounds = with(
+    let evaluations = with(
         "posterior/evaluations.ron",
-        "rounds: [800, 2400]",
-        &format!("rounds: [{huge}, {huge}]"),
+        "Annealed(4000)",
+        &format!("Annealed({huge})"),
     );
     // A huge computation may be asked for.
-    assert!(loads(&rounds, load_config::<PosteriorStudy>));
+    assert!(loads(&evaluations, load_config::<PosteriorStudy>));
     let text = fs::read_to_string(folder("configs/smoke/amortised/amortised.ron")).unwrap();
     let study: AmortisedStudy = parse(&text, "config.ron").unwrap();
     let mut calibrate = study.calibration.settings;

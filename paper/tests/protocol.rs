@@ -60,10 +60,10 @@ fn a_new_file_is_a_section_with_its_prose_tables_and_figures() {
     );
     renamed(
         &configs,
-        "posterior/refined.ron",
+        "posterior/annealed.ron",
         &[
-            ("protocol: \"refined\"", "protocol: \"zeroth\""),
-            ("title: \"Protocol refined\"", "title: \"Zeroth\""),
+            ("protocol: \"annealed\"", "protocol: \"zeroth\""),
+            ("title: \"Protocol annealed\"", "title: \"Zeroth\""),
             (PROSE, "prose: \"A first study.\""),
             ("figures: [\"densities\"]", "figures: []"),
         ],

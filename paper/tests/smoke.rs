@@ -49,7 +49,7 @@ fn smoke_runs_give_the_locked_numbers_with_any_number_of_threads() {
         "tables/posterior_targets.csv",
         "tables/posterior_claims.tex",
         "figures/posterior_four_signs_one_shot.png",
-        "figures/posterior_five_unequal_refined.png",
+        "figures/posterior_five_unequal_annealed.png",
         "figures/posterior_components_components.png",
         "figures/posterior_evaluations_evaluations.png",
         "tables/amortised_amortised.md",
@@ -131,7 +131,7 @@ fn posteriors_are_done_alone_and_no_more_than_once() {
     let before_all = metrics();
     assert_eq!(records.len(), 6);
     let report = std::fs::read_to_string(dir.path().join("REPORT.md")).unwrap();
-    assert!(report.contains("### Protocol refined") && !report.contains("one_shot"));
+    assert!(report.contains("### Protocol annealed") && !report.contains("one_shot"));
 
     // A finished run keeps its record; one of another config is computed again.
     let path = |k: usize| record_path(dir.path(), &records[k].run.stem());

@@ -127,7 +127,7 @@ fn list_selects_as_reproduce_does() {
         "held_out",
         "default",
         "one_shot",
-        "refined",
+        "annealed",
         "components",
         "evaluations",
         "amortised",

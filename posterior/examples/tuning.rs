@@ -1,7 +1,7 @@
 //! Posteriors learnt from likelihood evaluations against exact ones.
 //!
 //! `cargo run --release -p posterior --example tuning -- [seeds=101,102] [bench=four_signs,...]
-//! [mode=one_shot,refined] [base=normal,matched,bic]`
+//! [mode=one_shot,annealed] [base=normal,matched,bic]`
 //! prints a line for each expert of each fit: processor seconds of the fit, evaluations, effective
 //! sample size, components of the base, weight of the expert, both KL divergences (nats), worst
 //! error of a mode's mass, bridge mass, error of log Z and Pareto k.
@@ -16,8 +16,8 @@ use flows::{Architecture, Batch, FitConfig};
 use metrics::{Calibrate, kl_exact};
 use numerics::random::stream;
 use posterior::{
-    AmortisedConfig, AmortisedModel, Compare, EvidenceDraws, FirstDraws, FlowSettings, Frame,
-    Means, PosteriorBase, PosteriorConfig, Proposal, Refinement, Tails, log_evidence,
+    AmortisedConfig, AmortisedModel, Compare, Draws, EvidenceDraws, FlowSettings, Frame, Means,
+    PosteriorBase, PosteriorConfig, Tails, log_evidence,
 };
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -94,29 +94,15 @@ fn config(args: &Args, benchmark: Benchmark, mode: &str, base: &str) -> Posterio
         patience: 2,
     };
     let total = if d == 2 { 50_000 } else { 200_000 };
-    let proposal = match args.get("proposal", "model").as_str() {
-        "mixture" => Proposal::Mixture {
-            components: bic,
-            em,
-        },
-        _ => Proposal::Model {
-            steps: args.number("proposal_steps", 300),
-        },
-    };
     PosteriorConfig {
-        first: if mode == "one_shot" {
-            FirstDraws::UntilEss {
+        draws: if mode == "one_shot" {
+            Draws::UntilEss {
                 ess: 3000.0,
                 most: 1_000_000,
             }
         } else {
-            FirstDraws::Count(total / 5)
+            Draws::Annealed(args.number("evaluations", total))
         },
-        refinement: (mode != "one_shot").then(|| Refinement {
-            rounds: vec![total / 5, total - 2 * (total / 5)],
-            prior_share: args.number("prior_share", 0.1),
-            proposal,
-        }),
         base: match base {
             "normal" => PosteriorBase::StandardNormal,
             "bic" | "matched" => PosteriorBase::Mixture {
@@ -197,7 +183,7 @@ fn main() {
         .collect();
     for bench in args.list("bench", &names.join(",")) {
         let benchmark: Benchmark = bench.parse().unwrap();
-        for mode in args.list("mode", "refined") {
+        for mode in args.list("mode", "annealed") {
             for base in args.list("base", "matched") {
                 for seed in args.list("seeds", "101") {
                     let config = config(&args, benchmark, &mode, &base);
@@ -356,26 +342,11 @@ fn run(args: &Args, benchmark: Benchmark, config: &PosteriorConfig, what: (&str,
     let verbose = args.number("verbose", 0) > 0;
     let posterior = config.fit(problem, seed, &FitContext::default()).unwrap();
     if verbose {
-        for (round, report) in posterior.rounds().iter().enumerate() {
-            let r = &report.reliability;
-            eprintln!(
-                "  round {round}: N {} ESS {:.0} k {:?}; {} points, {:?} components, {:?}",
-                r.draws,
-                r.ess,
-                r.pareto_k,
-                report.points,
-                report.components,
-                report
-                    .experts
-                    .iter()
-                    .map(|e| (e.name.as_str(), e.weight, e.held_out_nll, &e.steps))
-                    .collect::<Vec<_>>()
-            );
-        }
+        eprintln!("  {:?}", posterior.report());
         eprintln!("  {:.2}s", clock.elapsed().as_secs_f64());
     }
     let seconds = cpu_seconds() - cpu;
-    let last = posterior.rounds().last().unwrap();
+    let last = posterior.report();
     let compare = Compare {
         draws: args.number("draws", 200_000),
         w2_draws: 100,

@@ -19,7 +19,7 @@ pub enum PosteriorError {
     Weights(#[from] WeightsError),
     /// Too few points with weight.
     #[error(
-        "{points} points with weight are too few for {folds} folds: take more draws of the prior"
+        "{points} points with weight are too few for {folds} folds: raise the number of evaluations"
     )]
     TooFew {
         /// Points.
@@ -28,12 +28,14 @@ pub enum PosteriorError {
         folds: usize,
     },
     /// A column of weighted points that is constant.
-    #[error("column {column} of the weighted points has no spread: take more draws of the prior")]
+    #[error(
+        "column {column} of the weighted points has no spread: raise the number of evaluations"
+    )]
     NoSpread {
         /// Index of the column.
         column: usize,
     },
-    /// The base mixture, or that of a proposal, could not be fitted.
+    /// The base mixture could not be fitted.
     #[error("the Gaussian mixture: {0}")]
     Base(EmError),
     /// An expert could not be fitted.

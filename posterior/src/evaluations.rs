@@ -1,39 +1,20 @@
-//! All likelihood evaluations so far, and their deterministic-mixture weights.
+//! Likelihood evaluations, with what weighs them.
 
+use crate::anneal::{AnnealSettings, Annealer};
+use crate::error::PosteriorError;
+use crate::settings::Draws;
 use datasets::posterior::InverseProblem;
-use density::Density;
 use faer::prelude::*;
-use metrics::{ImportanceWeights, WeightsError};
-use numerics::math::{ln, ln_sum_exp};
+use metrics::{ImportanceWeights, Reliability, WeightsError};
 use numerics::random::Pcg64;
-use std::sync::Arc;
 
-/// Likelihood evaluations from several rounds of draws: first from the prior, then from learnt
-/// densities.
-///
-/// Round j drew `n_j` points from the prior and `m_j` from a density `q_j`. All `N` points together
-/// are draws of the mixture `g = (sum_j n_j / N) p + sum_j (m_j / N) q_j`, and with the weights
-///
-/// `w_i = L(theta_i) p(theta_i) / g(theta_i)`
-///
-/// all rounds are used together and a poor round does no harm: the balance heuristic of Veach and
-/// Guibas (1995), or deterministic-mixture weights (Cornuet, Marin, Mira and Robert 2012). With a
-/// share `a` of draws from the prior, no weight is above `L / a`. After the first round alone, `w_i
-/// = L(theta_i)`.
+/// Likelihood evaluations, with weights that make them stand for the posterior.
 pub struct Evaluations {
     theta: Mat<f64>,
-    log_prior: Vec<f64>,
     log_likelihood: Vec<f64>,
+    log_weights: Vec<f64>,
     from_prior: usize,
-    learnt: Vec<Learnt>,
-}
-
-/// A density that points were drawn from.
-struct Learnt {
-    density: Arc<dyn Density>,
-    draws: usize,
-    /// `ln q_j(theta_i)` of all points.
-    log_density: Vec<f64>,
+    reliability: Reliability,
 }
 
 /// An evaluation that cannot be used.
@@ -48,20 +29,16 @@ pub enum EvaluationError {
         got: usize,
     },
     /// Another number of values than rows.
-    #[error("{got} values of the {what} for {rows} rows")]
+    #[error("{got} values of the log-likelihood for {rows} rows")]
     Count {
-        /// Which function.
-        what: &'static str,
         /// Values given.
         got: usize,
         /// Rows given to it.
         rows: usize,
     },
     /// NaN or +infinity.
-    #[error("the {what} of evaluation {row}, at theta = {theta:?}, is {value}")]
+    #[error("the log-likelihood of evaluation {row}, at theta = {theta:?}, is {value}")]
     Bad {
-        /// Which function.
-        what: &'static str,
         /// Index of the evaluation.
         row: usize,
         /// Where.
@@ -69,163 +46,91 @@ pub enum EvaluationError {
         /// The value.
         value: f64,
     },
-    /// The learnt density gives draws or densities that are not finite.
-    #[error("the density that draws were taken from gave {value} at evaluation {row}")]
-    Proposal {
-        /// Index of the evaluation.
-        row: usize,
-        /// The value.
-        value: f64,
-    },
 }
 
 impl Evaluations {
-    /// No evaluations yet, of `dim` parameters.
-    #[must_use]
-    pub fn new(dim: usize) -> Self {
-        Self {
-            theta: Mat::zeros(0, dim),
-            log_prior: Vec::new(),
-            log_likelihood: Vec::new(),
-            from_prior: 0,
-            learnt: Vec::new(),
-        }
-    }
-
-    /// Evaluates the likelihood at `n` draws of the prior: the static draws of arXiv:2512.04954.
-    ///
-    /// # Errors
-    /// See [`EvaluationError`]; nothing is added then.
-    pub fn draw_prior(
-        &mut self,
+    /// Draws of the prior, weighed by their likelihoods: the method of arXiv:2512.04954.
+    pub(crate) fn of_the_prior(
         problem: &dyn InverseProblem,
-        n: usize,
+        draws: Draws,
         rng: &mut Pcg64,
-    ) -> Result<(), EvaluationError> {
-        let theta = problem.sample_prior(n, rng);
-        self.add(problem, theta.as_ref())?;
-        self.from_prior += n;
-        Ok(())
-    }
-
-    /// Evaluates the likelihood at `prior` draws of the prior and `learnt` draws of `q`, whose
-    /// support should cover that of the posterior. Where the prior is zero the likelihood is not
-    /// evaluated: the point counts as a draw of likelihood zero.
-    ///
-    /// # Errors
-    /// See [`EvaluationError`]; nothing is added then.
-    pub fn draw(
-        &mut self,
-        problem: &dyn InverseProblem,
-        (prior, learnt): (usize, usize),
-        q: Arc<dyn Density>,
-        rng: &mut Pcg64,
-    ) -> Result<(), EvaluationError> {
-        let first = problem.sample_prior(prior, rng);
-        let second = q.sample(learnt, rng);
-        for m in [&first, &second] {
-            self.check_columns(m.as_ref())?;
-        }
-        let theta = Mat::from_fn(prior + learnt, self.dim(), |i, j| {
-            if i < prior {
-                first[(i, j)]
-            } else {
-                second[(i - prior, j)]
-            }
-        });
-        let before = self.len();
-        let mut log_density = q.log_prob(self.theta.as_ref());
-        log_density.extend(q.log_prob(theta.as_ref()));
-        let bad = |v: &f64| v.is_nan() || *v == f64::INFINITY;
-        if let Some(row) = log_density.iter().position(bad) {
-            let value = log_density[row];
-            return Err(EvaluationError::Proposal { row, value });
-        }
-        // A draw at which its own density is zero would have an infinite weight.
-        let own = before + prior..log_density.len();
-        if let Some(row) = own
-            .into_iter()
-            .find(|&i| log_density[i] == f64::NEG_INFINITY)
-        {
-            let value = f64::NEG_INFINITY;
-            return Err(EvaluationError::Proposal { row, value });
-        }
-        self.add(problem, theta.as_ref())?;
-        self.from_prior += prior;
-        self.learnt.push(Learnt {
-            density: q,
-            draws: learnt,
-            log_density,
-        });
-        Ok(())
-    }
-
-    fn check_columns(&self, theta: MatRef<'_, f64>) -> Result<(), EvaluationError> {
-        let (dim, got) = (self.dim(), theta.ncols());
-        if got == dim {
-            Ok(())
-        } else {
-            Err(EvaluationError::Columns { dim, got })
-        }
-    }
-
-    /// Evaluates prior, likelihood and the densities learnt before.
-    fn add(
-        &mut self,
-        problem: &dyn InverseProblem,
-        theta: MatRef<'_, f64>,
-    ) -> Result<(), EvaluationError> {
-        self.check_columns(theta)?;
-        let row = |i: usize| (0..self.dim()).map(|j| theta[(i, j)]).collect::<Vec<f64>>();
-        let check = |what: &'static str, values: &[f64], rows: &[usize]| {
-            if values.len() != rows.len() {
-                let (got, rows) = (values.len(), rows.len());
-                return Err(EvaluationError::Count { what, got, rows });
-            }
-            let bad = |v: &f64| v.is_nan() || *v == f64::INFINITY;
-            values.iter().position(bad).map_or(Ok(()), |at| {
-                Err(EvaluationError::Bad {
-                    what,
-                    row: self.len() + rows[at],
-                    theta: row(rows[at]),
-                    value: values[at],
-                })
-            })
+    ) -> Result<Self, PosteriorError> {
+        let (wanted, most) = match draws {
+            Draws::Count(n) | Draws::Annealed(n) => (f64::INFINITY, n),
+            Draws::UntilEss { ess, most } => (ess, most),
         };
-        let n = theta.nrows();
-        let all: Vec<usize> = (0..n).collect();
-        let log_prior = problem.log_prior(theta);
-        check("log-prior", &log_prior, &all)?;
-        let inside: Vec<usize> = all
-            .into_iter()
-            .filter(|&i| log_prior[i] > f64::NEG_INFINITY)
+        let mut theta = Mat::zeros(0, problem.dim());
+        let mut log_likelihood = Vec::new();
+        let mut n = (wanted.min(most as f64).ceil() as usize).min(most);
+        loop {
+            let more = problem.sample_prior(n, rng);
+            log_likelihood.extend(evaluate(problem, more.as_ref(), log_likelihood.len())?);
+            theta = stacked(&theta, &more);
+            let left = most - log_likelihood.len();
+            let weights = ImportanceWeights::new(&log_likelihood);
+            let ess = match &weights {
+                Ok(w) => w.reliability().ess,
+                Err(WeightsError::AllImpossible { .. }) if left > 0 => 1.0,
+                Err(e) => return Err(e.clone().into()),
+            };
+            if let Ok(weights) = weights
+                && (ess >= wanted || left == 0)
+            {
+                return Ok(Self {
+                    theta,
+                    from_prior: log_likelihood.len(),
+                    log_weights: log_likelihood.clone(),
+                    log_likelihood,
+                    reliability: *weights.reliability(),
+                });
+            }
+            // As many as are missing at the rate so far and 1 % more, at most ten times the present
+            // number.
+            let so_far = log_likelihood.len() as f64;
+            let missing = (so_far * (wanted / ess - 1.0)).min(9.0 * so_far) + 0.01 * so_far;
+            n = (missing.ceil() as usize).min(left);
+        }
+    }
+
+    /// By annealing. `go_on` is asked before each round.
+    pub(crate) fn annealed(
+        problem: &dyn InverseProblem,
+        evaluations: usize,
+        seed: u64,
+        go_on: &dyn Fn(usize) -> Result<(), PosteriorError>,
+    ) -> Result<Self, PosteriorError> {
+        let settings = AnnealSettings {
+            evaluations,
+            // The whole budget is spent: more evaluations make a better fit.
+            ess: evaluations as f64,
+            ..AnnealSettings::default()
+        };
+        let mut annealer = Annealer::new(problem.dim(), &settings, seed);
+        let mut log_likelihood: Vec<f64> = Vec::new();
+        while let Some(z) = annealer.ask() {
+            go_on(log_likelihood.len())?;
+            let values = evaluate(problem, problem.at(z).as_ref(), log_likelihood.len())?;
+            log_likelihood.extend(&values);
+            annealer.tell(&values);
+        }
+        let estimates = annealer.estimates();
+        let own: Vec<f64> = estimates
+            .shares
+            .iter()
+            .map(|s| numerics::math::ln(*s))
             .collect();
-        let mut log_likelihood = vec![f64::NEG_INFINITY; n];
-        if inside.len() == n {
-            log_likelihood = problem.log_likelihood(theta);
-            check("log-likelihood", &log_likelihood, &inside)?;
-        } else {
-            let part = numerics::matrix::select_rows(theta, &inside);
-            let values = problem.log_likelihood(part.as_ref());
-            check("log-likelihood", &values, &inside)?;
-            for (&i, v) in inside.iter().zip(values) {
-                log_likelihood[i] = v;
-            }
-        }
-        for l in &mut self.learnt {
-            l.log_density.extend(l.density.log_prob(theta));
-        }
-        let before = self.len();
-        self.theta = Mat::from_fn(before + n, self.dim(), |i, j| {
-            if i < before {
-                self.theta[(i, j)]
-            } else {
-                theta[(i - before, j)]
-            }
-        });
-        self.log_prior.extend(log_prior);
-        self.log_likelihood.extend(log_likelihood);
-        Ok(())
+        let reliability = Reliability {
+            log_evidence: estimates.log_evidence,
+            standard_error: estimates.standard_error,
+            ..*ImportanceWeights::new(&own)?.reliability()
+        };
+        Ok(Self {
+            theta: problem.at(annealer.points()),
+            log_weights: annealer.log_weights_for_training(),
+            from_prior: annealer.from_prior(),
+            log_likelihood,
+            reliability,
+        })
     }
 
     /// Number of parameters d.
@@ -264,72 +169,63 @@ impl Evaluations {
         &self.log_likelihood
     }
 
-    /// `ln p(theta_i)`, nats.
+    /// `ln w_i` of every evaluation, nats, for fits: after annealing, of all rounds together (the
+    /// balance heuristic). These are the steadiest weights, and not fit for ln Z: a point has a part
+    /// in the densities that weigh it.
     #[must_use]
-    pub fn log_prior(&self) -> &[f64] {
-        &self.log_prior
+    pub fn log_weights(&self) -> &[f64] {
+        &self.log_weights
     }
 
-    /// `ln w_i = ln L + ln p - ln g` of every evaluation, nats.
+    /// ln Z, and how far the evaluations can be trusted.
     #[must_use]
-    pub fn log_weights(&self) -> Vec<f64> {
-        if self.learnt.is_empty() {
-            // L p / p, without rounding.
-            return self.log_likelihood.clone();
+    pub fn reliability(&self) -> &Reliability {
+        &self.reliability
+    }
+}
+
+fn stacked(above: &Mat<f64>, below: &Mat<f64>) -> Mat<f64> {
+    let n = above.nrows();
+    Mat::from_fn(n + below.nrows(), above.ncols(), |i, j| {
+        if i < n {
+            above[(i, j)]
+        } else {
+            below[(i - n, j)]
         }
-        let n = self.len() as f64;
-        let shares: Vec<f64> = std::iter::once(self.from_prior)
-            .chain(self.learnt.iter().map(|l| l.draws))
-            .map(|count| ln(count as f64 / n))
-            .collect();
-        let mut terms = vec![0.0; shares.len()];
-        (0..self.len())
-            .map(|i| {
-                let joint = self.log_likelihood[i] + self.log_prior[i];
-                if joint == f64::NEG_INFINITY {
-                    return joint;
-                }
-                terms[0] = shares[0] + self.log_prior[i];
-                for ((t, s), l) in terms[1..].iter_mut().zip(&shares[1..]).zip(&self.learnt) {
-                    *t = s + l.log_density[i];
-                }
-                joint - ln_sum_exp(&terms)
-            })
-            .collect()
-    }
+    })
+}
 
-    /// The weights of all evaluations.
-    ///
-    /// # Errors
-    /// When there is none, or all likelihoods are zero.
-    pub fn weights(&self) -> Result<ImportanceWeights, WeightsError> {
-        ImportanceWeights::new(&self.log_weights())
+/// `ln L` of rows of theta, the first of which is evaluation `first`.
+fn evaluate(
+    problem: &dyn InverseProblem,
+    theta: MatRef<'_, f64>,
+    first: usize,
+) -> Result<Vec<f64>, EvaluationError> {
+    let (dim, got) = (problem.dim(), theta.ncols());
+    if got != dim {
+        return Err(EvaluationError::Columns { dim, got });
     }
+    let values = problem.log_likelihood(theta);
+    if values.len() != theta.nrows() {
+        let (got, rows) = (values.len(), theta.nrows());
+        return Err(EvaluationError::Count { got, rows });
+    }
+    let bad = |v: &f64| v.is_nan() || *v == f64::INFINITY;
+    values.iter().position(bad).map_or(Ok(()), |at| {
+        Err(EvaluationError::Bad {
+            row: first + at,
+            theta: (0..dim).map(|j| theta[(at, j)]).collect(),
+            value: values[at],
+        })
+    })?;
+    Ok(values)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datasets::posterior::{Benchmark, ExactPosterior};
-    use numerics::math::{exp, normal_log_pdf};
-    use numerics::random::{standard_normal, stream};
-
-    /// `N(m, s^2)` in one dimension.
-    struct Normal(f64, f64);
-
-    impl Density for Normal {
-        fn dim(&self) -> usize {
-            1
-        }
-        fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
-            (0..x.nrows())
-                .map(|i| normal_log_pdf((x[(i, 0)] - self.0) / self.1) - ln(self.1))
-                .collect()
-        }
-        fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
-            Mat::from_fn(n, 1, |_, _| self.0 + self.1 * standard_normal(rng))
-        }
-    }
+    use numerics::math::{exp, ln, normal_log_pdf};
+    use numerics::random::stream;
 
     /// A normal prior on the positive half-line, data `y ~ N(theta, 0.3^2)`, `y = 0.5`; `poison` is
     /// returned for one row.
@@ -341,26 +237,17 @@ mod tests {
         fn dim(&self) -> usize {
             1
         }
-        fn sample_prior(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
-            Mat::from_fn(n, 1, |_, _| standard_normal(rng).abs())
+        fn at(&self, z: MatRef<'_, f64>) -> Mat<f64> {
+            Mat::from_fn(z.nrows(), 1, |i, _| z[(i, 0)].abs())
         }
         fn log_prior(&self, theta: MatRef<'_, f64>) -> Vec<f64> {
-            let of = |t: f64| {
-                if t > 0.0 {
-                    normal_log_pdf(t) + ln(2.0)
-                } else {
-                    f64::NEG_INFINITY
-                }
-            };
-            (0..theta.nrows()).map(|i| of(theta[(i, 0)])).collect()
+            let of = |i: usize| normal_log_pdf(theta[(i, 0)]) + ln(2.0);
+            (0..theta.nrows()).map(of).collect()
         }
         fn log_likelihood(&self, theta: MatRef<'_, f64>) -> Vec<f64> {
-            let of = |i: usize| {
-                assert!(theta[(i, 0)] > 0.0, "asked where the prior is zero");
-                match self.poison {
-                    Some(v) if i == 3 => v,
-                    _ => normal_log_pdf((0.5 - theta[(i, 0)]) / 0.3) - ln(0.3),
-                }
+            let of = |i: usize| match self.poison {
+                Some(v) if i == 3 => v,
+                _ => normal_log_pdf((0.5 - theta[(i, 0)]) / 0.3) - ln(0.3),
             };
             (0..theta.nrows()).map(of).collect()
         }
@@ -371,85 +258,52 @@ mod tests {
         let joint = |t: f64| {
             exp(2.0 * normal_log_pdf(0.0) - 0.5 * t * t - 0.5 * (0.5 - t) * (0.5 - t) / 0.09)
         };
-        ln((0..60_000)
-            .map(|i| joint((f64::from(i) + 0.5) * h))
-            .sum::<f64>()
-            * h
-            * 2.0
-            / 0.3)
+        let terms = (0..60_000).map(|i| joint((f64::from(i) + 0.5) * h));
+        ln(terms.sum::<f64>() * h * 2.0 / 0.3)
     }
 
     #[test]
-    fn rounds_with_all_kinds_of_proposals_give_one_evidence() {
+    fn both_kinds_of_draws_give_one_evidence() {
         let problem = Half { poison: None };
-        let mut rng = stream(1, "rounds");
-        let mut e = Evaluations::new(1);
-        e.draw_prior(&problem, 4000, &mut rng).unwrap();
-        assert_eq!(e.log_weights(), e.log_likelihood());
-        // One that is too narrow, one that is far off, one that reaches beyond the prior.
-        for (m, s) in [(0.5, 0.05), (3.0, 0.5), (0.4, 0.4)] {
-            e.draw(&problem, (200, 4000), Arc::new(Normal(m, s)), &mut rng)
-                .unwrap();
-        }
-        assert_eq!((e.len(), e.from_prior()), (16_600, 4600));
-        let w = e.weights().unwrap();
-        let r = w.reliability();
         let exact = log_evidence_of_half();
-        assert!(
-            (r.log_evidence - exact).abs() < 4.0 * r.standard_error,
-            "{r:?}, not {exact}"
-        );
-        assert!(r.standard_error < 0.012 && r.warning().is_none());
-        // The weight is below L / (share of the prior).
-        let bound = ln(16_600.0 / 4600.0);
-        for (w, l) in e.log_weights().iter().zip(e.log_likelihood()) {
-            assert!(*w <= l + bound + 1e-12);
+        let draws = Draws::Count(5000);
+        let once = Evaluations::of_the_prior(&problem, draws, &mut stream(1, "draws")).unwrap();
+        assert_eq!(once.log_weights(), once.log_likelihood());
+        assert_eq!((once.len(), once.from_prior()), (5000, 5000));
+        // A map that is not monotone serves as well.
+        let annealed = Evaluations::annealed(&problem, 5000, 1, &|_| Ok(())).unwrap();
+        assert_eq!(annealed.len(), 5000);
+        assert!(annealed.from_prior() >= 1000 && annealed.from_prior() < 3000);
+        for found in [&once, &annealed] {
+            let r = found.reliability();
+            let error = r.log_evidence - exact;
+            assert!(error.abs() < 4.0 * r.standard_error, "{r:?}, not {exact}");
         }
+        assert!(annealed.reliability().ess > once.reliability().ess);
+        let draws = Draws::UntilEss {
+            ess: 1000.0,
+            most: 100_000,
+        };
+        let until = Evaluations::of_the_prior(&problem, draws, &mut stream(1, "draws")).unwrap();
+        assert!((1000.0..1200.0).contains(&until.reliability().ess));
     }
 
     #[test]
-    fn a_proposal_that_is_the_posterior_gives_equal_weights() {
-        let problem = Benchmark::FourSigns.problem();
-        struct Exact(&'static dyn ExactPosterior);
-        impl Density for Exact {
-            fn dim(&self) -> usize {
-                self.0.dim()
-            }
-            fn log_prob(&self, x: MatRef<'_, f64>) -> Vec<f64> {
-                self.0.log_posterior(x)
-            }
-            fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
-                self.0.sample_posterior(n, rng)
-            }
-        }
-        let mut e = Evaluations::new(2);
-        let mut rng = stream(1, "exact");
-        e.draw(problem, (0, 1000), Arc::new(Exact(problem)), &mut rng)
-            .unwrap();
-        let w = e.weights().unwrap();
-        assert!((w.reliability().ess - 1000.0).abs() < 1e-6);
-        assert!((w.reliability().log_evidence - problem.log_evidence()).abs() < 1e-9);
-    }
-
-    #[test]
-    fn bad_values_are_named_and_leave_no_trace() {
-        let mut e = Evaluations::new(1);
+    fn bad_values_are_named() {
         for value in [f64::NAN, f64::INFINITY] {
             let problem = Half {
                 poison: Some(value),
             };
-            let error = e
-                .draw_prior(&problem, 10, &mut stream(1, "bad"))
-                .unwrap_err();
-            let text = error.to_string();
+            let rng = &mut stream(1, "bad");
+            let error = Evaluations::of_the_prior(&problem, Draws::Count(10), rng).err();
+            let text = error.unwrap().to_string();
             assert!(text.contains("log-likelihood of evaluation 3"), "{text}");
-            assert!(e.is_empty());
         }
-        let impossible = Half {
+        let problem = Half {
             poison: Some(f64::NEG_INFINITY),
         };
-        e.draw_prior(&impossible, 10, &mut stream(1, "ok")).unwrap();
-        assert_eq!(e.log_weights()[3], f64::NEG_INFINITY);
-        assert_eq!(e.weights().unwrap().shares()[3], 0.0);
+        let rng = &mut stream(1, "ok");
+        let found = Evaluations::of_the_prior(&problem, Draws::Count(10), rng).unwrap();
+        assert_eq!(found.log_weights()[3], f64::NEG_INFINITY);
     }
 }

@@ -29,7 +29,7 @@ pub struct EvidenceDraws {
 /// The estimate with its standard error, the effective sample size and the Pareto k of the weights
 /// are in [`Reliability`]: with k above 0.7, `g` misses some of the posterior's mass and so does
 /// the estimate. With `a = 0` it is a diagnostic of q itself. The evaluations of a fit give an
-/// estimate at no further cost: [`RoundReport::reliability`](super::RoundReport::reliability).
+/// estimate at no further cost: [`FitReport::reliability`](super::FitReport::reliability).
 ///
 /// # Errors
 /// When a weight is NaN or +infinity, or all are zero.

@@ -4,20 +4,16 @@
 //! Draws `theta_i` of a proposal get weights `w_i` proportional to likelihood times prior over
 //! proposal, and maximising `sum_i w_i ln q(theta_i)` minimises `KL(posterior || q)`.
 //!
-//! 1. [`Evaluations`] store every likelihood evaluation; [`ImportanceWeights`] are their weights,
-//!    with effective sample size and Pareto k.
-//! 2. [`PosteriorConfig::fit`] draws once from the prior, as published, or refines: further rounds
-//!    draw where a first model puts the posterior, and all evaluations are used together. Flows on
-//!    a normal or a Gaussian-mixture base are fitted by weighted maximum likelihood and mixed by
-//!    stacking.
+//! 1. [`Posterior`] is where to start: posterior and evidence for any prior and likelihood, in as many
+//!    dimensions as people have, by [annealing](anneal).
+//! 2. [`PosteriorConfig::fit`] is the method of the paper and its study: draws of the prior, once, or
+//!    annealing; flows on a normal or a Gaussian-mixture base are fitted to the weighted
+//!    [`Evaluations`] by weighted maximum likelihood and mixed by stacking.
 //! 3. [`AmortisedConfig::fit`] learns `q(theta | y)` for all data at once from simulated pairs.
 //! 4. [`log_evidence`], [`Compare`] against an exact posterior, and [`metrics::Calibrate`] (ranks
 //!    and coverage over many data) judge the result.
 //!
 //! [`from_fn`] makes a problem from a closure.
-//!
-//! Where draws of the prior do not hit the posterior, above three dimensions, [`Posterior`] anneals
-//! from one to the other, see [`anneal`].
 
 mod amortised;
 pub mod anneal;
@@ -50,9 +46,7 @@ pub use infer::{InferError, Inference, Posterior, Session, StatusObserver, Wante
 pub use journal::Journal;
 pub use likelihood::{Deliver, Likelihood, Value};
 pub use metrics::{ImportanceWeights, Reliability, WeightsError};
-pub use model::{ExpertSummary, RoundReport};
+pub use model::{ExpertSummary, FitReport};
 pub use prior::{Prior, PriorMap, UnitCube};
 pub use problem::{FnProblem, from_fn};
-pub use settings::{
-    FirstDraws, FlowSettings, Means, PosteriorBase, PosteriorConfig, Proposal, Refinement, Tails,
-};
+pub use settings::{Draws, FlowSettings, Means, PosteriorBase, PosteriorConfig, Tails};

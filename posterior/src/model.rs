@@ -17,26 +17,27 @@ use numerics::random::{Pcg64, permutation, stream};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// The report of a fit to the evaluations so far.
+/// The report of a fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RoundReport {
-    /// Likelihood evaluations so far, N.
+pub struct FitReport {
+    /// Likelihood evaluations, N.
     pub evaluations: usize,
     /// Those among them that were drawn from the prior.
     pub from_prior: usize,
-    /// How far their weights can be trusted.
+    /// ln Z by them, and how far their weights can be trusted. After annealing, each is weighed by
+    /// the density of its own round, which no draw of the round has a part in.
     pub reliability: Reliability,
     /// What is wrong with them and what to do about it, if anything.
     pub warning: Option<String>,
     /// Points used for training, early stopping and weights.
     pub points: usize,
-    /// Components of the base or of the proposal, if it is a mixture.
+    /// Components of the base, if it is a mixture.
     pub components: Option<usize>,
     /// The experts.
     pub experts: Vec<ExpertSummary>,
     /// Weighted held-out negative log-likelihood of the mixture of experts, nats.
-    pub held_out_nll: Option<f64>,
+    pub held_out_nll: f64,
 }
 
 /// The report of one expert.
@@ -99,16 +100,16 @@ impl Weighted {
 /// The points of evaluations that are worth training on.
 pub(super) fn points(
     evaluations: &Evaluations,
-    weights: &ImportanceWeights,
     config: &PosteriorConfig,
     rng: &mut Pcg64,
-) -> Weighted {
+) -> Result<Weighted, PosteriorError> {
+    let weights = ImportanceWeights::new(evaluations.log_weights())?;
     let most = (weights.reliability().ess * config.points_for_each_effective).ceil() as usize;
     let (rows, weights) = weights.thin(most.min(config.most_points), rng);
-    Weighted {
+    Ok(Weighted {
         points: select_rows(evaluations.theta(), &rows),
         weights,
-    }
+    })
 }
 
 /// What all models of a fold share.
@@ -135,10 +136,6 @@ struct FoldModel {
 /// A fit of all experts to the same points.
 pub(super) struct ModelFit<'a> {
     pub config: &'a PosteriorConfig,
-    /// How many folds get models.
-    pub models: usize,
-    /// Steps instead of the experts' own.
-    pub steps: Option<usize>,
     /// Gives the stream for a purpose.
     pub rng: &'a (dyn Fn(&str) -> Pcg64 + Sync),
     pub seed: u64,
@@ -164,12 +161,12 @@ impl ModelFit<'_> {
             });
         }
         let order = permutation(&mut rng("folds"), n);
-        let folds: Vec<Fold> = (0..self.models)
+        let folds: Vec<Fold> = (0..self.config.models)
             .into_par_iter()
             .map(|f| self.fold(points, &order, f))
             .collect::<Result<_, _>>()?;
         let jobs: Vec<(usize, usize)> = (0..config.experts.len())
-            .flat_map(|e| (0..self.models).map(move |f| (e, f)))
+            .flat_map(|e| (0..self.config.models).map(move |f| (e, f)))
             .collect();
         let mut models: Vec<FoldModel> = jobs
             .par_iter()
@@ -247,11 +244,6 @@ impl ModelFit<'_> {
             .on_base(base)
             .build(&mut rng("init"))
             .map_err(|e| failed(e.into()))?;
-        let mut fit = settings.fit.clone();
-        if let Some(steps) = self.steps {
-            fit.evaluate_every = (fit.evaluate_every * steps).div_ceil(fit.steps).max(1);
-            fit.steps = steps;
-        }
         let bijection = settings.frame.bijection(&fold.standardise);
         let inside = |part: &Weighted| Weighted {
             points: bijection.transform_and_log_det(part.points.as_ref()).0,
@@ -262,7 +254,7 @@ impl ModelFit<'_> {
             self.context.tell(&Progress {
                 expert: name,
                 experts: (e, self.config.experts.len()),
-                folds: (f, self.models),
+                folds: (f, self.config.models),
                 held_out_nll: p.held_out_nll.map(|nll| nll - log_det),
                 ..*p
             })
@@ -271,7 +263,7 @@ impl ModelFit<'_> {
             .fit(
                 inside(&fold.train).data(),
                 Some(inside(&fold.stop).data()),
-                &fit,
+                &settings.fit,
                 &mut rng("batches"),
                 &self.context.observed_by(&observer),
             )
@@ -303,7 +295,7 @@ impl ModelFit<'_> {
             .flat_map(|f| f.valid.weights.iter().copied())
             .collect();
         let mut table = Mat::zeros(weights.len(), names.len());
-        for (e, of_expert) in models.chunks_exact(self.models).enumerate() {
+        for (e, of_expert) in models.chunks_exact(self.config.models).enumerate() {
             let column: Vec<f64> = of_expert
                 .iter()
                 .flat_map(|m| m.log_prob.iter().copied())
@@ -331,7 +323,7 @@ impl ModelFit<'_> {
         let mut averages: Vec<Box<dyn Density>> = Vec::with_capacity(names.len());
         let mut models = models.into_iter();
         for summary in &mut experts {
-            let own: Vec<FoldModel> = models.by_ref().take(self.models).collect();
+            let own: Vec<FoldModel> = models.by_ref().take(self.config.models).collect();
             summary.steps = own.iter().map(|m| m.steps).collect();
             summary.backoffs = own.iter().map(|m| m.backoffs).sum();
             let mut own: Vec<Box<dyn Density>> = own.into_iter().map(|m| m.density).collect();
@@ -364,7 +356,7 @@ fn base_model(fold: &Fold) -> FoldModel {
     }
 }
 
-/// The stream for a purpose within a round.
-pub(super) fn purpose(seed: u64, round: &str, purpose: &str) -> Pcg64 {
-    stream(seed, &format!("posterior/{round}/{purpose}"))
+/// The stream for a purpose within a stage.
+pub(super) fn purpose(seed: u64, stage: &str, purpose: &str) -> Pcg64 {
+    stream(seed, &format!("posterior/{stage}/{purpose}"))
 }

@@ -3,7 +3,6 @@
 use crate::prior::{Prior, PriorMap};
 use datasets::posterior::InverseProblem;
 use faer::prelude::*;
-use numerics::random::{Pcg64, standard_normal};
 use rayon::prelude::*;
 
 /// An inverse problem from a prior and a function that gives `ln L(theta)`, nats, for one theta.
@@ -48,9 +47,8 @@ impl<F: Fn(&[f64]) -> f64 + Send + Sync> InverseProblem for FnProblem<F> {
         self.prior.dim()
     }
 
-    fn sample_prior(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
-        let z = Mat::from_fn(self.dim(), n, |_, _| standard_normal(rng));
-        self.prior.at(z.transpose())
+    fn at(&self, z: MatRef<'_, f64>) -> Mat<f64> {
+        self.prior.at(z)
     }
 
     fn log_prior(&self, theta: MatRef<'_, f64>) -> Vec<f64> {

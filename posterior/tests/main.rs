@@ -9,8 +9,8 @@ use faer::prelude::*;
 use metrics::kl_exact;
 use numerics::random::stream;
 use posterior::{
-    Amortised, AmortisedConfig, AmortisedError, AmortisedModel, Compare, EvidenceDraws, FirstDraws,
-    FlowSettings, Frame, PosteriorBase, PosteriorConfig, PosteriorError, Prior, Proposal, from_fn,
+    Amortised, AmortisedConfig, AmortisedError, AmortisedModel, Compare, Draws, EvidenceDraws,
+    FlowSettings, Frame, PosteriorBase, PosteriorConfig, PosteriorError, Prior, from_fn,
     log_evidence,
 };
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ fn with_base(mut config: PosteriorConfig, components: Option<usize>) -> Posterio
 }
 
 #[test]
-fn a_refined_fit_reaches_the_posterior_within_its_budget() {
+fn an_annealed_fit_reaches_the_posterior_within_its_budget() {
     for benchmark in [Benchmark::UnequalModes, Benchmark::Crescents] {
         let problem = benchmark.problem();
         let config = with_base(
@@ -43,14 +43,8 @@ fn a_refined_fit_reaches_the_posterior_within_its_budget() {
         );
         let posterior = config.fit(problem, 101, &FitContext::default()).unwrap();
         assert_eq!(posterior.evaluations().len(), config.budget());
-        assert_eq!(posterior.rounds().len(), 3);
-        // Every round has more effective evaluations than the one before.
-        let ess: Vec<f64> = posterior
-            .rounds()
-            .iter()
-            .map(|r| r.reliability.ess)
-            .collect();
-        assert!(ess.is_sorted() && ess[2] > 6000.0, "{benchmark}: {ess:?}");
+        let report = posterior.report();
+        assert!(report.reliability.ess > 6000.0, "{benchmark}: {report:?}");
         let found = SMALL.run(problem, posterior.q(), 1).unwrap();
         let kl = found.kl.value;
         assert!(
@@ -63,7 +57,7 @@ fn a_refined_fit_reaches_the_posterior_within_its_budget() {
         );
         // The evidence: from the evaluations, and from q.
         let exact = problem.log_evidence();
-        let own = posterior.rounds()[2].reliability;
+        let own = report.reliability;
         assert!((own.log_evidence - exact).abs() < 4.0 * own.standard_error);
         let draws = EvidenceDraws {
             draws: 10_000,
@@ -87,17 +81,16 @@ fn a_refined_fit_reaches_the_posterior_within_its_budget() {
 fn a_normal_base_builds_bridges_and_a_matched_one_does_not() {
     let problem = Benchmark::FourSigns.problem();
     let one_shot = PosteriorConfig {
-        first: FirstDraws::UntilEss {
+        draws: Draws::UntilEss {
             ess: 800.0,
             most: 100_000,
         },
-        refinement: None,
         ..PosteriorConfig::quick(1)
     };
     let bridge = |components| {
         let config = with_base(one_shot.clone(), components);
         let posterior = config.fit(problem, 101, &FitContext::default()).unwrap();
-        let report = &posterior.rounds()[0];
+        let report = posterior.report();
         assert_eq!(report.from_prior, report.evaluations);
         assert!((800.0..1000.0).contains(&report.reliability.ess));
         assert_eq!(report.components, components);
@@ -127,29 +120,29 @@ fn the_result_depends_on_the_seed_and_not_on_threads() {
         pool.install(|| config.fit(problem, seed, &FitContext::default()).unwrap())
     };
     let (one, three, other) = (run(1, 5), run(3, 5), run(3, 6));
-    assert_eq!(one.rounds(), three.rounds());
+    assert_eq!(one.report(), three.report());
     let x = problem.sample_posterior(100, &mut stream(1, "x"));
     assert_eq!(one.q().log_prob(x.as_ref()), three.q().log_prob(x.as_ref()));
     assert_ne!(one.q().log_prob(x.as_ref()), other.q().log_prob(x.as_ref()));
 }
 
 #[test]
-fn a_mixture_proposal_refines_without_flows() {
-    let problem = Benchmark::FiveUnequal.problem();
-    let mut config = PosteriorConfig::quick(10_000);
-    config.experts.clear();
-    let components = Components::Bic {
-        most: 10,
-        patience: 2,
-    };
-    let refinement = config.refinement.as_mut().unwrap();
-    refinement.proposal = Proposal::Mixture {
-        components,
-        em: Default::default(),
-    };
-    let posterior = config.fit(problem, 101, &FitContext::default()).unwrap();
-    let found = SMALL.run(problem, posterior.q(), 1).unwrap();
-    assert!(found.kl.value < 0.03, "{found:?}");
+fn two_thousand_evaluations_are_enough_for_few_modes() {
+    // Draws of the prior alone leave too few points with weight in 15 of 40 runs.
+    for seed in 101..105 {
+        for benchmark in [Benchmark::FourSigns, Benchmark::RingAndBall] {
+            let problem = benchmark.problem();
+            let mut config = PosteriorConfig::quick(2000);
+            config.experts.clear();
+            let posterior = config.fit(problem, seed, &FitContext::default()).unwrap();
+            let r = posterior.report().reliability;
+            let error = r.log_evidence - problem.log_evidence();
+            assert!(
+                error.abs() < 4.0 * r.standard_error,
+                "{benchmark} {seed}: {r:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -164,7 +157,7 @@ fn what_goes_wrong_is_said() {
     };
     let text = error(|_| f64::NEG_INFINITY).to_string();
     assert!(
-        text.contains("all 100 draws have likelihood zero"),
+        text.contains("all 500 draws have likelihood zero"),
         "{text}"
     );
     let text = error(|t| if t[0] > 1.0 { f64::NAN } else { 0.0 }).to_string();
@@ -172,7 +165,7 @@ fn what_goes_wrong_is_said() {
     // A likelihood that leaves one point.
     let text = error(|t| -1e6 * (t[0] * t[0] + t[1] * t[1])).to_string();
     assert!(
-        text.contains("too few") && text.contains("more draws"),
+        text.contains("too few") && text.contains("evaluations"),
         "{text}"
     );
     let mut bad = config.clone();
@@ -202,14 +195,13 @@ fn an_observer_sees_every_round_and_can_end_the_fit() {
             .filter(|((s, e), _)| s == stage && !e.is_empty());
         own.map(|(_, n)| n).sum()
     };
+    assert!(steps("final") > 100, "{told:?}");
     assert!(
-        ["round 1", "round 2", "final"]
-            .iter()
-            .all(|s| steps(s) > 100),
+        told[&("evaluations".to_owned(), String::new())] > 2,
         "{told:?}"
     );
     let end = |p: &Progress<'_>| {
-        if p.stage == "round 2" && p.step == 20 {
+        if p.stage == "evaluations" && p.step > 0 {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())

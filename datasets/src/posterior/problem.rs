@@ -1,7 +1,7 @@
 //! Traits of inverse problems, and of those with a known posterior.
 
 use faer::{Mat, MatRef};
-use numerics::random::Pcg64;
+use numerics::random::{Pcg64, standard_normal};
 
 /// A prior over parameters and the likelihood of observed data.
 ///
@@ -21,7 +21,7 @@ use numerics::random::Pcg64;
 ///
 /// ```
 /// use numerics::math::normal_log_pdf;
-/// use numerics::random::{Pcg64, standard_normal, stream};
+/// use numerics::random::stream;
 /// use datasets::posterior::InverseProblem;
 /// use faer::{Mat, MatRef};
 ///
@@ -34,8 +34,8 @@ use numerics::random::Pcg64;
 ///     fn dim(&self) -> usize {
 ///         1
 ///     }
-///     fn sample_prior(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
-///         Mat::from_fn(n, 1, |_, _| standard_normal(rng))
+///     fn at(&self, z: MatRef<'_, f64>) -> Mat<f64> {
+///         z.to_owned()
 ///     }
 ///     fn log_prior(&self, theta: MatRef<'_, f64>) -> Vec<f64> {
 ///         (0..theta.nrows()).map(|i| normal_log_pdf(theta[(i, 0)])).collect()
@@ -53,11 +53,17 @@ pub trait InverseProblem: Send + Sync {
     /// The number of parameters, `d`.
     fn dim(&self) -> usize;
 
+    /// The parameters at rows `z` (`n x d`): draws of the prior, when `z` are draws of `N(0, I)`.
+    fn at(&self, z: MatRef<'_, f64>) -> Mat<f64>;
+
     /// `n` independent draws of the prior, `n x d`.
     ///
     /// Rows are drawn in order: a shorter sample is the beginning of a longer one from an equal
     /// generator.
-    fn sample_prior(&self, n: usize, rng: &mut Pcg64) -> Mat<f64>;
+    fn sample_prior(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+        let z = Mat::from_fn(self.dim(), n, |_, _| standard_normal(rng));
+        self.at(z.transpose())
+    }
 
     /// `ln p(theta)` of each row of `theta` (`n x d`), normalised.
     ///

@@ -228,6 +228,20 @@ impl Annealer {
         fit.model(&points, &weights, &log_target).ok()
     }
 
+    /// `ln w` of all evaluations by all rounds together (deterministic-mixture weights, with mean Z): for
+    /// fits, not for estimates.
+    #[must_use]
+    pub fn log_weights_for_training(&self) -> Vec<f64> {
+        self.population.log_weights(1.0)
+    }
+
+    /// How many evaluations were drawn from the prior.
+    #[must_use]
+    pub fn from_prior(&self) -> usize {
+        let rounds = self.population.rounds.iter();
+        rounds.map(|r| r.from_prior()).sum()
+    }
+
     /// ln Z and the weights of all evaluations.
     #[must_use]
     pub fn estimates(&self) -> &Estimates {

@@ -44,6 +44,11 @@ impl Proposal {
         self.parts.first().map(|p| &p.0)
     }
 
+    /// The number of draws of the prior.
+    pub fn from_prior(&self) -> usize {
+        self.from_prior
+    }
+
     /// The number of draws.
     pub fn draws(&self) -> usize {
         self.from_prior + self.parts.iter().map(|p| p.1).sum::<usize>()

@@ -1,15 +1,15 @@
 //! Settings of a fit to a posterior.
 
 mod base;
+mod draws;
 mod flow;
-mod rounds;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use base::check_mixture;
 pub use base::{Means, PosteriorBase, Tails};
+pub use draws::Draws;
 pub use flow::FlowSettings;
-pub use rounds::{FirstDraws, Proposal, Refinement};
 
 use amf::WeightRule;
 use amf::experts::Components;
@@ -22,11 +22,8 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PosteriorConfig {
-    /// The first draws, from the prior.
-    pub first: FirstDraws,
-    /// Further rounds; without any, the method is that of arXiv:2512.04954.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refinement: Option<Refinement>,
+    /// Where the likelihood is evaluated: draws of the prior, as in arXiv:2512.04954, or annealing.
+    pub draws: Draws,
     /// The base of every flow.
     pub base: PosteriorBase,
     /// The flows, with their names.
@@ -50,7 +47,7 @@ pub struct PosteriorConfig {
         deserialize_with = "numerics::checked::at_least_one"
     )]
     pub most_points: usize,
-    /// The most points that expectation-maximisation uses for a base or a proposal: this gives a
+    /// The most points that expectation-maximisation uses for a base: this gives a
     /// start from which training moves means and weights, in time proportional to the points.
     #[serde(
         default = "default_base_points",
@@ -94,19 +91,12 @@ pub(crate) fn stacking() -> WeightRule {
 }
 
 impl PosteriorConfig {
-    /// A good start for up to three parameters: a fifth of the evaluations from the prior, two
-    /// rounds of refinement, MAF and RealNVP on a base whose number of components BIC chooses, and
-    /// the base itself.
+    /// A good start for up to three parameters: annealing, MAF and RealNVP on a base whose number of
+    /// components BIC chooses, and the base itself.
     #[must_use]
     pub fn quick(evaluations: usize) -> Self {
-        let fifth = evaluations / 5;
         Self {
-            first: FirstDraws::Count(fifth.max(1)),
-            refinement: Some(Refinement {
-                rounds: vec![fifth.max(1), (evaluations - 2 * fifth).max(1)],
-                prior_share: 0.1,
-                proposal: Proposal::Model { steps: 200 },
-            }),
+            draws: Draws::Annealed(evaluations),
             base: PosteriorBase::Mixture {
                 components: Components::Bic {
                     most: 24,
@@ -146,12 +136,7 @@ impl PosteriorConfig {
     /// The largest number of likelihood evaluations of a fit.
     #[must_use]
     pub fn budget(&self) -> usize {
-        let first = match self.first {
-            FirstDraws::Count(n) => n,
-            FirstDraws::UntilEss { most, .. } => most,
-        };
-        let rounds = self.refinement.iter().flat_map(|r| &r.rounds);
-        rounds.fold(first, |all, n| all.saturating_add(*n))
+        self.draws.budget()
     }
 
     /// Checks the settings.
@@ -159,19 +144,7 @@ impl PosteriorConfig {
     /// # Errors
     /// A message that names the field.
     pub fn check(&self) -> Result<(), String> {
-        match self.first {
-            FirstDraws::Count(0) => return Err("first: Count must be at least 1, not 0".into()),
-            FirstDraws::UntilEss { ess, most } if !(ess >= 1.0 && ess <= most as f64) => {
-                return Err(format!(
-                    "first: ess must be from 1 to most, not {ess} with {most}"
-                ));
-            }
-            _ => {}
-        }
-        if let Some(r) = &self.refinement {
-            r.check(!self.experts.is_empty())
-                .map_err(|e| format!("refinement: {e}"))?;
-        }
+        self.draws.check().map_err(|e| format!("draws: {e}"))?;
         self.base.check().map_err(|e| format!("base: {e}"))?;
         let mut names = BTreeSet::new();
         for (name, flow) in &self.experts {

@@ -9,7 +9,7 @@ fn settings_survive_a_file_and_misspelt_fields_do_not() {
     assert_eq!(quick.budget(), 10_000);
     let text = ron::to_string(&quick).unwrap();
     assert_eq!(ron::from_str::<PosteriorConfig>(&text).unwrap(), quick);
-    let wrong = text.replacen("prior_share", "prior_shares", 1);
+    let wrong = text.replacen("base_points", "base_point", 1);
     assert!(ron::from_str::<PosteriorConfig>(&wrong).is_err());
 }
 
@@ -20,12 +20,9 @@ fn what_is_wrong_is_named() {
         change(&mut c);
         c.check().unwrap_err()
     };
-    assert!(refuse(&|c| c.first = FirstDraws::Count(0)).contains("first"));
-    assert!(
-        refuse(&|c| c.first = FirstDraws::UntilEss { ess: 10.0, most: 5 }).contains("ess must")
-    );
-    assert!(refuse(&|c| c.refinement.as_mut().unwrap().prior_share = 0.0).contains("prior_share"));
-    assert!(refuse(&|c| c.refinement.as_mut().unwrap().rounds.clear()).contains("rounds"));
+    assert!(refuse(&|c| c.draws = Draws::Count(0)).contains("draws"));
+    assert!(refuse(&|c| c.draws = Draws::Annealed(0)).contains("draws"));
+    assert!(refuse(&|c| c.draws = Draws::UntilEss { ess: 10.0, most: 5 }).contains("ess must"));
     assert!(refuse(&|c| c.base = PosteriorBase::StandardNormal).contains("base_as_expert"));
     assert!(refuse(&|c| c.experts[1].0 = "maf".into()).contains("\"maf\""));
     assert!(refuse(&|c| c.experts[0].1.fit.steps = 0).contains("steps"));

@@ -5,7 +5,7 @@ use crate::engine::Record;
 use crate::engine::mean::Mean;
 use amf::experts::Components;
 use datasets::posterior::Benchmark;
-use posterior::PosteriorBase;
+use posterior::{Draws, PosteriorBase};
 
 /// The records of one protocol, benchmark, plan, base and budget: one for each seed.
 pub type Arm<'a> = crate::engine::arm::Arm<'a, PosteriorRecord>;
@@ -29,10 +29,10 @@ impl<'a> crate::engine::arm::Arm<'a, PosteriorRecord> {
         &self.run().base
     }
 
-    /// Whether its evaluations are drawn in rounds.
+    /// Whether its evaluations are annealed, not drawn from the prior alone.
     #[must_use]
-    pub fn is_refined(&self) -> bool {
-        self.run().fit.refinement.is_some()
+    pub fn is_annealed(&self) -> bool {
+        matches!(self.run().fit.draws, Draws::Annealed(_))
     }
 
     /// The number of components of its base, if it is given.

@@ -29,6 +29,12 @@ pub fn check(study: &PosteriorStudy) -> Result<(), FieldError> {
     check_benchmarks(study)?;
     let bases: Vec<&str> = study.bases.iter().map(|b| b.name.as_str()).collect();
     names(&bases, &[]).map_err(|(i, e)| e.at("name").at(i).at("bases"))?;
+    for (i, base) in study.bases.iter().enumerate() {
+        if let Some(experts) = &base.experts {
+            check_experts(experts, &["mixture", "base"])
+                .map_err(|e| e.at("experts").at(i).at("bases"))?;
+        }
+    }
     let unknown = |n: &String| !bases.contains(&n.as_str());
     if let Some(i) = study.shown.iter().position(unknown) {
         let name = &study.shown[i];
@@ -65,7 +71,7 @@ fn check_problems(study: &PosteriorStudy, k: usize) -> Result<(), FieldError> {
     check_experts(experts, &["mixture", "base"]).map_err(|e| here(e.at("experts").at("model")))?;
     for (b, base) in study.bases.iter().enumerate() {
         for (p, plan) in problems.plans.iter().enumerate() {
-            let fit = base.base.fit(problems.benchmarks[0], plan, problems);
+            let fit = base.fit(problems.benchmarks[0], plan, problems);
             if fit.check().is_ok() {
                 continue;
             }
@@ -73,7 +79,7 @@ fn check_problems(study: &PosteriorStudy, k: usize) -> Result<(), FieldError> {
             return Err(match error.path.first() {
                 Some(Segment::Field("base")) => error.at(b).at("bases"),
                 Some(Segment::Field("tails")) => here(error),
-                Some(Segment::Field("first" | "refinement")) => here(error.at(p).at("plans")),
+                Some(Segment::Field("draws")) => here(error.at(p).at("plans")),
                 _ => here(error.at("model")),
             });
         }
@@ -138,18 +144,11 @@ fn what_is_wrong(fit: &PosteriorConfig) -> FieldError {
         models: 1,
         ..sound()
     };
-    let parts: [(&'static str, PosteriorConfig); 10] = [
+    let parts: [(&'static str, PosteriorConfig); 9] = [
         (
-            "first",
+            "draws",
             PosteriorConfig {
-                first: fit.first,
-                ..sound()
-            },
-        ),
-        (
-            "refinement",
-            PosteriorConfig {
-                refinement: fit.refinement.clone(),
+                draws: fit.draws,
                 ..sound()
             },
         ),
@@ -208,7 +207,6 @@ fn what_is_wrong(fit: &PosteriorConfig) -> FieldError {
         if let Err(reason) = settings.check() {
             return match field {
                 "base" => what_is_wrong_with_a_base(&fit.base, reason),
-                "refinement" => what_is_wrong_with_rounds(&settings, reason),
                 _ => FieldError::new(reason).at(field),
             };
         }
@@ -251,21 +249,4 @@ fn what_is_wrong_with_a_base(base: &PosteriorBase, reason: String) -> FieldError
         "components"
     };
     FieldError::new(reason).at(field).at("base")
-}
-
-/// The wrong field of a refinement, in settings that are otherwise valid.
-fn what_is_wrong_with_rounds(settings: &PosteriorConfig, reason: String) -> FieldError {
-    let sound = |change: &dyn Fn(&mut posterior::Refinement)| {
-        let mut settings = settings.clone();
-        settings.refinement.iter_mut().for_each(change);
-        settings.check().is_ok()
-    };
-    let field = if sound(&|r| r.rounds = vec![1]) {
-        "rounds"
-    } else if sound(&|r| r.prior_share = 0.5) {
-        "prior_share"
-    } else {
-        "proposal"
-    };
-    FieldError::new(reason).at(field).at("refinement")
 }

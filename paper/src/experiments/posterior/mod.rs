@@ -20,7 +20,6 @@ use crate::engine::{
 };
 use anyhow::Result;
 use datasets::posterior::Benchmark;
-use posterior::Proposal;
 use settings::rank;
 use std::cmp::Ordering;
 
@@ -50,7 +49,7 @@ impl Protocol for PosteriorStudy {
 
 impl Experiment for PosteriorRun {
     const FOLDER: &'static str = "posterior";
-    const SCHEMA: &'static str = "posterior schema 1";
+    const SCHEMA: &'static str = "posterior schema 2";
 
     type Protocol = PosteriorStudy;
     type Record = PosteriorRecord;
@@ -91,20 +90,11 @@ impl Experiment for PosteriorRun {
 
     fn cost(&self) -> usize {
         let fit = &self.fit;
-        let experts = || fit.experts.iter().map(|e| &e.1.fit);
-        let own: usize = experts()
+        let experts = fit.experts.iter().map(|e| &e.1.fit);
+        let own: usize = experts
             .map(|f| points_of(f.steps, f, fit.most_points))
             .sum();
-        let rounds = fit.refinement.as_ref().map_or(0, |r| match r.proposal {
-            Proposal::Model { steps } => {
-                let once: usize = experts()
-                    .map(|f| points_of(steps, f, fit.most_points))
-                    .sum();
-                once * r.rounds.len()
-            }
-            Proposal::Mixture { .. } => 0,
-        });
-        own * fit.models + rounds + 10 * self.measures.compare.draws
+        own * fit.models + 10 * self.measures.compare.draws
     }
 
     fn compute(
@@ -162,7 +152,7 @@ impl Record for PosteriorRecord {
     }
 
     fn diverged(&self) -> bool {
-        let mut experts = self.rounds.iter().flat_map(|round| &round.experts);
+        let mut experts = self.report.experts.iter();
         experts.any(|e| e.backoffs > 0)
     }
 }

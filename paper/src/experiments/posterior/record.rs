@@ -4,7 +4,7 @@ use super::projections::Projections;
 use super::settings::PosteriorRun;
 use crate::engine::metric::{Metric, Seconds};
 use crate::engine::provenance::Provenance;
-use posterior::RoundReport;
+use posterior::FitReport;
 use serde::{Deserialize, Serialize};
 
 /// The result of one run.
@@ -17,8 +17,8 @@ pub struct PosteriorRecord {
     pub run: PosteriorRun,
     /// `ln Z`, exactly.
     pub log_evidence: f64,
-    /// The report of each round; the last is about the final model.
-    pub rounds: Vec<RoundReport>,
+    /// The report of the fit.
+    pub report: FitReport,
     /// The share of each mode, exactly and of each model.
     pub mode_masses: Vec<(String, Vec<f64>)>,
     /// Every measure.

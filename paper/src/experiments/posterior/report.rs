@@ -5,7 +5,7 @@ use crate::engine::Record;
 use crate::engine::figure::Figure;
 use crate::engine::section::Section;
 use crate::engine::table::{Table, capital};
-use posterior::FirstDraws;
+use posterior::Draws;
 use std::fmt::Write;
 
 /// Heading and introduction of the chapter.
@@ -54,8 +54,8 @@ pub fn budgets(arms: &[Arm<'_>]) -> String {
     let mut budgets: Vec<String> = Vec::new();
     for arm in arms {
         let fit = &arm.run().fit;
-        let budget = match (fit.first, &fit.refinement) {
-            (FirstDraws::UntilEss { ess, .. }, None) => {
+        let budget = match fit.draws {
+            Draws::UntilEss { ess, .. } => {
                 format!("draws until an effective sample size of {ess:.0}")
             }
             _ => format!("{} likelihood evaluations in all", fit.budget()),
@@ -71,8 +71,8 @@ pub fn budgets(arms: &[Arm<'_>]) -> String {
 pub fn warnings(arms: &[&Arm<'_>]) -> String {
     let mut found: Vec<String> = Vec::new();
     for arm in arms {
-        let last = arm.records.iter().filter_map(|r| r.rounds.last());
-        let count = last.filter(|r| r.warning.is_some()).count();
+        let reports = arm.records.iter().map(|r| &r.report);
+        let count = reports.filter(|r| r.warning.is_some()).count();
         if count > 0 {
             let run = arm.run();
             found.push(format!(

@@ -52,7 +52,7 @@ pub fn compute(
         hash,
         run: run.clone(),
         log_evidence: problem.log_evidence(),
-        rounds: fitted.rounds().to_vec(),
+        report: fitted.report().clone(),
         mode_masses,
         metrics,
         seconds: Seconds {
@@ -87,8 +87,7 @@ impl PosteriorRun {
         let exact = problem.sample_posterior(few, &mut rng("posterior"));
         let sliced = TargetSliced::new(exact.as_ref())?;
         let mut models: Vec<(&str, &dyn Density)> = vec![("mixture", fitted.q())];
-        let summaries = fitted.rounds().iter().next_back();
-        let names = summaries.iter().flat_map(|r| &r.experts);
+        let names = fitted.report().experts.iter();
         models.extend(names.map(|e| e.name.as_str()).zip(fitted.q().experts()));
         let done = AtomicUsize::new(0);
         let hash = self.hash();
@@ -151,11 +150,9 @@ struct Measured<'a> {
 
 /// Measures of the evaluations, and the weights of the experts.
 fn of_the_fit(fitted: &FittedPosterior, log_evidence: f64) -> Vec<Metric> {
-    let Some(last) = fitted.rounds().last() else {
-        return Vec::new();
-    };
-    let r = &last.reliability;
-    let n = last.evaluations as f64;
+    let report = fitted.report();
+    let r = &report.reliability;
+    let n = report.evaluations as f64;
     let mut metrics = vec![
         Metric::new("mixture", "evaluations", n),
         Metric::new("mixture", "ess", r.ess),
@@ -169,12 +166,13 @@ fn of_the_fit(fitted: &FittedPosterior, log_evidence: f64) -> Vec<Metric> {
     let k = r
         .pareto_k
         .map(|k| Metric::new("mixture", "k_hat_evaluations", k));
-    let components = last
+    let components = report
         .components
         .map(|k| Metric::new("mixture", "components", k as f64));
     metrics.extend(k.into_iter().chain(components));
     metrics.extend(
-        last.experts
+        report
+            .experts
             .iter()
             .map(|e| Metric::new(&e.name, "weight", e.weight)),
     );

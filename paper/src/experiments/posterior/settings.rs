@@ -7,8 +7,7 @@ use datasets::posterior::Benchmark;
 use density::EmConfig;
 use numerics::checked;
 use posterior::{
-    Compare, EvidenceDraws, FirstDraws, FlowSettings, Means, PosteriorBase, PosteriorConfig,
-    Refinement, Tails,
+    Compare, Draws, EvidenceDraws, FlowSettings, Means, PosteriorBase, PosteriorConfig, Tails,
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +41,9 @@ pub struct NamedBase {
     pub name: String,
     /// The base.
     pub base: BaseChoice,
+    /// Flows that were tuned for it, in place of those of the problems.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts: Option<Vec<(String, FlowSettings)>>,
 }
 
 /// The base of every flow of a run.
@@ -105,11 +107,8 @@ pub struct Plan {
     /// Name in tables, where a study has several.
     #[serde(default)]
     pub name: String,
-    /// Draws of the prior.
-    pub first: FirstDraws,
-    /// Rounds of refinement.
-    #[serde(default)]
-    pub refinement: Option<Refinement>,
+    /// Where the likelihood is evaluated.
+    pub draws: Draws,
 }
 
 /// The model fitted to weighted evaluations.
@@ -181,7 +180,7 @@ impl PosteriorStudy {
             for &benchmark in &problems.benchmarks {
                 for plan in &problems.plans {
                     for base in &self.bases {
-                        let fit = base.base.fit(benchmark, plan, problems);
+                        let fit = base.fit(benchmark, plan, problems);
                         runs.extend(self.seeds.iter().map(|&seed| PosteriorRun {
                             protocol: self.protocol.clone(),
                             benchmark,
@@ -207,16 +206,11 @@ impl PosteriorStudy {
 
 impl Plan {
     pub(super) fn budget(&self) -> usize {
-        let first = match self.first {
-            FirstDraws::Count(n) => n,
-            FirstDraws::UntilEss { most, .. } => most,
-        };
-        let rounds = self.refinement.iter().flat_map(|r| &r.rounds);
-        rounds.fold(first, |all, n| all.saturating_add(*n))
+        self.draws.budget()
     }
 }
 
-impl BaseChoice {
+impl NamedBase {
     /// The settings of a fit on this base.
     pub(super) fn fit(
         &self,
@@ -224,6 +218,16 @@ impl BaseChoice {
         plan: &Plan,
         problems: &Problems,
     ) -> PosteriorConfig {
+        let mut config = self.base.fit(benchmark, plan, problems);
+        if let Some(experts) = &self.experts {
+            config.experts.clone_from(experts);
+        }
+        config
+    }
+}
+
+impl BaseChoice {
+    fn fit(&self, benchmark: Benchmark, plan: &Plan, problems: &Problems) -> PosteriorConfig {
         let model = &problems.model;
         let (base, base_as_expert) = match *self {
             Self::StandardNormal => (PosteriorBase::StandardNormal, false),
@@ -249,8 +253,7 @@ impl BaseChoice {
         };
         let library = PosteriorConfig::quick(1);
         PosteriorConfig {
-            first: plan.first,
-            refinement: plan.refinement.clone(),
+            draws: plan.draws,
             base,
             experts: model.experts.clone(),
             base_as_expert,

@@ -68,7 +68,7 @@ pub fn evaluations(path: &Path, arms: &[Arm<'_>]) -> Result<()> {
                 let own = arms
                     .iter()
                     .filter(|a| (a.benchmark(), a.plan(), a.base()) == (benchmark, plan, base));
-                let refined = own.clone().any(Arm::is_refined);
+                let annealed = own.clone().any(Arm::is_annealed);
                 let points = own.filter_map(|a| {
                     let x = a.mean("mixture", metric)?.value;
                     Some((x, a.mean("mixture", "kl_forward")?))
@@ -78,7 +78,7 @@ pub fn evaluations(path: &Path, arms: &[Arm<'_>]) -> Result<()> {
                 let plan_name = plan.replace('_', "-");
                 let (name, colour) = if several_bases {
                     (format!("{plan_name}, {base} base"), colour(base))
-                } else if refined {
+                } else if annealed {
                     (plan_name, RGBColor(0, 114, 178))
                 } else {
                     (plan_name, RGBColor(213, 94, 0))

@@ -33,7 +33,7 @@ pub fn claims(sections: &[Section<'_, PosteriorRecord>]) -> Table {
                  for every flow",
             ),
             too_few(arms),
-            refinement(arms),
+            annealing(arms),
         ];
         for v in verdicts.into_iter().flatten() {
             rows.push(vec![
@@ -57,7 +57,7 @@ pub fn claims(sections: &[Section<'_, PosteriorRecord>]) -> Table {
 
 /// Draws of the prior and their likelihoods suffice.
 fn learns(arms: &[Arm<'_>]) -> Option<Verdict> {
-    if arms.iter().any(Arm::is_refined) {
+    if arms.iter().any(Arm::is_annealed) {
         return None;
     }
     let (mut parts, mut met) = (Vec::new(), 0);
@@ -178,33 +178,33 @@ fn too_few(arms: &[Arm<'_>]) -> Option<Verdict> {
     })
 }
 
-/// With the same number of likelihood evaluations, rounds of refinement give a smaller divergence than draws of the prior alone.
-fn refinement(arms: &[Arm<'_>]) -> Option<Verdict> {
+/// With the same number of likelihood evaluations, annealing gives a smaller divergence than draws of the prior alone.
+fn annealing(arms: &[Arm<'_>]) -> Option<Verdict> {
     let (mut parts, mut count, mut met) = (Vec::new(), 0, 0);
-    for refined in arms.iter().filter(|a| a.is_refined()) {
+    for annealed in arms.iter().filter(|a| a.is_annealed()) {
         let same = |a: &&Arm<'_>| {
-            (a.benchmark(), a.base(), a.n) == (refined.benchmark(), refined.base(), refined.n)
-                && !a.is_refined()
+            (a.benchmark(), a.base(), a.n) == (annealed.benchmark(), annealed.base(), annealed.n)
+                && !a.is_annealed()
         };
         let Some(one_shot) = arms.iter().find(same) else {
             continue;
         };
         let (a, b) = (
             one_shot.mean("mixture", "kl_forward")?,
-            refined.mean("mixture", "kl_forward")?,
+            annealed.mean("mixture", "kl_forward")?,
         );
         count += 1;
         met += usize::from(b.value < a.value);
         parts.push(format!(
             "{} N {}: {:.4} against {:.4}",
-            refined.benchmark(),
-            refined.n,
+            annealed.benchmark(),
+            annealed.n,
             a.value,
             b.value
         ));
     }
     (count > 0).then(|| Verdict {
-        claim: "(6) beyond the paper: rounds of refinement give a smaller KL than one-shot draws of the prior with as many \
+        claim: "(6) beyond the paper: annealing gives a smaller KL than one-shot draws of the prior with as many \
                 evaluations".into(),
         holds: met == count,
         numbers: format!("{met} of {count}: KL {}", parts.join("; ")),

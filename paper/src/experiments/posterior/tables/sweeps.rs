@@ -71,7 +71,7 @@ pub fn evaluations(protocol: &str, arms: &[Arm<'_>]) -> Table {
         stem: format!("posterior_{protocol}"),
         title: "KL against likelihood evaluations".into(),
         caption: format!(
-            "KL(posterior || q) in nats with N likelihood evaluations in all, drawn once from the prior or refined in rounds; ESS of \
+            "KL(posterior || q) in nats with N likelihood evaluations in all, drawn once from the prior or annealed; ESS of \
              all of them; {}.",
             seeds(arms)
         ),
