@@ -1,6 +1,7 @@
 //! A likelihood that another program computes: started once for each worker, it reads a line of
 //! parameters and answers with a line of numbers, again and again.
 
+use super::watch::Watch;
 use faer::prelude::*;
 use posterior::{Deliver, Likelihood, Value};
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use store::Signals;
 
 /// The program, and what it is asked.
-pub struct Program {
+pub struct Program<'a> {
     /// Given to the shell.
     pub command: String,
     /// How many run at a time.
@@ -26,9 +27,13 @@ pub struct Program {
     /// Names of the numbers behind the log-likelihood.
     pub derived: Vec<String>,
     /// Set when the run should end.
-    pub signals: Signals,
+    pub signals: &'a Signals,
+    /// Told about answers.
+    pub watch: &'a Watch,
     /// Those that are running.
     pub running: Mutex<Vec<Running>>,
+    /// How many points were counted as impossible because it failed, and what happened first.
+    pub rejected: Mutex<(usize, String)>,
 }
 
 /// One running program.
@@ -45,7 +50,24 @@ impl Drop for Running {
     }
 }
 
-impl Program {
+impl Program<'_> {
+    /// Ends those that are running.
+    pub fn end(&self) {
+        self.running
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .clear();
+    }
+
+    /// A warning about points that it failed at.
+    pub fn rejected(&self) -> Option<String> {
+        let rejected = self.rejected.lock().unwrap_or_else(|e| e.into_inner());
+        let (n, first) = &*rejected;
+        (*n > 0).then(|| {
+            format!("the program failed at {n} points, counted as impossible; the first: {first}")
+        })
+    }
+
     fn start(&self) -> Result<Running, String> {
         let child = Command::new("sh")
             .args(["-c", &format!("exec {}", self.command)])
@@ -148,7 +170,7 @@ impl Program {
     }
 }
 
-impl Likelihood for Program {
+impl Likelihood for &Program<'_> {
     fn derived(&self) -> &[String] {
         &self.derived
     }
@@ -173,7 +195,13 @@ impl Likelihood for Program {
                 let value = match self.ask(&mut program, &row) {
                     Ok(value) => value,
                     Err(e) if e == "interrupted" => return Err(e),
-                    Err(_) if self.reject => {
+                    Err(e) if self.reject => {
+                        let mut rejected = self.rejected.lock().unwrap_or_else(|e| e.into_inner());
+                        if rejected.0 == 0 {
+                            rejected.1 = format!("{e} at {}", self.point(&row));
+                        }
+                        rejected.0 += 1;
+                        drop(rejected);
                         program = self.start()?;
                         let derived = vec![f64::NAN; self.derived.len()];
                         Value {
@@ -188,9 +216,11 @@ impl Likelihood for Program {
                         ));
                     }
                 };
+                self.watch.answer();
                 deliver(i, value)?;
             }
         };
+        self.watch.waiting(true);
         std::thread::scope(|scope| {
             for _ in 0..self.workers.min(theta.nrows()) {
                 scope.spawn(|| {
@@ -203,6 +233,7 @@ impl Likelihood for Program {
                 });
             }
         });
+        self.watch.waiting(false);
         match failed.into_inner().unwrap_or_else(|e| e.into_inner()) {
             None => Ok(()),
             Some(e) => Err(e),
