@@ -5,7 +5,6 @@ use super::data;
 use super::output::Output;
 use anyhow::{Result, bail};
 use density::Density;
-use faer::MatRef;
 use metrics::ImportanceWeights;
 use numerics::random::stream;
 use std::path::Path;
@@ -39,7 +38,16 @@ pub fn run(args: &Plot) -> Result<()> {
         values: t.values.as_ref(),
         weights: weights.as_ref().map(ImportanceWeights::shares),
     });
-    draw(&args.out, &title, &columns, model.as_ref(), beneath)
+    draw(
+        &args.out,
+        &plots::Corner {
+            name: "model",
+            title: &title,
+            columns: &columns,
+            model: model.as_ref(),
+            data: beneath,
+        },
+    )
 }
 
 /// Fails at once for a figure that could not be written.
@@ -56,28 +64,11 @@ pub fn check(path: &Path, read: &[&Path]) -> Result<()> {
 }
 
 /// Writes a corner plot, and says so when columns are left out.
-pub fn draw(
-    path: &Path,
-    title: &str,
-    columns: &[String],
-    model: MatRef<'_, f64>,
-    data: Option<plots::Draws<'_>>,
-) -> Result<()> {
-    plots::corner(
-        path,
-        &plots::Corner {
-            title,
-            columns,
-            model,
-            data,
-        },
-    )?;
-    if columns.len() > plots::MOST_SHOWN {
-        say!(
-            "note: {} of {} columns are shown",
-            plots::MOST_SHOWN,
-            columns.len()
-        );
+pub fn draw(path: &Path, corner: &plots::Corner<'_>) -> Result<()> {
+    plots::corner(path, corner)?;
+    let columns = corner.columns.len();
+    if columns > plots::MOST_SHOWN {
+        say!("note: {} of {columns} columns are shown", plots::MOST_SHOWN);
     }
     Ok(())
 }

@@ -118,6 +118,13 @@ fn corner(path: &Path, found: &Inference, seed: u64) -> Result<()> {
     let draws = select_rows(found.theta(), &rows);
     let z = found.log_evidence();
     let (value, error) = (z.value, z.standard_error);
-    let title = format!("posterior, {n} draws; ln Z = {value:.3} ± {error:.3}");
-    plot::draw(path, &title, found.names(), draws.as_ref(), None)
+    let title = format!("amf infer: {n} draws; ln Z = {value:.3} ± {error:.3}");
+    let corner = plots::Corner {
+        name: "posterior",
+        title: &title,
+        columns: found.names(),
+        model: draws.as_ref(),
+        data: None,
+    };
+    plot::draw(path, &corner)
 }

@@ -19,7 +19,18 @@ pub fn line(s: &Status) -> String {
 
 /// The result: ln Z, a line for each parameter and derived quantity, and warnings.
 pub fn report(found: &Inference) -> String {
-    let mut out = line(found.status()) + "\n";
+    let (s, z) = (found.status(), found.log_evidence());
+    let k = found
+        .pareto_k()
+        .map_or("unknown".into(), |k| format!("{k:.2}"));
+    let mut out = format!(
+        "ln Z = {:.3} ± {:.3}; effective sample size {:.0} of {} evaluations in {} rounds, Pareto k {k}\n",
+        z.value,
+        z.standard_error,
+        found.ess(),
+        s.evaluations,
+        s.rounds
+    );
     let theta = found.theta();
     let names = [found.names(), found.derived_names()].concat();
     let width = names.iter().map(String::len).max().unwrap_or(0).max(9);
@@ -40,10 +51,14 @@ pub fn report(found: &Inference) -> String {
         let numbers = numbers(pairs.collect()).map(|v| format!("{v:>12.5}"));
         let _ = writeln!(out, "{name:width$}  {}", numbers.join("  "));
     }
+    out += match found.warnings() {
+        [] => "verdict: nothing speaks against these draws",
+        _ => "verdict: read this before you use these draws",
+    };
     for w in found.warnings() {
-        let _ = writeln!(out, "warning: {w}");
+        let _ = write!(out, "\n  - {w}");
     }
-    out.trim_end().to_owned()
+    out
 }
 
 /// Mean, standard deviation and quantiles of values with weights of sum one.
