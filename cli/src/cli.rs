@@ -160,7 +160,7 @@ pub struct Fit {
   amf infer --prior prior.ron --command ./model --workers 8 --evaluations 50000 --draws draws.csv --plot corner.png
   amf infer --prior prior.ron --command ./model --state run --data observed.csv --out posterior.safetensors
   amf infer --prior prior.ron --state run --ask 1000 > batch.csv     then evaluate batch.csv anywhere
-  amf infer --prior prior.ron --state run --tell evaluated.csv
+  amf infer --prior prior.ron --state run --tell evaluated.csv --ask 1000 > batch.csv
 
 Distributions: uniform(low, high), log_uniform(low, high), normal(mean, sd), log_normal(mu, sigma), half_normal(sd), \
 truncated_normal(mean, sd, low, high), exponential(rate), gamma(shape, rate), beta(a, b), cauchy(location, scale), \
@@ -211,9 +211,10 @@ pub struct Infer {
     /// Print up to N points that are wanted.
     #[arg(long, value_name = "N", requires = "state")]
     pub ask: Option<usize>,
-    /// Read evaluated points.
+    /// Read evaluated points; can be given several times, and together with --ask, which then prints
+    /// the points that are wanted next.
     #[arg(long, value_name = "FILE.csv", requires = "state")]
-    pub tell: Option<PathBuf>,
+    pub tell: Vec<PathBuf>,
     /// Fit a density to the draws, as amf fit does, and write this model file.
     #[arg(long, value_name = "MODEL.safetensors")]
     pub out: Option<PathBuf>,

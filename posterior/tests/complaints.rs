@@ -106,8 +106,8 @@ fn impossible_regions_inside_of_the_prior_are_no_obstacle() {
         }
     };
     let found = Posterior::new(cube(2), disc)
-        .evaluations(8000)
-        .ess(3000.0)
+        .evaluations(4000)
+        .ess(1000.0)
         .fit()
         .unwrap();
     right(&found, 2.0 + ln(0.01 * PI));
@@ -263,7 +263,7 @@ fn a_fourier_series_with_uniform_phases_keeps_its_eight_modes() {
     let exact = offset + truth.map(one).iter().sum::<f64>();
     let found = Posterior::new(prior(&lines), f)
         .evaluations(60_000)
-        .ess(4000.0)
+        .ess(2000.0)
         .fit()
         .unwrap();
     right(&found, exact);
@@ -290,7 +290,7 @@ fn the_stated_error_of_the_evidence_covers_the_truth() {
     for seed in 1..=SEEDS {
         let run = Posterior::new(cube(2), f)
             .evaluations(3000)
-            .ess(800.0)
+            .ess(290.0)
             .seed(seed);
         let z = run.fit().unwrap().log_evidence();
         let error = (z.value - exact) / z.standard_error;

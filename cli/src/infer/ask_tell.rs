@@ -53,10 +53,12 @@ pub fn run(
     pool.install(|| {
         let mut session = run.session()?;
         session.advance(&go_on)?;
-        if let Some(path) = &args.tell {
+        for path in &args.tell {
             let values = read(path, &args.derived, &session.pending(), session.names())?;
             let told = session.tell(&values);
             told.map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        }
+        if !args.tell.is_empty() {
             session.advance(&go_on)?;
         }
         let wanted = session.pending();

@@ -35,7 +35,7 @@ pub fn run(args: &Infer) -> Result<()> {
         .map(|path| settings::data(path))
         .collect::<Result<_>>()?;
     let outputs = Outputs::check(args)?;
-    let elsewhere = args.ask.is_some() || args.tell.is_some();
+    let elsewhere = args.ask.is_some() || !args.tell.is_empty();
     if args.command.is_none() && !elsewhere {
         bail!(
             "give --command 'PROGRAM', or --ask and --tell to evaluate elsewhere; see amf infer --help"
