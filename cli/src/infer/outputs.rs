@@ -52,7 +52,10 @@ impl Outputs {
     ) -> Result<()> {
         let z = found.log_evidence();
         if found.status().beta < 1.0 || !z.value.is_finite() {
-            bail!("there is no posterior to write: {}", found.warnings().join("; "));
+            bail!(
+                "there is no posterior to write: {}",
+                found.warnings().join("; ")
+            );
         }
         if let Some(out) = &self.draws {
             let n = args.n.unwrap_or_else(|| (found.ess() as usize).max(1));
