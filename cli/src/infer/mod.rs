@@ -1,5 +1,6 @@
 //! `amf infer`.
 
+mod answers;
 mod ask_tell;
 mod model;
 mod outputs;
@@ -10,7 +11,7 @@ mod workers;
 
 use super::cli::{Failures, Infer};
 use super::{Interrupted, unless_stopped};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use outputs::Outputs;
 use posterior::anneal::{AnnealSettings, Status};
 use posterior::{InferError, Posterior, PriorMap};
@@ -66,10 +67,15 @@ pub fn run(args: &Infer) -> Result<()> {
         names: prior.names().to_vec(),
         derived: args.derived.clone(),
         signals: &signals,
+        folder: args.state.as_ref().map(|folder| folder.join("programs")),
+        left: Mutex::default(),
         watch: &watch,
         running: Mutex::default(),
         rejected: Mutex::default(),
     };
+    program
+        .recover()
+        .context("--state: answers of earlier programs cannot be read")?;
     let observer = |s: &Status| {
         watch.status(s);
         unless_stopped(&signals)

@@ -1,15 +1,16 @@
 //! A likelihood that another program computes: started once for each worker, it reads a line of
 //! parameters and answers with a line of numbers, again and again.
 
+use super::answers::{Answers, Heard, Kept, Left};
 use super::watch::Watch;
 use faer::prelude::*;
 use posterior::{Deliver, Likelihood, Value};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::sync::{Mutex, Once};
+use std::time::{Duration, Instant};
 use store::Signals;
 
 /// The program, and what it is asked.
@@ -28,6 +29,10 @@ pub struct Program<'a> {
     pub derived: Vec<String>,
     /// Set when the run should end.
     pub signals: &'a Signals,
+    /// Where their answers are kept until they are noted elsewhere.
+    pub folder: Option<PathBuf>,
+    /// What programs of a process that was killed have left there.
+    pub left: Mutex<Left>,
     /// Told about answers.
     pub watch: &'a Watch,
     /// Those that are running.
@@ -40,7 +45,7 @@ pub struct Program<'a> {
 pub struct Running {
     child: Child,
     input: ChildStdin,
-    lines: Receiver<std::io::Result<String>>,
+    answers: Answers,
 }
 
 impl Drop for Running {
@@ -51,12 +56,37 @@ impl Drop for Running {
 }
 
 impl Program<'_> {
-    /// Ends those that are running.
+    /// Ends those that are running; all of their answers are noted.
     pub fn end(&self) {
         self.running
             .lock()
             .unwrap_or_else(|e| e.into_inner())
             .clear();
+        if let Some(folder) = &self.folder {
+            // Unless something is left in it.
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+
+    /// Takes over what programs of a process that was killed have answered; waits for those that are
+    /// still at work, so that no point is evaluated twice.
+    pub fn recover(&self) -> std::io::Result<()> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let said = Once::new();
+        let wait = |waited: Duration| {
+            if waited >= PATIENCE {
+                said.call_once(|| {
+                    say!("waiting for programs of a run that was killed: their points are not evaluated again");
+                });
+            }
+            let stop = self.signals.stop().load(Ordering::Relaxed);
+            !stop && self.timeout.is_none_or(|most| waited < most)
+        };
+        let left = Left::read(folder, &wait)?;
+        *self.left.lock().unwrap_or_else(|e| e.into_inner()) = left;
+        Ok(())
     }
 
     /// A warning about points that it failed at.
@@ -69,45 +99,53 @@ impl Program<'_> {
     }
 
     fn start(&self) -> Result<Running, String> {
-        let child = Command::new("sh")
-            .args(["-c", &format!("exec {}", self.command)])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn();
-        let mut child = child.map_err(|e| format!("--command: sh cannot be started: {e}"))?;
-        let (input, output) = (child.stdin.take(), child.stdout.take());
-        let (Some(input), Some(output)) = (input, output) else {
+        let failed = |e: std::io::Error| format!("--command: sh cannot be started: {e}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec {}", self.command)]);
+        command.stdin(Stdio::piped());
+        let kept = match &self.folder {
+            None => None,
+            Some(folder) => {
+                let kept = Kept::begin(folder);
+                let (kept, output) = kept.map_err(|e| format!("{}: {e}", folder.display()))?;
+                command.stdout(output);
+                Some(kept)
+            }
+        };
+        if kept.is_none() {
+            command.stdout(Stdio::piped());
+        }
+        let mut child = command.spawn().map_err(failed)?;
+        // With it goes our own end of the output.
+        drop(command);
+        let answers = match (kept, child.stdout.take()) {
+            (Some(kept), _) => Some(Answers::Kept(kept)),
+            (None, output) => output.map(Answers::from_pipe),
+        };
+        let (Some(input), Some(answers)) = (child.stdin.take(), answers) else {
             return Err("--command: the program has no input or output".into());
         };
-        let (send, lines) = channel();
-        // Ends with the program's output.
-        std::thread::spawn(move || {
-            let mut output = BufReader::new(output);
-            loop {
-                let mut line = String::new();
-                match output.read_line(&mut line) {
-                    Ok(0) => return,
-                    Ok(_) if send.send(Ok(line)).is_ok() => {}
-                    Ok(_) => return,
-                    Err(e) => {
-                        let _ = send.send(Err(e));
-                        return;
-                    }
-                }
-            }
-        });
         Ok(Running {
             child,
             input,
-            lines,
+            answers,
         })
     }
 
     /// Asks one program about one point.
-    fn ask(&self, program: &mut Running, row: &[f64]) -> Result<Value, String> {
-        let fields: Vec<String> = row.iter().map(|v| format!("{v:?}")).collect();
-        let sent =
-            writeln!(program.input, "{}", fields.join(",")).and_then(|()| program.input.flush());
+    fn ask(&self, program: &mut Running, question: &str) -> Result<Value, String> {
+        // In one piece: half a line must not be taken for a point when this process is killed.
+        let line = format!("{question}\n");
+        if let Some(line) = program.answers.unasked() {
+            let shown: String = line.trim().chars().take(80).collect();
+            return Err(format!(
+                "it said \"{}\" before it was asked, where one line for each point is expected, just",
+                shown.escape_debug()
+            ));
+        }
+        let noted = program.answers.note(&line);
+        noted.map_err(|e| format!("the question cannot be kept: {e}"))?;
+        let sent = program.input.write_all(line.as_bytes());
         let gone = |program: &mut Running| match program.child.wait() {
             Ok(status) => format!("the program ended ({status})"),
             Err(e) => format!("the program is gone ({e})"),
@@ -115,20 +153,22 @@ impl Program<'_> {
         if sent.is_err() {
             return Err(gone(program));
         }
-        let mut waited = Duration::ZERO;
+        let start = Instant::now();
+        let mut ended = false;
         let line = loop {
-            let step = Duration::from_millis(100);
-            match program.lines.recv_timeout(step) {
-                Ok(Ok(line)) => break line,
-                Ok(Err(e)) => return Err(format!("its answer cannot be read: {e}")),
-                Err(RecvTimeoutError::Disconnected) => return Err(gone(program)),
-                Err(RecvTimeoutError::Timeout) => {
-                    waited += step;
+            match program.answers.hear(STEP) {
+                Heard::Line(line) => break line,
+                Heard::Failed(e) => return Err(format!("its answer cannot be read: {e}")),
+                Heard::Closed => return Err(gone(program)),
+                // What it wrote last was looked for once more.
+                Heard::Silence if ended => return Err(gone(program)),
+                Heard::Silence => {
+                    ended = matches!(program.child.try_wait(), Ok(Some(_)));
                     if self.signals.stop().load(Ordering::Relaxed) {
                         return Err("interrupted".into());
                     }
-                    if self.timeout.is_some_and(|most| waited >= most) {
-                        let seconds = waited.as_secs();
+                    if !ended && self.timeout.is_some_and(|most| start.elapsed() >= most) {
+                        let seconds = start.elapsed().as_secs();
                         return Err(format!("no answer within {seconds} s (--timeout)"));
                     }
                 }
@@ -170,6 +210,18 @@ impl Program<'_> {
     }
 }
 
+/// Between looks at the program's health.
+const STEP: Duration = Duration::from_millis(100);
+
+/// Before it is said what is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The line of a point.
+fn question(row: &[f64]) -> String {
+    let fields: Vec<String> = row.iter().map(|v| format!("{v:?}")).collect();
+    fields.join(",")
+}
+
 impl Likelihood for &Program<'_> {
     fn derived(&self) -> &[String] {
         &self.derived
@@ -177,6 +229,8 @@ impl Likelihood for &Program<'_> {
 
     fn evaluate(&self, theta: MatRef<'_, f64>, deliver: &Deliver<'_>) -> Result<(), String> {
         let next = AtomicUsize::new(0);
+        let mut kept = self.left.lock().unwrap_or_else(|e| e.into_inner());
+        let left = std::mem::take(&mut kept.answers);
         let failed: Mutex<Option<String>> = Mutex::new(None);
         let work = || -> Result<(), String> {
             let lock = || self.running.lock().unwrap_or_else(|e| e.into_inner());
@@ -192,7 +246,12 @@ impl Likelihood for &Program<'_> {
                     };
                 }
                 let row: Vec<f64> = (0..theta.ncols()).map(|j| theta[(i, j)]).collect();
-                let value = match self.ask(&mut program, &row) {
+                let question = question(&row);
+                if let Some(Ok(value)) = left.get(&question).map(|line| self.parse(line)) {
+                    deliver(i, value)?;
+                    continue;
+                }
+                let value = match self.ask(&mut program, &question) {
                     Ok(value) => value,
                     Err(e) if e == "interrupted" => return Err(e),
                     Err(e) if self.reject => {
@@ -235,7 +294,11 @@ impl Likelihood for &Program<'_> {
         });
         self.watch.waiting(false);
         match failed.into_inner().unwrap_or_else(|e| e.into_inner()) {
-            None => Ok(()),
+            // What was left is noted now.
+            None => {
+                kept.clear();
+                Ok(())
+            }
             Some(e) => Err(e),
         }
     }
