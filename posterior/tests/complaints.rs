@@ -106,8 +106,8 @@ fn impossible_regions_inside_of_the_prior_are_no_obstacle() {
         }
     };
     let found = Posterior::new(cube(2), disc)
-        .evaluations(4000)
-        .ess(1000.0)
+        .evaluations(8000)
+        .ess(3000.0)
         .fit()
         .unwrap();
     right(&found, 2.0 + ln(0.01 * PI));
@@ -266,6 +266,12 @@ fn a_fourier_series_with_uniform_phases_keeps_its_eight_modes() {
         .ess(2000.0)
         .fit()
         .unwrap();
+    println!(
+        "{} evaluations, ln Z - exact {:.4}, {:?}",
+        found.status().evaluations,
+        found.log_evidence().value - exact,
+        found.log_evidence()
+    );
     right(&found, exact);
     for mode in 0..8 {
         let own = |t: &[f64]| (0..3).all(|k| (t[2 * k + 1] > 0.0) == (mode >> k & 1 == 1));
