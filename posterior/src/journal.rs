@@ -7,7 +7,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Mutex;
 
-/// Values by the [`mark`] of their point; in a folder, a line of `evaluations.csv` for each.
+/// Values by the mark (a hash of the parameters) of their point; in a folder, a line of `evaluations.csv` for each.
 ///
 /// The number of a point in the run would not do: with another budget or another goal, rounds have
 /// other sizes, and the same numbers stand for other points.

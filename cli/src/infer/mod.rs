@@ -4,6 +4,7 @@ mod answers;
 mod ask_tell;
 mod model;
 mod outputs;
+mod program;
 mod report;
 mod settings;
 mod watch;
@@ -15,12 +16,12 @@ use anyhow::{Context, Result, bail};
 use outputs::Outputs;
 use posterior::anneal::{AnnealSettings, Status};
 use posterior::{InferError, Posterior, PriorMap};
+use program::Program;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::{RunLock, Signals};
 use watch::Watch;
-use workers::Program;
 
 pub fn run(args: &Infer) -> Result<()> {
     let prior = settings::prior(&args.prior)?;
