@@ -3,6 +3,7 @@
 #
 #   ./reproduce.sh               everything, into target/reproduce/
 #   ./reproduce.sh --smoke       everything at a small scale, into target/smoke/
+#   ./reproduce.sh --papers      only what the two papers report
 #   ./reproduce.sh --only banana --protocol held_out --threads 2
 #   ./reproduce.sh --help        all options
 #

@@ -50,6 +50,27 @@ pub enum Command {
     Info(Info),
 }
 
+/// The seed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Seed {
+    /// Seed of all random numbers.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
+    pub seed: u64,
+}
+
+/// The threads.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Threads {
+    /// Threads [default: all cores]. The result does not depend on them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
+    pub threads: Option<u16>,
+}
+
 /// Fit a density to draws and write it to a model file.
 ///
 /// DATA is text in columns (CSV with a header, or separated by blanks; lines that begin with # are
@@ -100,14 +121,8 @@ pub struct Fit {
     /// Print the default settings and exit.
     #[arg(long, conflicts_with_all = ["config", "data"])]
     pub print_config: bool,
-    /// Seed of all random numbers.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        allow_negative_numbers = true
-    )]
-    pub seed: u64,
+    #[command(flatten)]
+    pub seed: Seed,
     /// The model file.
     #[arg(
         long,
@@ -115,9 +130,8 @@ pub struct Fit {
         default_value = "model.safetensors"
     )]
     pub out: PathBuf,
-    /// Threads [default: all cores]. The result does not depend on them.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
-    pub threads: Option<u16>,
+    #[command(flatten)]
+    pub threads: Threads,
     /// Store finished fits and checkpoints in this folder: after an interruption the same command
     /// resumes and gives the same model, byte for byte. Emptied when the model is written.
     #[arg(long, value_name = "DIR", alias = "keep")]
@@ -132,18 +146,21 @@ pub struct Fit {
 /// any. Python: print(..., flush=True).
 ///
 /// Points are drawn from the prior, then from densities fitted to the posterior at rising
-/// temperature, until the effective sample size is reached or the evaluations are spent. At the end
-/// a density is fitted to the draws, as by amf fit; the model file serves the other commands.
+/// temperature, until the effective sample size is reached or the evaluations are spent. The result
+/// is a summary, and what is asked for of draws as CSV, a corner plot, and a density fitted to the
+/// draws (about a minute), whose model file serves the other commands.
 ///
 /// With --ask and --tell the likelihood is evaluated anywhere: --ask prints points as CSV with an
-/// id; --tell reads a CSV with the columns id and log_likelihood (and the derived quantities). When
-/// no more points are wanted, --tell writes the results.
+/// id; --tell reads a CSV with the columns id and log_likelihood (and the derived quantities; if the
+/// parameters are there too, they are compared with those asked for). When no more points are
+/// wanted, --tell writes the results.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   amf infer --prior 'mu = normal(0, 5)' --prior 'tau = half_normal(5)' --command 'python3 model.py' --state run
-  amf infer --prior prior.ron --command ./model --workers 8 --evaluations 50000 --draws draws.csv
+  amf infer --prior prior.ron --command ./model --workers 8 --evaluations 50000 --draws draws.csv --plot corner.png
+  amf infer --prior prior.ron --command ./model --state run --data observed.csv --out posterior.safetensors
   amf infer --prior prior.ron --state run --ask 1000 > batch.csv     then evaluate batch.csv anywhere
-  amf infer --prior prior.ron --state run --tell evaluated.csv
+  amf infer --prior prior.ron --state run --tell evaluated.csv --ask 1000 > batch.csv
 
 Distributions: uniform(low, high), log_uniform(low, high), normal(mean, sd), log_normal(mu, sigma), half_normal(sd), \
 truncated_normal(mean, sd, low, high), exponential(rate), gamma(shape, rate), beta(a, b), cauchy(location, scale), \
@@ -179,23 +196,34 @@ pub struct Infer {
     /// What a point counts for at which the program ends, is silent or answers something else.
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Failures::Error)]
     pub failures: Failures,
-    /// Keep each evaluation in this folder as it comes: after an interruption the same command makes
-    /// none twice.
+    /// Keep each evaluation in this folder as it comes: after an interruption, or for further
+    /// outputs, the same command makes none of them again.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// A file that the likelihood depends on: its data, the program itself. Can be given several
+    /// times; the evaluations in --state are refused when such a file has changed.
+    #[arg(long, value_name = "FILE", requires = "state")]
+    pub data: Vec<PathBuf>,
+    /// Seconds after which a line of progress is printed at the latest [default: 10 on a terminal,
+    /// never elsewhere].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub progress: Option<u64>,
     /// Print up to N points that are wanted.
     #[arg(long, value_name = "N", requires = "state")]
     pub ask: Option<usize>,
-    /// Read evaluated points.
+    /// Read evaluated points; can be given several times, and together with --ask, which then prints
+    /// the points that are wanted next.
     #[arg(long, value_name = "FILE.csv", requires = "state")]
-    pub tell: Option<PathBuf>,
-    /// The model file.
-    #[arg(
-        long,
-        value_name = "MODEL.safetensors",
-        default_value = "posterior.safetensors"
-    )]
-    pub out: PathBuf,
+    pub tell: Vec<PathBuf>,
+    /// Fit a density to the draws, as amf fit does, and write this model file.
+    #[arg(long, value_name = "MODEL.safetensors")]
+    pub out: Option<PathBuf>,
+    /// Settings of that fit, as amf fit --print-config prints them.
+    #[arg(long, value_name = "RUN.ron", requires = "out")]
+    pub config: Option<PathBuf>,
+    /// A corner plot of the draws.
+    #[arg(long, value_name = "FIG.png|.svg")]
+    pub plot: Option<PathBuf>,
     /// Equally weighted draws, with the derived quantities, as CSV.
     #[arg(long, value_name = "FILE.csv")]
     pub draws: Option<PathBuf>,
@@ -205,17 +233,10 @@ pub struct Infer {
     /// All evaluations with weight, with log_weight and log_likelihood, as CSV.
     #[arg(long, value_name = "FILE.csv")]
     pub weighted: Option<PathBuf>,
-    /// Seed of all random numbers.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        allow_negative_numbers = true
-    )]
-    pub seed: u64,
-    /// Threads [default: all cores]. The result does not depend on them.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
-    pub threads: Option<u16>,
+    #[command(flatten)]
+    pub seed: Seed,
+    #[command(flatten)]
+    pub threads: Threads,
 }
 
 /// What a failed point counts for.
@@ -263,14 +284,8 @@ pub struct Sample {
     /// How many draws, up to 100000000.
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000), allow_negative_numbers = true)]
     pub n: u64,
-    /// Seed of the random numbers.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        allow_negative_numbers = true
-    )]
-    pub seed: u64,
+    #[command(flatten)]
+    pub seed: Seed,
     /// Where to write [default: standard output].
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -300,14 +315,8 @@ pub struct Evaluate {
     /// A column of log-weights of the rows.
     #[arg(long, value_name = "COLUMN")]
     pub log_weight: Option<String>,
-    /// Seed of the model's draws.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        allow_negative_numbers = true
-    )]
-    pub seed: u64,
+    #[command(flatten)]
+    pub seed: Seed,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -338,14 +347,8 @@ pub struct Plot {
     /// The figure; its name ends in .png or .svg.
     #[arg(long, value_name = "FIG.png|.svg")]
     pub out: PathBuf,
-    /// Seed of the model's draws.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        allow_negative_numbers = true
-    )]
-    pub seed: u64,
+    #[command(flatten)]
+    pub seed: Seed,
 }
 
 /// Show what is in a model file.

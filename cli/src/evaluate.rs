@@ -49,7 +49,7 @@ pub fn run(args: &Evaluate) -> Result<()> {
         &args.columns,
         args.log_weight.as_ref(),
     )?;
-    let found = evaluate(&density, &table, args.seed)?;
+    let found = evaluate(&density, &table, args.seed.seed)?;
     let text = if args.json {
         serde_json::to_string_pretty(&found)? + "\n"
     } else {

@@ -60,7 +60,8 @@ pub fn run(args: &Fit) -> Result<()> {
     Ok(())
 }
 
-fn read_settings(path: &Path) -> Result<Recipe> {
+/// A recipe in RON.
+pub fn read_settings(path: &Path) -> Result<Recipe> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => anyhow::anyhow!("{name}: no such file; check the path"),
@@ -101,7 +102,7 @@ fn fit(
             "amf: interrupted: nothing was written; with --checkpoint-dir DIR a fit can go on where it was"
         }
     });
-    let pool = pool(args.threads)?;
+    let pool = pool(args.threads.threads)?;
     let tell = |event: Event<'_>| {
         if let Event::Damaged { reason } = event {
             say!("warning: {reason}; it is computed again");
@@ -122,7 +123,7 @@ fn fit(
             unless_stopped(&signals)
         };
         let context = FitContext::default().observed_by(&observer);
-        settings.fit(draws, args.seed, &context.checkpointed_in(checkpoints))
+        settings.fit(draws, args.seed.seed, &context.checkpointed_in(checkpoints))
     });
     display.clear();
     match found {

@@ -13,19 +13,9 @@ use std::path::Path;
 const DRAWS: usize = 50_000;
 
 pub fn run(args: &Plot) -> Result<()> {
-    let ending = args
-        .out
-        .extension()
-        .map(|e| e.to_string_lossy().to_lowercase());
-    if !matches!(ending.as_deref(), Some("png" | "svg")) {
-        bail!(
-            "{}: figures are .png or .svg; end the name so",
-            args.out.display()
-        );
-    }
     let read = [Some(args.model.as_path()), args.data.as_deref()];
     let read: Vec<&Path> = read.into_iter().flatten().collect();
-    Output::check(Some(&args.out), &read)?;
+    check(&args.out, &read)?;
     let density = data::model(&args.model)?;
     let table = match &args.data {
         Some(path) => Some(data::rows(
@@ -38,30 +28,47 @@ pub fn run(args: &Plot) -> Result<()> {
     };
     let log_weights = table.as_ref().and_then(|t| t.log_weights.as_ref());
     let weights = log_weights.map(|w| ImportanceWeights::new(w)).transpose()?;
-    let model = density.sample(DRAWS, &mut stream(args.seed, "plot"));
+    let model = density.sample(DRAWS, &mut stream(args.seed.seed, "plot"));
     let columns: Vec<String> = density.columns().iter().map(|c| c.name.clone()).collect();
     let title = match density.report().source.as_deref() {
         Some(source) => format!("density fitted to {source}"),
         None => String::from("fitted density"),
     };
-    plots::corner(
+    let beneath = table.as_ref().map(|t| plots::Draws {
+        values: t.values.as_ref(),
+        weights: weights.as_ref().map(ImportanceWeights::shares),
+    });
+    draw(
         &args.out,
         &plots::Corner {
+            name: "model",
             title: &title,
             columns: &columns,
             model: model.as_ref(),
-            data: table.as_ref().map(|t| plots::Draws {
-                values: t.values.as_ref(),
-                weights: weights.as_ref().map(ImportanceWeights::shares),
-            }),
+            data: beneath,
         },
-    )?;
-    if columns.len() > plots::MOST_SHOWN {
-        say!(
-            "note: {} of {} columns are shown",
-            plots::MOST_SHOWN,
-            columns.len()
+    )
+}
+
+/// Fails at once for a figure that could not be written.
+pub fn check(path: &Path, read: &[&Path]) -> Result<()> {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    if !matches!(ending.as_deref(), Some("png" | "svg")) {
+        bail!(
+            "{}: figures are .png or .svg; end the name so",
+            path.display()
         );
+    }
+    Output::check(Some(path), read)?;
+    Ok(())
+}
+
+/// Writes a corner plot, and says so when columns are left out.
+pub fn draw(path: &Path, corner: &plots::Corner<'_>) -> Result<()> {
+    plots::corner(path, corner)?;
+    let columns = corner.columns.len();
+    if columns > plots::MOST_SHOWN {
+        say!("note: {} of {columns} columns are shown", plots::MOST_SHOWN);
     }
     Ok(())
 }

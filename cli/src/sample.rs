@@ -15,7 +15,7 @@ pub fn run(args: &Sample) -> Result<()> {
     let out = Output::check(args.out.as_deref(), &[&args.model])?;
     let density = data::model(&args.model)?;
     let names: Vec<String> = density.columns().iter().map(|c| c.name.clone()).collect();
-    let rng = &mut stream(args.seed, "sample");
+    let rng = &mut stream(args.seed.seed, "sample");
     out.write(|w| {
         let n = args.n as usize;
         let first = n.min(CHUNK);

@@ -125,6 +125,8 @@ fn columns(columns: &[Column]) -> String {
     let each = columns.iter().map(|c| match c.support {
         Support::Real => c.name.clone(),
         Support::Positive => format!("{} > 0", c.name),
+        Support::Above { low } => format!("{} > {low}", c.name),
+        Support::Below { high } => format!("{} < {high}", c.name),
         Support::Interval { low, high } => format!("{low} < {} < {high}", c.name),
     });
     each.collect::<Vec<_>>().join(", ")

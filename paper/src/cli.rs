@@ -4,11 +4,11 @@ use crate::engine::Interrupted;
 use crate::engine::catalogue::Catalogue;
 use crate::engine::collect::collect;
 use crate::engine::record::record_path;
-use crate::engine::reproduce::{Options, reproduce};
+use crate::engine::reproduce::{Options, estimate, reproduce};
 use crate::engine::results::Results;
 use crate::engine::schedule::Schedule;
 use crate::experiments::KINDS;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -72,6 +72,9 @@ struct Selection {
     /// Only this protocol; can be given several times.
     #[arg(long, value_name = "NAME")]
     protocol: Vec<String>,
+    /// Only the protocols that the two papers report (`papers` in their configs).
+    #[arg(long, conflicts_with = "protocol")]
+    papers: bool,
     /// Folder of configs [default: paper/configs, or paper/configs/smoke].
     #[arg(long, value_name = "DIR")]
     configs: Option<PathBuf>,
@@ -158,7 +161,9 @@ fn is_broken_pipe(e: &anyhow::Error) -> bool {
 fn execute(command: Command, stop: &AtomicBool) -> Result<ExitCode> {
     match command {
         Command::Reproduce(args) => {
-            let outcome = reproduce(&args.options(), stop)?;
+            let options = args.options()?;
+            println!("{}", estimate(&options)?);
+            let outcome = reproduce(&options, stop)?;
             println!("{}", outcome.verdict);
             println!("report: {}", outcome.report.display());
             return Ok(if outcome.reproduced {
@@ -205,7 +210,7 @@ fn execute(command: Command, stop: &AtomicBool) -> Result<ExitCode> {
 /// Prints all selected runs.
 fn list(selection: &Selection) -> Result<()> {
     let all = Catalogue::read(KINDS, &selection.configs())?;
-    let chosen = all.select(&selection.protocol, &selection.only)?;
+    let chosen = all.select(&selection.protocols()?, &selection.only)?;
     let here = std::env::current_dir().unwrap_or_default();
     let mut out = std::io::stdout().lock();
     for (path, job) in chosen.files() {
@@ -233,6 +238,22 @@ impl Selection {
         };
         self.configs.clone().unwrap_or_else(|| home().join(own))
     }
+
+    /// Names of the protocols, all of them when empty.
+    fn protocols(&self) -> Result<Vec<String>> {
+        if !self.papers {
+            return Ok(self.protocol.clone());
+        }
+        let names = Catalogue::read(KINDS, &self.configs())?.of_papers();
+        if names.is_empty() {
+            let folder = self.configs();
+            bail!(
+                "{}: no config has papers: true in its report",
+                folder.display()
+            );
+        }
+        Ok(names)
+    }
 }
 
 impl Computing {
@@ -251,21 +272,22 @@ impl Computing {
 }
 
 impl Reproduce {
-    fn options(self) -> Options {
+    fn options(self) -> Result<Options> {
         let (committed, out) = if self.selection.smoke {
             ("results/smoke", "smoke")
         } else {
             ("results", "reproduce")
         };
-        Options {
+        let protocols = self.selection.protocols()?;
+        Ok(Options {
             kinds: KINDS,
             configs: self.selection.configs(),
             committed: home().join(committed),
             schedule: self.computing.schedule(out),
             only: self.selection.only,
-            protocols: self.selection.protocol,
+            protocols,
             update: self.update,
             metrics_only: self.selection.smoke,
-        }
+        })
     }
 }

@@ -6,6 +6,7 @@ mod corruption;
 mod interruption;
 mod job;
 mod numbers;
+mod papers;
 mod protocol;
 mod smoke;
 mod spread;

@@ -7,11 +7,21 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Mutex;
 
-/// Values by the number of their point; in a folder, a line of `evaluations.csv` for each.
+/// Values by the mark (a hash of the parameters) of their point; in a folder, a line of `evaluations.csv` for each.
+///
+/// The number of a point in the run would not do: with another budget or another goal, rounds have
+/// other sizes, and the same numbers stand for other points.
 #[derive(Debug, Default)]
 pub struct Journal {
-    values: Mutex<BTreeMap<usize, Value>>,
+    values: Mutex<BTreeMap<u64, Value>>,
     file: Option<Mutex<File>>,
+}
+
+/// A hash of the parameters of a point.
+#[must_use]
+pub fn mark(theta: &[f64]) -> u64 {
+    let hash = store::Fingerprint::new("point", 1).numbers(theta).finish();
+    u64::from_str_radix(&hash[..16], 16).unwrap_or_default()
 }
 
 impl Journal {
@@ -55,7 +65,7 @@ impl Journal {
             file.set_len(whole as u64).map_err(failed)?;
             file.seek(SeekFrom::End(0)).map_err(failed)?;
         }
-        let mut heading = String::from("id,log_likelihood");
+        let mut heading = String::from("mark,log_likelihood");
         derived
             .iter()
             .for_each(|name| heading += &format!(",{name}"));
@@ -71,9 +81,9 @@ impl Journal {
                 }
                 continue;
             }
-            let (id, value) =
+            let (mark, value) =
                 parse(line, derived.len()).ok_or_else(|| format!("{}: damaged", at()))?;
-            values.insert(id, value);
+            values.insert(mark, value);
         }
         if whole == 0 {
             writeln!(file, "{heading}").map_err(failed)?;
@@ -84,13 +94,14 @@ impl Journal {
         })
     }
 
-    /// Adds a value: on disk when this returns.
+    /// Adds a value: in the file when this returns, safe from the death of the process (not of the
+    /// machine).
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn add(&self, id: usize, value: Value) -> Result<(), String> {
+    pub fn add(&self, mark: u64, value: Value) -> Result<(), String> {
         if let Some(file) = &self.file {
-            let mut line = format!("{id},{:?}", value.log_likelihood);
+            let mut line = format!("{mark:016x},{:?}", value.log_likelihood);
             value
                 .derived
                 .iter()
@@ -103,28 +114,28 @@ impl Journal {
         self.values
             .lock()
             .unwrap_or_else(|e| e.into_inner())
-            .insert(id, value);
+            .insert(mark, value);
         Ok(())
     }
 
     /// The value of a point.
     #[must_use]
-    pub fn get(&self, id: usize) -> Option<Value> {
+    pub fn get(&self, mark: u64) -> Option<Value> {
         self.values
             .lock()
             .unwrap_or_else(|e| e.into_inner())
-            .get(&id)
+            .get(&mark)
             .cloned()
     }
 }
 
-fn parse(line: &str, derived: usize) -> Option<(usize, Value)> {
+fn parse(line: &str, derived: usize) -> Option<(u64, Value)> {
     let mut fields = line.split(',');
-    let id = fields.next()?.parse().ok()?;
+    let mark = u64::from_str_radix(fields.next()?, 16).ok()?;
     let log_likelihood = fields.next()?.parse().ok()?;
     let derived_values: Vec<f64> = fields.map(|f| f.parse().ok()).collect::<Option<_>>()?;
     (derived_values.len() == derived).then_some((
-        id,
+        mark,
         Value {
             log_likelihood,
             derived: derived_values,
@@ -132,18 +143,22 @@ fn parse(line: &str, derived: usize) -> Option<(usize, Value)> {
     ))
 }
 
-/// Whether two descriptions are the same.
+/// Whether two descriptions are the same; quotes the first line that differs.
 fn same(before: &str, now: &str) -> Result<(), String> {
-    let mut lines = before.lines().zip(now.lines());
-    if let Some((a, b)) = lines.find(|(a, b)| a != b) {
-        return Err(format!(
-            "it holds the evaluations of another problem: \"{a}\" then, \"{b}\" now; take another folder"
-        ));
-    }
-    if before.lines().count() == now.lines().count() {
-        Ok(())
-    } else {
-        Err("it holds the evaluations of another problem; take another folder".into())
+    let (mut old, mut new) = (before.lines(), now.lines());
+    loop {
+        let (a, b) = (old.next(), new.next());
+        if a != b {
+            let quote = |line: Option<&str>| line.map_or("nothing".into(), |l| format!("\"{l}\""));
+            return Err(format!(
+                "it holds the evaluations of another problem: {} then, {} now; take another folder",
+                quote(a),
+                quote(b)
+            ));
+        }
+        if a.is_none() {
+            return Ok(());
+        }
     }
 }
 
@@ -165,23 +180,25 @@ mod tests {
         let open = |problem: &str| Journal::open(folder.path(), problem, &derived);
         let journal = open("seed 1\nd 2\n").unwrap();
         journal.add(3, value(-0.1)).unwrap();
-        journal.add(1, value(f64::NEG_INFINITY)).unwrap();
+        journal.add(u64::MAX, value(f64::NEG_INFINITY)).unwrap();
         drop(journal);
         // Cut short within the last line.
         let path = folder.path().join("evaluations.csv");
         let mut text = std::fs::read_to_string(&path).unwrap();
-        text += "7,-2.0";
+        text += "0000000000000007,-2.0";
         std::fs::write(&path, text).unwrap();
         let journal = open("seed 1\nd 2\n").unwrap();
         assert_eq!(journal.get(3), Some(value(-0.1)));
-        assert_eq!(journal.get(1), Some(value(f64::NEG_INFINITY)));
+        assert_eq!(journal.get(u64::MAX), Some(value(f64::NEG_INFINITY)));
         assert_eq!(journal.get(7), None);
         journal.add(7, value(2.0)).unwrap();
         drop(journal);
         assert_eq!(open("seed 1\nd 2\n").unwrap().get(7), Some(value(2.0)));
         let error = open("seed 1\nd 3\n").unwrap_err();
         assert!(error.contains("\"d 2\" then, \"d 3\" now"), "{error}");
-        std::fs::write(&path, "id,log_likelihood,a,b\n1,x,2,3\n").unwrap();
+        let error = open("seed 1\nd 2\ndata\n").unwrap_err();
+        assert!(error.contains("nothing then, \"data\" now"), "{error}");
+        std::fs::write(&path, "mark,log_likelihood,a,b\n0f,x,2,3\n").unwrap();
         let error = open("seed 1\nd 2\n").unwrap_err();
         assert!(error.contains("line 2: damaged"), "{error}");
     }

@@ -1,5 +1,6 @@
 //! Posteriors learnt from likelihood evaluations against exact ones, in small.
 
+mod complaints;
 mod infer;
 
 use amf::experts::Components;

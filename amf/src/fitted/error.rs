@@ -127,6 +127,7 @@ fn columns_message(names: &[String], errors: &[ColumnError]) -> String {
 pub(super) fn outside(support: Support, column: String, row: usize, value: f64) -> DrawsError {
     let at_end = match support {
         Support::Interval { low, high } => value == low || value == high,
+        Support::Above { low: end } | Support::Below { high: end } => value == end,
         _ => value == 0.0,
     };
     DrawsError::Outside {
@@ -135,6 +136,8 @@ pub(super) fn outside(support: Support, column: String, row: usize, value: f64) 
         value,
         support: match support {
             Support::Interval { low, high } => format!("the interval from {low} to {high}"),
+            Support::Above { low } => format!("the numbers above {low}"),
+            Support::Below { high } => format!("the numbers below {high}"),
             _ => "the positive numbers".into(),
         },
         advice: if at_end {

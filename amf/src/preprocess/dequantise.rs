@@ -117,6 +117,8 @@ pub(crate) fn column(
         let (low, high) = match support {
             Support::Real => (f64::NEG_INFINITY, f64::INFINITY),
             Support::Positive => (0.0, f64::INFINITY),
+            Support::Above { low } => (low, f64::INFINITY),
+            Support::Below { high } => (f64::NEG_INFINITY, high),
             Support::Interval { low, high } => (low, high),
         };
         let (low, high) = ((*v - 0.5 * step).max(low), (*v + 0.5 * step).min(high));

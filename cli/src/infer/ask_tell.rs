@@ -2,12 +2,14 @@
 
 use super::super::cli::Infer;
 use super::super::output::Output;
-use super::{Outputs, line};
+use super::outputs::Outputs;
+use super::report::line;
 use anyhow::{Context, Result, bail};
 use faer::prelude::*;
 use posterior::anneal::AnnealSettings;
-use posterior::{Deliver, Likelihood, Posterior, Prior, Value};
+use posterior::{Deliver, Likelihood, Posterior, Prior, Value, Wanted};
 use std::ops::ControlFlow;
+use std::path::Path;
 use store::Signals;
 
 /// The likelihood is elsewhere.
@@ -25,7 +27,13 @@ impl Likelihood for Elsewhere {
     }
 }
 
-pub fn run(args: &Infer, prior: &Prior, settings: &AnnealSettings) -> Result<()> {
+pub fn run(
+    args: &Infer,
+    prior: &Prior,
+    settings: &AnnealSettings,
+    data: Vec<String>,
+    outputs: &Outputs,
+) -> Result<()> {
     let folder = args
         .state
         .as_ref()
@@ -33,19 +41,24 @@ pub fn run(args: &Infer, prior: &Prior, settings: &AnnealSettings) -> Result<()>
     let likelihood = Elsewhere {
         derived: args.derived.clone(),
     };
-    let run = Posterior::new(prior.clone(), likelihood)
+    let mut run = Posterior::new(prior.clone(), likelihood)
         .settings(settings.clone())
-        .seed(args.seed)
+        .seed(args.seed.seed)
         .kept_in(folder);
+    for line in data {
+        run = run.depends_on(line);
+    }
     let go_on = |_: &_| ControlFlow::Continue(());
-    let pool = super::super::fit::pool(args.threads)?;
+    let pool = super::super::fit::pool(args.threads.threads)?;
     pool.install(|| {
         let mut session = run.session()?;
         session.advance(&go_on)?;
-        if let Some(path) = &args.tell {
-            let values = read(path, &args.derived)?;
+        for path in &args.tell {
+            let values = read(path, &args.derived, &session.pending(), session.names())?;
             let told = session.tell(&values);
             told.map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        }
+        if !args.tell.is_empty() {
             session.advance(&go_on)?;
         }
         let wanted = session.pending();
@@ -71,14 +84,19 @@ pub fn run(args: &Infer, prior: &Prior, settings: &AnnealSettings) -> Result<()>
             );
             return Ok(());
         }
-        let outputs = Outputs::check(args)?;
         let signals = Signals::listen("amf: interrupted: --tell again writes the results");
         outputs.write(args, prior, &session.finish(), &signals)
     })
 }
 
-/// Columns `id`, `log_likelihood` and the derived quantities of a table; others are ignored.
-fn read(path: &std::path::Path, derived: &[String]) -> Result<Vec<(usize, Value)>> {
+/// Columns `id`, `log_likelihood` and the derived quantities of a table. Parameters, where the table
+/// has them, must be those that were asked for; other columns are ignored.
+fn read(
+    path: &Path,
+    derived: &[String],
+    wanted: &Wanted,
+    names: &[String],
+) -> Result<Vec<(usize, Value)>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{}: cannot be read", path.display()))?;
     let mut lines = text.lines();
@@ -97,6 +115,11 @@ fn read(path: &std::path::Path, derived: &[String]) -> Result<Vec<(usize, Value)
         .iter()
         .map(|name| place(name))
         .collect::<Result<_>>()?;
+    let parameters: Vec<(usize, usize)> = names
+        .iter()
+        .enumerate()
+        .filter_map(|(j, name)| Some((j, heading.iter().position(|h| h == name)?)))
+        .collect();
     let mut values = Vec::new();
     for (k, line) in lines.enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
@@ -119,8 +142,23 @@ fn read(path: &std::path::Path, derived: &[String]) -> Result<Vec<(usize, Value)
                 k + 2
             );
         }
+        let own = own as usize;
+        if let Ok(row) = wanted.ids.binary_search(&own) {
+            for &(j, column) in &parameters {
+                let (asked, told) = (wanted.theta[(row, j)], number(column)?);
+                // Other programs may print fewer digits.
+                if (asked - told).abs() > 1e-6 * asked.abs() {
+                    bail!(
+                        "{}: line {}: {} = {told:?}, where point {own} has {asked:?}: these points are of another run, or of other settings of it",
+                        path.display(),
+                        k + 2,
+                        names[j]
+                    );
+                }
+            }
+        }
         values.push((
-            own as usize,
+            own,
             Value {
                 log_likelihood: number(log_likelihood)?,
                 derived: derived.iter().map(|j| number(*j)).collect::<Result<_>>()?,

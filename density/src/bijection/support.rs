@@ -1,4 +1,4 @@
-//! Bounded columns on the whole line: a logarithm above 0, a logit between two ends.
+//! Bounded columns on the whole line: a logarithm above or below one end, a logit between two.
 
 use faer::prelude::*;
 use numerics::math::{exp, ln, sigmoid};
@@ -14,6 +14,16 @@ pub enum Support {
     Real,
     /// Above 0: modelled as `u = ln x`.
     Positive,
+    /// Above an end: modelled as `u = ln (x - low)`.
+    Above {
+        /// The lower end.
+        low: f64,
+    },
+    /// Below an end: modelled as `u = ln (high - x)`.
+    Below {
+        /// The upper end.
+        high: f64,
+    },
     /// Between two ends: modelled as `u = ln (x - low) - ln (high - x)`.
     Interval {
         /// The lower end.
@@ -37,6 +47,9 @@ impl Support {
                     "an interval needs a lower end below its upper end and a finite width, not {low:?} and {high:?}"
                 ))
             }
+            Self::Above { low: end } | Self::Below { high: end } if !end.is_finite() => {
+                Err(format!("an end must be a finite number, not {end:?}"))
+            }
             _ => Ok(()),
         }
     }
@@ -47,6 +60,8 @@ impl Support {
         match self {
             Self::Real => x.is_finite(),
             Self::Positive => x > 0.0 && x.is_finite(),
+            Self::Above { low } => low < x && x.is_finite(),
+            Self::Below { high } => x < high && x.is_finite(),
             Self::Interval { low, high } => low < x && x < high,
         }
     }
@@ -57,6 +72,14 @@ impl Support {
             Self::Real => (x, 0.0),
             Self::Positive => {
                 let u = ln(x);
+                (u, -u)
+            }
+            Self::Above { low } => {
+                let u = ln(x - low);
+                (u, -u)
+            }
+            Self::Below { high } => {
+                let u = ln(high - x);
                 (u, -u)
             }
             Self::Interval { low, high } => {
@@ -71,6 +94,8 @@ impl Support {
         match self {
             Self::Real => u,
             Self::Positive => exp(u).clamp(f64::MIN_POSITIVE, f64::MAX),
+            Self::Above { low } => (low + exp(u)).clamp(low.next_up(), f64::MAX),
+            Self::Below { high } => (high - exp(u)).clamp(-f64::MAX, high.next_down()),
             Self::Interval { low, high } => {
                 // From the nearer end, which loses fewer digits.
                 let x = if u < 0.0 {
@@ -125,11 +150,12 @@ mod tests {
         #[test]
         fn draws_lie_inside_and_jacobians_are_slopes(u in -1e3..1e3f64, low in -1e6..1e6f64, width in 1e-3..1e6f64) {
             let interval = Support::Interval { low, high: low + width };
-            for s in [Support::Positive, interval] {
+            let (above, below) = (Support::Above { low }, Support::Below { high: low });
+            for s in [Support::Positive, above, below, interval] {
                 prop_assert!(s.contains(s.inverse(u)));
             }
             let u = u / 200.0;
-            for s in [Support::Real, Support::Positive, interval] {
+            for s in [Support::Real, Support::Positive, above, below, interval] {
                 let x = s.inverse(u);
                 let (back, jacobian) = s.to_line(x);
                 // The rounding error of x when it is far from 0.
@@ -137,7 +163,7 @@ mod tests {
                 prop_assert!((back - u).abs() < 10.0 * digits, "{back} {u}");
                 let h = 1e-6;
                 let slope = (s.inverse(u + h) - s.inverse(u - h)) / (2.0 * h);
-                prop_assert!((ln(slope) + jacobian).abs() < 1e-4 + 1e7 * digits);
+                prop_assert!((ln(slope.abs()) + jacobian).abs() < 1e-4 + 1e7 * digits);
             }
         }
     }

@@ -72,6 +72,14 @@ impl Catalogue {
         names.collect()
     }
 
+    /// The names of those that one of the papers reports.
+    #[must_use]
+    pub fn of_papers(&self) -> Vec<String> {
+        let own = self.entries.iter().map(|e| &e.protocol);
+        let own = own.filter(|p| p.presentation.papers);
+        own.map(|p| p.name.clone()).collect()
+    }
+
     /// Their presentations in the report.
     #[must_use]
     pub fn presentations(&self) -> Presentations {

@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod collect;
 pub mod config;
 pub mod context;
+pub mod estimate;
 mod event_log;
 pub mod experiment;
 pub mod figure;

@@ -23,6 +23,9 @@ pub struct Presentation {
     /// Its figures, in their order; those of its kind if they are not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures: Option<Vec<String>>,
+    /// Whether one of the two papers reports it: `--papers` computes these alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub papers: bool,
     /// Bounds set in advance, each a row of the table of targets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bounds: Vec<Bound>,

@@ -1,6 +1,7 @@
 //! Computes missing runs, writes all results, compares them with the committed ones.
 
 use super::catalogue::Catalogue;
+use super::estimate::TimeEstimate;
 use super::kind::Kind;
 use super::metrics_csv;
 use super::presentation::Presentations;
@@ -42,6 +43,23 @@ pub struct Outcome {
     pub reproduced: bool,
     /// The report.
     pub report: PathBuf,
+}
+
+/// How long a reproduction will take.
+///
+/// # Errors
+/// A config that cannot be used.
+pub fn estimate(options: &Options) -> Result<TimeEstimate> {
+    let catalogue = Catalogue::read(options.kinds, &options.configs)?;
+    let chosen = catalogue.select(&options.protocols, &options.only)?;
+    let (jobs, schedule) = (chosen.jobs(), &options.schedule);
+    // What is wrong with a record is said when it is computed again.
+    let open = schedule.open(&jobs, &|_| {});
+    Ok(TimeEstimate::new(
+        &open,
+        &options.committed,
+        schedule.threads,
+    ))
 }
 
 /// Reproduces.

@@ -46,6 +46,13 @@ impl Schedule {
         }
     }
 
+    /// Those that are not done yet; `warn` is called with records that cannot be used.
+    #[must_use]
+    pub fn open<'a>(&self, jobs: &[&'a Job], warn: &dyn Fn(String)) -> Vec<&'a Job> {
+        let open = |job: &&Job| self.force || !job.is_done(&self.out, warn);
+        jobs.iter().copied().filter(open).collect()
+    }
+
     /// Computes all runs that are not done yet. A run that another process has locked is left to
     /// it, and waited for.
     ///
@@ -54,12 +61,9 @@ impl Schedule {
     pub fn compute(&self, jobs: &[&Job], stop: &AtomicBool) -> Result<()> {
         store::sweep(&self.out);
         let log = EventLog::open(self.event_log.as_deref())?;
-        let mut open = Vec::new();
+        let mut open = self.open(jobs, &|reason| eprintln!("warning: {reason}"));
         for job in jobs {
-            let warn = |reason| eprintln!("warning: {reason}");
-            if self.force || !job.is_done(&self.out, &warn) {
-                open.push(*job);
-            } else {
+            if !open.iter().any(|o| std::ptr::eq(*o, *job)) {
                 self.tidy(job)?;
             }
         }

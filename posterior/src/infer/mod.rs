@@ -11,7 +11,6 @@ pub use session::{Session, StatusObserver, Wanted};
 use crate::anneal::{AnnealSettings, Status};
 use crate::likelihood::{Likelihood, Value};
 use crate::prior::PriorMap;
-use session::checked;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -33,6 +32,7 @@ pub struct Posterior<'a, P, L> {
     settings: AnnealSettings,
     seed: u64,
     folder: Option<PathBuf>,
+    depends_on: Vec<String>,
     observer: &'a StatusObserver<'a>,
 }
 
@@ -50,6 +50,7 @@ impl<P: PriorMap, L: Likelihood> Posterior<'_, P, L> {
             settings: AnnealSettings::default(),
             seed: 1,
             folder: None,
+            depends_on: Vec::new(),
             observer: &nobody,
         }
     }
@@ -85,10 +86,19 @@ impl<'a, P: PriorMap, L: Likelihood> Posterior<'a, P, L> {
     }
 
     /// Keeps each evaluation in this folder as it comes: the same call after an interruption makes
-    /// none twice and gives the same result to the bit.
+    /// none of those again that had come, and gives the same result to the bit. With a larger budget
+    /// or another goal, those evaluations serve again whose points recur.
     #[must_use]
     pub fn kept_in(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
+        self
+    }
+
+    /// Something else that the values of the likelihood depend on, in a line, such as the name and
+    /// hash of a file of data. A folder whose evaluations belong to another one is refused.
+    #[must_use]
+    pub fn depends_on(mut self, what: impl Into<String>) -> Self {
+        self.depends_on.push(what.into());
         self
     }
 
@@ -114,13 +124,11 @@ impl<'a, P: PriorMap, L: Likelihood> Posterior<'a, P, L> {
             if wanted.ids.is_empty() {
                 return Ok(session.finish());
             }
-            let journal = &session.journal;
             let deliver = |row: usize, value: Value| {
                 if (self.observer)(&session.status).is_break() {
                     return Err(INTERRUPTED.into());
                 }
-                checked(&value, wanted.theta.as_ref(), row, &session.names)?;
-                journal.add(wanted.ids[row], value)
+                session.keep(&wanted, row, value)
             };
             let done = self.likelihood.evaluate(wanted.theta.as_ref(), &deliver);
             done.map_err(|e| match e.as_str() {
@@ -140,7 +148,7 @@ impl<'a, P: PriorMap, L: Likelihood> Posterior<'a, P, L> {
             self.likelihood.derived(),
             &self.settings,
             self.seed,
-            self.folder.as_deref(),
+            self.folder.as_deref().map(|f| (f, &self.depends_on[..])),
         )
     }
 }

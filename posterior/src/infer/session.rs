@@ -3,12 +3,14 @@
 use super::error::InferError;
 use super::inference::Inference;
 use crate::anneal::{AnnealSettings, Annealer, Status};
-use crate::journal::Journal;
+use crate::journal::{Journal, mark};
 use crate::likelihood::Value;
 use crate::prior::PriorMap;
 use faer::prelude::*;
 use numerics::Estimate;
+use numerics::math::normal_cdf;
 use numerics::matrix::select_rows;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
@@ -30,6 +32,10 @@ pub struct Session<'a> {
     pub(super) names: Vec<String>,
     derived: Vec<String>,
     annealer: Annealer,
+    /// Parameters of the round whose values are wanted; none when the run is done.
+    round: Option<Mat<f64>>,
+    /// Marks of all points, those of the round included.
+    marks: Vec<u64>,
     pub(super) journal: Journal,
     pub(super) status: Status,
     values: Vec<Value>,
@@ -42,7 +48,7 @@ impl<'a> Session<'a> {
         derived: &[String],
         settings: &AnnealSettings,
         seed: u64,
-        folder: Option<&std::path::Path>,
+        folder: Option<(&std::path::Path, &[String])>,
     ) -> Result<Self, InferError> {
         settings.check()?;
         let names = prior.names().to_vec();
@@ -52,22 +58,55 @@ impl<'a> Session<'a> {
         let probe = probe(prior)?;
         let journal = match folder {
             None => Journal::in_memory(),
-            Some(folder) => {
-                let problem = describe(&names, derived, &probe, settings, seed);
+            Some((folder, depends_on)) => {
+                let mut problem = describe(&names, derived, &probe, settings, seed);
+                for what in depends_on {
+                    problem += what;
+                    problem.push('\n');
+                }
                 Journal::open(folder, &problem, derived).map_err(InferError::Folder)?
             }
         };
         let annealer = Annealer::new(names.len(), settings, seed);
-        Ok(Self {
+        let mut session = Self {
             prior,
             names,
             derived: derived.to_vec(),
             status: annealer.status(),
             annealer,
+            round: None,
+            marks: Vec::new(),
             journal,
             values: Vec::new(),
             settings: settings.clone(),
-        })
+        };
+        session.next_round()?;
+        Ok(session)
+    }
+
+    /// Asks for the next round.
+    fn next_round(&mut self) -> Result<(), InferError> {
+        self.round = None;
+        let Some(z) = self.annealer.ask() else {
+            return Ok(());
+        };
+        let theta = self.prior.at(z);
+        for i in 0..theta.nrows() {
+            let row: Vec<f64> = (0..theta.ncols()).map(|j| theta[(i, j)]).collect();
+            if row.iter().any(|v| v.is_nan()) {
+                let z: Vec<String> = (0..z.ncols())
+                    .map(|j| format!("{:?}", normal_cdf(z[(i, j)])))
+                    .collect();
+                return Err(InferError::Prior(format!(
+                    "it gives {} at the point ({}) of the unit cube",
+                    at(theta.as_ref(), i, &self.names),
+                    z.join(", ")
+                )));
+            }
+            self.marks.push(mark(&row));
+        }
+        self.round = Some(theta);
+        Ok(())
     }
 
     /// Goes on as far as the values allow: fits, and asks for the next round.
@@ -75,14 +114,10 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Interrupted, or a prior transform that gives no number.
     pub fn advance(&mut self, observer: &StatusObserver<'_>) -> Result<(), InferError> {
-        loop {
-            let first = self.annealer.status().evaluations;
-            let Some(z) = self.annealer.ask() else {
-                return Ok(());
-            };
-            let values: Option<Vec<Value>> = (first..first + z.nrows())
-                .map(|id| self.journal.get(id))
-                .collect();
+        while self.round.is_some() {
+            let first = self.values.len();
+            let wanted = self.marks[first..].iter();
+            let values: Option<Vec<Value>> = wanted.map(|m| self.journal.get(*m)).collect();
             let Some(values) = values else {
                 return Ok(());
             };
@@ -102,30 +137,38 @@ impl<'a> Session<'a> {
             if observer(&self.status).is_break() {
                 return Err(InferError::Interrupted);
             }
+            self.next_round()?;
         }
+        Ok(())
     }
 
     /// The points of the present round that have no value yet; none when the run is done.
-    ///
-    /// # Panics
-    /// Never: rounds are asked for by [`Self::advance`].
-    pub fn pending(&mut self) -> Wanted {
-        let first = self.annealer.status().evaluations;
-        let journal = &self.journal;
-        let Some(z) = self.annealer.ask() else {
+    #[must_use]
+    pub fn pending(&self) -> Wanted {
+        let Some(theta) = &self.round else {
             return Wanted {
                 ids: Vec::new(),
                 theta: Mat::zeros(0, self.names.len()),
             };
         };
-        let rows: Vec<usize> = (0..z.nrows())
-            .filter(|i| journal.get(first + i).is_none())
+        let first = self.values.len();
+        let rows: Vec<usize> = (0..theta.nrows())
+            .filter(|i| self.value(first + i).is_none())
             .collect();
-        let z = select_rows(z, &rows);
         Wanted {
             ids: rows.iter().map(|i| first + i).collect(),
-            theta: self.prior.at(z.as_ref()),
+            theta: select_rows(theta.as_ref(), &rows),
         }
+    }
+
+    fn value(&self, id: usize) -> Option<Value> {
+        self.journal.get(*self.marks.get(id)?)
+    }
+
+    /// Checks the value of a wanted point, and keeps it.
+    pub(super) fn keep(&self, wanted: &Wanted, row: usize, value: Value) -> Result<(), String> {
+        checked(&value, wanted.theta.as_ref(), row, &self.names)?;
+        self.journal.add(self.marks[wanted.ids[row]], value)
     }
 
     /// Names of the parameters.
@@ -140,9 +183,10 @@ impl<'a> Session<'a> {
     /// A point that was not asked for or has another value, or +infinity. Nothing is added then.
     pub fn tell(&mut self, values: &[(usize, Value)]) -> Result<(), String> {
         let wanted = self.pending();
-        let mut new = Vec::new();
+        let mut new: BTreeMap<usize, (usize, &Value)> = BTreeMap::new();
         for (id, value) in values {
-            if let Some(before) = self.journal.get(*id) {
+            let before = new.get(id).map(|(_, v)| (*v).clone());
+            if let Some(before) = before.or_else(|| self.value(*id)) {
                 if before.log_likelihood.to_bits() != value.log_likelihood.to_bits() {
                     let (old, now) = (before.log_likelihood, value.log_likelihood);
                     return Err(format!(
@@ -161,10 +205,10 @@ impl<'a> Session<'a> {
                 ));
             }
             checked(value, wanted.theta.as_ref(), row, &self.names)?;
-            new.push((*id, value.clone()));
+            new.insert(*id, (row, value));
         }
-        new.into_iter()
-            .try_for_each(|(id, value)| self.journal.add(id, value))
+        let mut new = new.into_values();
+        new.try_for_each(|(row, value)| self.keep(&wanted, row, value.clone()))
     }
 
     /// Where it stands.
@@ -281,7 +325,7 @@ fn describe(
     settings: &AnnealSettings,
     seed: u64,
 ) -> String {
-    let mut text = format!("format 1\nseed {seed}\nparameters {}\n", names.join(" "));
+    let mut text = format!("format 2\nseed {seed}\nparameters {}\n", names.join(" "));
     let _ = writeln!(text, "derived quantities {}", derived.join(" "));
     for (j, name) in names.iter().enumerate() {
         let values: Vec<String> = (0..probe.nrows())
@@ -306,7 +350,7 @@ fn at(theta: MatRef<'_, f64>, row: usize, names: &[String]) -> String {
     each.join(", ")
 }
 
-pub(super) fn checked(
+fn checked(
     value: &Value,
     theta: MatRef<'_, f64>,
     row: usize,

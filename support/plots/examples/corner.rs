@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (model, data) = (draws(50_000, d, "model"), draws(2_000, d, "data"));
         let values = data.as_ref();
         let figure = Corner {
+            name: "model",
             title: "made-up draws",
             columns: &columns,
             model: model.as_ref(),

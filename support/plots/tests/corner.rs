@@ -40,6 +40,7 @@ fn every_number_of_columns_in_both_formats() {
             let model = model.as_ref();
             let title = "normal";
             let figure = Corner {
+                name: "model",
                 title,
                 columns: &columns,
                 model,
@@ -76,6 +77,7 @@ fn weights_count() {
             weights,
         });
         let figure = Corner {
+            name: "model",
             title: "",
             columns: &columns,
             model: model.as_ref(),
@@ -94,6 +96,7 @@ fn what_is_refused_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let says = |name: &str, columns: &[String], model: &Mat<f64>, data: Option<Draws<'_>>| {
         let figure = Corner {
+            name: "model",
             title: "",
             columns,
             model: model.as_ref(),
@@ -156,6 +159,7 @@ fn one_value_alone_is_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let same = Mat::from_fn(50, 2, |i, j| if j == 0 { 3.0 } else { i as f64 });
     let figure = Corner {
+        name: "model",
         title: "",
         columns: &names(2),
         model: same.as_ref(),

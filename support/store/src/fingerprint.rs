@@ -17,9 +17,15 @@ impl Fingerprint {
 
     /// A text, such as a setting.
     #[must_use]
-    pub fn text(mut self, text: &str) -> Self {
-        self = self.count(text.len());
-        self.0.update(text.as_bytes());
+    pub fn text(self, text: &str) -> Self {
+        self.bytes(text.as_bytes())
+    }
+
+    /// The content of a file.
+    #[must_use]
+    pub fn bytes(mut self, bytes: &[u8]) -> Self {
+        self = self.count(bytes.len());
+        self.0.update(bytes);
         self
     }
 

@@ -97,17 +97,18 @@ impl Figure {
                 format!("{title} ({more})")
             };
         }
+        let name = corner.name;
         let beneath = if corner.data.is_some() {
-            "data"
+            String::from("data")
         } else {
-            "draws of the model"
+            format!("draws of the {name}")
         };
         let model_is = if d == 1 {
-            "model"
+            name.to_owned()
         } else {
-            "model: density; regions of 50, 90 and 99 %"
+            format!("{name}: density; regions of 50, 90 and 99 %")
         };
-        let legend = [model_is, beneath].map(str::to_owned);
+        let legend = [model_is, beneath];
         Self {
             fine,
             left: widest + 62,

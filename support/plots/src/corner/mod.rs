@@ -18,6 +18,8 @@ const FINE: i32 = 3;
 /// A density, given by draws, and optionally the draws that it was fitted to.
 #[derive(Debug, Clone, Copy)]
 pub struct Corner<'a> {
+    /// What the draws stand for, in the legend: "model".
+    pub name: &'a str,
     /// A heading.
     pub title: &'a str,
     /// Names of the columns.

@@ -1,0 +1,133 @@
+//! What is written at the end.
+
+use super::super::cli::Infer;
+use super::super::output::Output;
+use super::super::plot;
+use super::model::Model;
+use super::report::report;
+use anyhow::{Result, bail};
+use faer::prelude::*;
+use numerics::math::ln;
+use numerics::matrix::select_rows;
+use numerics::random::stream;
+use posterior::{Inference, Prior};
+use std::path::Path;
+use store::Signals;
+use tables::write_csv;
+
+/// What is written at the end, as far as it is asked for.
+pub struct Outputs {
+    draws: Option<Output>,
+    weighted: Option<Output>,
+    model: Option<Model>,
+}
+
+impl Outputs {
+    /// Fails at once for what could not be written at the end.
+    pub fn check(args: &Infer) -> Result<Self> {
+        let mut read: Vec<&Path> = args.prior.iter().map(Path::new).collect();
+        let files = args.data.iter().chain(&args.tell).chain(&args.config);
+        read.extend(files.map(|p| p.as_path()));
+        let optional = |path: &Option<std::path::PathBuf>| {
+            path.as_deref()
+                .map(|p| Output::check(Some(p), &read))
+                .transpose()
+        };
+        if let Some(path) = &args.plot {
+            plot::check(path, &read)?;
+        }
+        Ok(Self {
+            draws: optional(&args.draws)?,
+            weighted: optional(&args.weighted)?,
+            model: Model::check(args, &read)?,
+        })
+    }
+
+    pub fn write(
+        &self,
+        args: &Infer,
+        prior: &Prior,
+        found: &Inference,
+        signals: &Signals,
+    ) -> Result<()> {
+        let z = found.log_evidence();
+        if found.status().beta < 1.0 || !z.value.is_finite() {
+            bail!(
+                "there is no posterior to write: {}",
+                found.warnings().join("; ")
+            );
+        }
+        if let Some(out) = &self.draws {
+            let n = args.n.unwrap_or_else(|| (found.ess() as usize).max(1));
+            let rows = found.resampled(n, &mut stream(args.seed.seed, "draws"));
+            write(out, found, &rows, &[])?;
+        }
+        if let Some(out) = &self.weighted {
+            let weights = found.weights();
+            let rows: Vec<usize> = (0..weights.len()).filter(|i| weights[*i] > 0.0).collect();
+            let log_weight = |i: usize| ln(weights[i]);
+            let log_likelihood = |i: usize| found.log_likelihood()[i];
+            write(
+                out,
+                found,
+                &rows,
+                &[
+                    ("log_weight", &log_weight),
+                    ("log_likelihood", &log_likelihood),
+                ],
+            )?;
+        }
+        say!("{}", report(found));
+        if let Some(path) = &args.plot {
+            corner(path, found, args.seed.seed)?;
+            say!("corner plot: {}", path.display());
+        }
+        match &self.model {
+            Some(model) => model.write(args, prior, found, signals),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A column by name, its value a function of the evaluation.
+type Column<'a> = (&'a str, &'a dyn Fn(usize) -> f64);
+
+/// Some evaluations as CSV: parameters, derived quantities, and further columns.
+fn write(out: &Output, found: &Inference, rows: &[usize], more: &[Column<'_>]) -> Result<()> {
+    let theta = found.theta();
+    let mut names = [found.names(), found.derived_names()].concat();
+    names.extend(more.iter().map(|(name, _)| String::from(*name)));
+    let lines: Vec<Vec<f64>> = rows
+        .iter()
+        .map(|&i| {
+            let parameters = (0..theta.ncols()).map(|j| theta[(i, j)]);
+            let derived = found.derived()[i].iter().copied();
+            let more = more.iter().map(|(_, value)| value(i));
+            parameters.chain(derived).chain(more).collect()
+        })
+        .collect();
+    let table = Mat::from_fn(lines.len(), names.len(), |i, j| lines[i][j]);
+    out.write(|w| write_csv(&names, table.as_ref(), w))
+}
+
+/// Draws of the corner plot at most.
+const SHOWN: f64 = 20_000.0;
+
+/// As many equally weighted draws as there are effective ones: repetitions would make the smoothed
+/// lines too sharp.
+fn corner(path: &Path, found: &Inference, seed: u64) -> Result<()> {
+    let n = found.ess().clamp(2.0, SHOWN) as usize;
+    let rows = found.resampled(n, &mut stream(seed, "corner"));
+    let draws = select_rows(found.theta(), &rows);
+    let z = found.log_evidence();
+    let (value, error) = (z.value, z.standard_error);
+    let title = format!("amf infer: {n} draws; ln Z = {value:.3} ± {error:.3}");
+    let corner = plots::Corner {
+        name: "posterior",
+        title: &title,
+        columns: found.names(),
+        model: draws.as_ref(),
+        data: None,
+    };
+    plot::draw(path, &corner)
+}

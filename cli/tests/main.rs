@@ -1,0 +1,5 @@
+//! The built `amf` binary.
+
+mod bench;
+mod command;
+mod infer;
