@@ -288,10 +288,10 @@ impl PosteriorRun {
     }
 }
 
-/// The order of bases in tables: normal, matched, chosen, then by number and name.
+/// The order of bases in tables: normal, normal with flows of its own, matched, chosen, then by number and name.
 #[must_use]
 pub fn rank(base: &str) -> (usize, usize, &str) {
-    let known = ["normal", "matched", "bic"];
+    let known = ["normal", "tuned", "matched", "bic"];
     let place = known.iter().position(|k| *k == base);
     (place.unwrap_or(known.len()), base.len(), base)
 }
