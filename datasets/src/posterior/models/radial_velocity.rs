@@ -14,9 +14,7 @@ const SPAN: f64 = 80.0;
 const NOISE: f64 = 3.0;
 /// What the data are simulated with: for each planet period (days), semi-amplitude (m/s),
 /// eccentricity, argument of the pericentre, mean longitude at the first day; the offset.
-const TRUTH: [f64; 11] = [
-    7.3, 12.0, 0.15, 2.0, 3.5, 31.0, 9.0, 0.3, 4.0, 2.5, 5.0,
-];
+const TRUTH: [f64; 11] = [7.3, 12.0, 0.15, 2.0, 3.5, 31.0, 9.0, 0.3, 4.0, 2.5, 5.0];
 
 /// `ln Z` and its standard error by very long runs.
 const REFERENCE: (f64, f64) = (0.0, 0.0);

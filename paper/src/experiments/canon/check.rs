@@ -35,3 +35,30 @@ pub fn check(study: &CanonStudy) -> Result<(), FieldError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::protocol_file::parse;
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let refused = |problems: &str, says: &str| {
+            let text = format!("(protocol: \"p\", seeds: [1], ess: 100,\nproblems: [{problems}])");
+            let error = parse::<CanonStudy>(&text, "p.ron").unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        };
+        let one = "(name: \"normal_2\", evaluations: 10)";
+        refused("", "problems must not be empty");
+        refused(&format!("{one}, {one}"), "normal_2 is listed twice");
+        refused(
+            "(name: \"normal_3\", evaluations: 10)",
+            "there is no problem \"normal_3\"",
+        );
+        refused("(name: \"normal_2\", evaluations: 0)", "p.ron:2");
+        refused(
+            "(name: \"normal_2\", evaluations: 9, seeds: [3, 3])",
+            "3 is listed twice",
+        );
+    }
+}

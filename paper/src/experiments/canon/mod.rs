@@ -44,6 +44,7 @@ impl Protocol for CanonStudy {
 
 impl Experiment for CanonRun {
     const FOLDER: &'static str = "canon";
+    // Covers the annealing, the problems and their references as well.
     const SCHEMA: &'static str = "canon schema 1";
 
     type Protocol = CanonStudy;
@@ -59,7 +60,7 @@ impl Experiment for CanonRun {
             protocol: &self.protocol,
             target: self.problem.clone(),
             arm: String::new(),
-            n: self.evaluations,
+            n: self.fit.evaluations,
             seed: self.seed,
         }
     }
@@ -71,14 +72,14 @@ impl Experiment for CanonRun {
     fn order(&self, other: &Self) -> Ordering {
         fn key(r: &CanonRun) -> impl Ord + '_ {
             let place = Canon::NAMES.iter().position(|name| *name == r.problem);
-            (r.protocol.as_str(), place, r.evaluations, r.seed)
+            (r.protocol.as_str(), place, r.fit.evaluations, r.seed)
         }
         key(self).cmp(&key(other))
     }
 
     fn cost(&self) -> usize {
         // About a thousand steps of a fit for each evaluation and parameter.
-        1000 * self.evaluations * self.dim()
+        1000 * self.fit.evaluations * self.dim()
     }
 
     fn compute(&self, _figure: bool, context: &Context<'_>) -> Result<(CanonRecord, Option<()>)> {

@@ -57,7 +57,7 @@ impl CanonRun {
         let observer = |status: &Status| {
             let mut rounds = rounds.lock().expect("no observer panics");
             if rounds.last().is_none_or(|last| last.rounds < status.rounds) {
-                context.tell("evaluations", status.evaluations, self.evaluations);
+                context.tell("evaluations", status.evaluations, self.fit.evaluations);
                 rounds.push(status.clone());
                 if context.stopped() {
                     return ControlFlow::Break(());
@@ -66,8 +66,7 @@ impl CanonRun {
             ControlFlow::Continue(())
         };
         let fit = Posterior::new(problem, |theta: &[f64]| problem.log_likelihood(theta))
-            .evaluations(self.evaluations)
-            .ess(self.ess as f64)
+            .settings(self.fit.clone())
             .seed(self.seed)
             .observed_by(&observer)
             .fit();
@@ -155,4 +154,67 @@ fn of_annealing(problem: &Canon, found: &Inference) -> Vec<Metric> {
 
 fn row(m: &Mat<f64>, i: usize) -> Vec<f64> {
     (0..m.ncols()).map(|j| m[(i, j)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Provenance;
+    use density::{FitContext, Progress};
+    use posterior::anneal::AnnealSettings;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn run() -> CanonRun {
+        CanonRun {
+            protocol: "test".into(),
+            problem: "signs_2".into(),
+            fit: AnnealSettings {
+                evaluations: 4000,
+                ess: 1000.0,
+                ..AnnealSettings::default()
+            },
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn a_record_has_what_the_tables_show_and_follows_from_the_run() {
+        let provenance = Provenance::here(1);
+        let context = Context {
+            provenance: &provenance,
+            fit: FitContext::default(),
+        };
+        let record = compute(&run(), &context).unwrap();
+        let get = |model: &str, metric: &str| {
+            let own = |m: &&Metric| m.model == model && m.metric == metric;
+            record.metrics.iter().find(own).map(|m| m.value)
+        };
+        assert_eq!(get("annealed", "beta"), Some(1.0));
+        assert!(get("annealed", "log_z_error").unwrap().abs() < 0.1);
+        assert!(get("annealed", "mode_error").unwrap() < 0.1);
+        assert!(get("one_shot", "log_z_error").unwrap().abs() < 0.3);
+        let last = record.rounds.last().unwrap();
+        assert_eq!(
+            Some(last.evaluations as f64),
+            get("annealed", "evaluations")
+        );
+        assert_eq!(Some(last.ess), get("annealed", "ess"));
+        assert_eq!(compute(&run(), &context).unwrap().metrics, record.metrics);
+    }
+
+    #[test]
+    fn a_stop_is_heard_between_rounds() {
+        let told = AtomicUsize::new(0);
+        let observer = |_: &Progress<'_>| match told.fetch_add(1, Ordering::Relaxed) {
+            0..2 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        };
+        let provenance = Provenance::here(1);
+        let context = Context {
+            provenance: &provenance,
+            fit: FitContext::default().observed_by(&observer),
+        };
+        let error = compute(&run(), &context).unwrap_err();
+        assert!(error.is::<Interrupted>(), "{error}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::presentation::Presentation;
 use numerics::checked;
+use posterior::anneal::AnnealSettings;
 use serde::{Deserialize, Serialize};
 
 /// One study: every problem with every seed is a run, all with the same default settings of
@@ -38,17 +39,15 @@ pub struct Problem {
 }
 
 /// One run: a problem with one seed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CanonRun {
     /// Name of the protocol.
     pub protocol: String,
     /// Name of the problem.
     pub problem: String,
-    /// The most likelihood evaluations.
-    pub evaluations: usize,
-    /// The effective sample size at which it ends.
-    pub ess: usize,
+    /// Budget and goal; all else is the default, written out, so that other defaults make other runs.
+    pub fit: AnnealSettings,
     /// Seed of all draws.
     pub seed: u64,
 }
@@ -61,8 +60,11 @@ impl CanonStudy {
             seeds.iter().map(|&seed| CanonRun {
                 protocol: self.protocol.clone(),
                 problem: problem.name.clone(),
-                evaluations: problem.evaluations,
-                ess: self.ess,
+                fit: AnnealSettings {
+                    evaluations: problem.evaluations,
+                    ess: self.ess as f64,
+                    ..AnnealSettings::default()
+                },
                 seed,
             })
         })

@@ -22,10 +22,7 @@ pub fn coverage(protocol: &str, arms: &[Arm<'_>]) -> Table {
             Cell::Number(mean, 4),
             met(mean.value.abs() <= 2.0 * mean.error?).into(),
             Cell::plain(spread, 4),
-            Cell::mean(
-                arm.mean("annealed", "log_z_se").map(Mean::without_error),
-                4,
-            ),
+            Cell::mean(arm.mean("annealed", "log_z_se").map(Mean::without_error), 4),
         ])
     };
     Table {

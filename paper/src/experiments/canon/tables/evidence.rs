@@ -43,7 +43,7 @@ pub fn evidence(protocol: &str, arms: &[Arm<'_>]) -> Table {
              nats; own s.e.: the standard error that a run states; covered: runs whose error is below two of it (and of the reference's, \
              in quadrature); mode error: the largest difference of a mode's mass from the truth, where it is known; reached: runs that \
              got to the posterior; warnings: their number over all seeds.",
-            arms[0].run().ess
+            arms[0].run().fit.ess
         ),
         header: header([
             "problem",
