@@ -79,7 +79,7 @@ impl Experiment for CanonRun {
 
     fn cost(&self) -> usize {
         // About a thousand steps of a fit for each evaluation and parameter.
-        1000 * self.fit.evaluations * self.dim()
+        self.fit.evaluations.saturating_mul(1000 * self.dim())
     }
 
     fn compute(&self, _figure: bool, context: &Context<'_>) -> Result<(CanonRecord, Option<()>)> {
