@@ -8,11 +8,11 @@
 use numerics::math::{exp, ln_1p};
 
 /// Effects as measured.
-const Y: [f64; 8] = [28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0];
+pub(crate) const Y: [f64; 8] = [28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0];
 /// Their standard errors.
-const S: [f64; 8] = [15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0];
+pub(crate) const S: [f64; 8] = [15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0];
 /// Scale of the priors of mu and tau.
-const PRIOR: f64 = 5.0;
+pub(crate) const PRIOR: f64 = 5.0;
 
 /// Number of parameters.
 pub const DIM: usize = 10;

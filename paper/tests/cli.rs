@@ -248,7 +248,7 @@ fn unknown_names_and_missing_files_are_misuse() {
 fn shipped_configs_are_sound() {
     let mut count = 0;
     for folder in ["configs", "configs/smoke"] {
-        for below in ["", "posterior", "amortised"] {
+        for below in ["", "posterior", "amortised", "canon"] {
             let folder = home().join(folder).join(below);
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();

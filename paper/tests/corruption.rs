@@ -7,6 +7,7 @@ use paper::engine::metrics_csv;
 use paper::engine::protocol_file::parse;
 use paper::engine::verdict::Comparison;
 use paper::experiments::amortised::{AmortisedRecord, AmortisedStudy};
+use paper::experiments::canon::CanonStudy;
 use paper::experiments::mixture::{MixtureFigure, MixtureRecord, MixtureStudy};
 use paper::experiments::posterior::{PosteriorRecord, PosteriorStudy};
 use serde::{Serialize, de::DeserializeOwned};
@@ -81,6 +82,12 @@ fn damaged_studies() {
 fn damaged_amortised_studies() {
     let load = |b: &[u8]| load_config::<AmortisedStudy>(b);
     damaged("amortised studies", &files("configs/smoke/amortised"), load);
+}
+
+#[test]
+fn damaged_studies_of_the_canon() {
+    let load = |b: &[u8]| load_config::<CanonStudy>(b);
+    damaged("studies of the canon", &files("configs/smoke/canon"), load);
 }
 
 #[test]

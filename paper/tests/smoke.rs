@@ -54,6 +54,9 @@ fn smoke_runs_give_the_locked_numbers_with_any_number_of_threads() {
         "figures/posterior_evaluations_evaluations.png",
         "tables/amortised_amortised.md",
         "figures/ranks_amortised.png",
+        "tables/canon_evidence_canon.md",
+        "tables/canon_coverage_coverage.csv",
+        "figures/canon_rounds_canon.png",
     ] {
         let size = std::fs::metadata(first.join(file)).unwrap().len();
         assert!(size > 100, "{file} has {size} bytes");

@@ -131,6 +131,8 @@ fn list_selects_as_reproduce_does() {
         "components",
         "evaluations",
         "amortised",
+        "canon",
+        "coverage",
     ];
     assert_eq!(names.iter().map(|n| of(n)).sum::<usize>(), all);
     assert_eq!(lines(&["--protocol", "held_out", "--only", "banana"]), 2);

@@ -5,6 +5,7 @@ use paper::engine::Experiment;
 use paper::engine::record::{figure, read_all};
 use paper::engine::reproduce::reproduce;
 use paper::experiments::amortised::{AmortisedRecord, AmortisedRun};
+use paper::experiments::canon::{CanonRecord, CanonRun};
 use paper::experiments::mixture::{MixtureFigure, MixtureRecord, MixtureRun};
 use paper::experiments::posterior::{PosteriorFigure, PosteriorRecord, PosteriorRun};
 use std::path::Path;
@@ -15,6 +16,7 @@ struct Found {
     mixtures: Vec<MixtureRecord>,
     posteriors: Vec<PosteriorRecord>,
     amortised: Vec<AmortisedRecord>,
+    canon: Vec<CanonRecord>,
     figures: Vec<MixtureFigure>,
     posterior_figures: Vec<PosteriorFigure>,
     metrics: String,
@@ -50,6 +52,11 @@ fn results(threads: usize) -> Found {
         (r.seconds.fit, r.seconds.evaluation) = (0.0, 0.0);
         r.provenance.threads = 0;
     }
+    let mut canon = read_all::<CanonRun>(at).unwrap();
+    for r in &mut canon {
+        (r.seconds.fit, r.seconds.evaluation) = (0.0, 0.0);
+        r.provenance.threads = 0;
+    }
     Found {
         figures: figures::<MixtureRun>(at, &mixtures),
         posterior_figures: figures::<PosteriorRun>(at, &posteriors),
@@ -57,6 +64,7 @@ fn results(threads: usize) -> Found {
         mixtures,
         posteriors,
         amortised,
+        canon,
     }
 }
 
@@ -64,7 +72,7 @@ fn results(threads: usize) -> Found {
 fn the_number_of_threads_changes_no_digit_of_a_whole_job() {
     let one = results(1);
     assert!(one.mixtures.len() > 12 && one.posteriors.len() > 12);
-    assert!(!one.amortised.is_empty());
+    assert!(!one.amortised.is_empty() && !one.canon.is_empty());
     assert!(!one.figures.is_empty() && !one.posterior_figures.is_empty());
     for threads in [2, 3] {
         let more = results(threads);
@@ -72,6 +80,7 @@ fn the_number_of_threads_changes_no_digit_of_a_whole_job() {
         assert_eq!(one.mixtures, more.mixtures, "{threads} threads");
         assert_eq!(one.posteriors, more.posteriors, "{threads} threads");
         assert_eq!(one.amortised, more.amortised, "{threads} threads");
+        assert_eq!(one.canon, more.canon, "{threads} threads");
         assert!(
             one.figures == more.figures,
             "figures with {threads} threads"

@@ -1,60 +1,60 @@
 //! Evidence and effective sample size of test problems with known answers, with one set of defaults.
 //!
-//! `cargo run --release -p posterior --example canon -- [SEEDS] [NAMES] [EVALUATIONS]`
+//! `cargo run --release -p posterior --example canon -- [SEEDS] [NAMES] [EVALUATIONS] [trace]`
 
 use datasets::posterior::Canon;
-use posterior::anneal::{AnnealSettings, Annealer};
+use posterior::Posterior;
+use posterior::anneal::Status;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-fn main() {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let arg = |i: usize, otherwise: &str| args.get(i).map_or(otherwise, |s| s).to_owned();
-    let seeds: Vec<u64> = arg(0, "101")
-        .split(',')
-        .filter_map(|s| s.parse().ok())
-        .collect();
+    let seeds: Result<Vec<u64>, _> = arg(0, "101").split(',').map(str::parse).collect();
+    let seeds = seeds?;
     let names = arg(1, "all");
-    let evaluations = arg(2, "").parse().unwrap_or(60_000);
+    let names: Vec<&str> = match names.as_str() {
+        "all" => Canon::NAMES.to_vec(),
+        some => some.split(',').collect(),
+    };
+    let evaluations = arg(2, "60000").parse()?;
     let trace = args.len() > 3;
-    for problem in Canon::all() {
-        if names != "all" && !names.split(',').any(|n| n == problem.name) {
-            continue;
-        }
+    for name in names {
+        let problem = Canon::named(name).ok_or_else(|| format!("no problem \"{name}\""))?;
         for &seed in &seeds {
             let start = Instant::now();
-            let settings = AnnealSettings {
-                evaluations,
-                ..AnnealSettings::default()
-            };
-            let mut annealer = Annealer::new(problem.dim(), &settings, seed);
-            while let Some(z) = annealer.ask() {
-                let theta = problem.at(z);
-                let row = |i: usize| {
-                    (0..theta.ncols())
-                        .map(|j| theta[(i, j)])
-                        .collect::<Vec<f64>>()
-                };
-                let values: Vec<f64> = (0..theta.nrows())
-                    .map(|i| problem.log_likelihood(&row(i)))
-                    .collect();
-                annealer.tell(&values);
-                if trace {
-                    println!("  {:?}", annealer.status());
+            let rounds = AtomicUsize::new(0);
+            let show = |s: &Status| {
+                if trace && rounds.swap(s.rounds, Ordering::Relaxed) != s.rounds {
+                    println!("  {s:?}");
                 }
-            }
-            let s = annealer.status();
+                ControlFlow::Continue(())
+            };
+            let fit = Posterior::new(&problem, |t: &[f64]| problem.log_likelihood(t))
+                .evaluations(evaluations)
+                .seed(seed)
+                .observed_by(&show)
+                .fit()?;
+            let (s, z) = (fit.status(), fit.log_evidence());
             println!(
-                "{:18} seed {seed} n {:6} beta {:.2e} K {:2} lnZ error {:+.4} +- {:.4} ESS {:6.0} k {:.2} {:.1} s",
+                "{:18} seed {seed} n {:6} beta {:.2e} K {:2} lnZ {:+.4} error {:+.4} +- {:.4} ESS {:6.0} k {:.2} {:.1} s",
                 problem.name,
                 s.evaluations,
                 s.beta,
                 s.components,
-                s.log_evidence - problem.log_evidence,
-                s.standard_error,
+                z.value,
+                z.value - problem.log_evidence,
+                z.standard_error,
                 s.ess,
-                annealer.estimates().pareto_k.unwrap_or(f64::NAN),
+                fit.pareto_k().unwrap_or(f64::NAN),
                 start.elapsed().as_secs_f64(),
             );
+            for w in fit.warnings().iter().filter(|_| trace) {
+                println!("  {w}");
+            }
         }
     }
+    Ok(())
 }

@@ -17,6 +17,7 @@
 
 mod amortised;
 pub mod anneal;
+mod canon;
 mod compare;
 mod error;
 mod evaluations;

@@ -1,5 +1,6 @@
 //! Test problems of evidence samplers, in any number of dimensions, with known ln Z.
 
+use super::modes::Modes;
 use faer::prelude::*;
 use numerics::distribution::Distribution;
 use numerics::linalg::cholesky;
@@ -9,20 +10,28 @@ use numerics::math::{
 use std::f64::consts::{LN_2, PI};
 
 type LogLikelihood = dyn Fn(&[f64]) -> f64 + Send + Sync;
+type Transform = dyn Fn(&mut [f64]) + Send + Sync;
 
-/// A prior with independent coordinates, a likelihood, and its exact evidence.
+/// A prior, a likelihood, and the evidence. [`Canon::NAMES`] lists all.
 pub struct Canon {
     /// Name with the number of dimensions, `shells_10`.
     pub name: String,
-    /// The prior of each coordinate.
+    /// Names of the parameters.
+    pub parameters: Vec<String>,
+    /// The prior of each coordinate, before the transform that some models have, see [`Self::at`].
     pub prior: Vec<Distribution>,
     /// `ln Z`, nats.
     pub log_evidence: f64,
+    /// Its standard error; 0 where it is known by quadrature or in closed form.
+    pub log_evidence_error: f64,
+    /// The modes, where their masses are known.
+    pub modes: Option<Modes>,
     log_likelihood: Box<LogLikelihood>,
+    transform: Option<Box<Transform>>,
 }
 
 impl Canon {
-    fn new(
+    pub(super) fn new(
         name: &str,
         prior: Vec<Distribution>,
         log_evidence: f64,
@@ -30,10 +39,38 @@ impl Canon {
     ) -> Self {
         Self {
             name: format!("{name}_{}", prior.len()),
+            parameters: (1..=prior.len()).map(|j| format!("theta_{j}")).collect(),
             prior,
             log_evidence,
+            log_evidence_error: 0.0,
+            modes: None,
             log_likelihood: Box::new(log_likelihood),
+            transform: None,
         }
+    }
+
+    /// With parameters called so.
+    pub(super) fn called(mut self, parameters: &[&str]) -> Self {
+        assert_eq!(parameters.len(), self.dim(), "a name for each parameter");
+        self.parameters = parameters.iter().map(|p| (*p).to_owned()).collect();
+        self
+    }
+
+    /// With an `ln Z` that is known up to a standard error.
+    pub(super) fn known_within(mut self, standard_error: f64) -> Self {
+        self.log_evidence_error = standard_error;
+        self
+    }
+
+    /// With a transform of independent coordinates, in place, to the parameters.
+    pub(super) fn transformed(mut self, by: impl Fn(&mut [f64]) + Send + Sync + 'static) -> Self {
+        self.transform = Some(Box::new(by));
+        self
+    }
+
+    fn with_modes(mut self, modes: Modes) -> Self {
+        self.modes = Some(modes);
+        self
     }
 
     /// Number of parameters.
@@ -156,6 +193,7 @@ impl Canon {
             }
             total
         })
+        .with_modes(Modes::halves_of_log_gamma())
     }
 
     /// Two Gaussian shells of radius 2 and width .1 about `(+-3.5, 0, ..., 0)`, under `U(-6, 6)`.
@@ -187,6 +225,7 @@ impl Canon {
             };
             ln_sum_exp2(shell(-3.5), shell(3.5))
         })
+        .with_modes(Modes::signs(1))
     }
 
     /// `(2 + cos(theta_1 / 2) cos(theta_2 / 2))^5` under `U(0, 10 pi)`: 18 modes within, others at
@@ -214,7 +253,7 @@ impl Canon {
             };
             2
         ];
-        Self::new("eggbox", prior, log_evidence, log_likelihood)
+        Self::new("eggbox", prior, log_evidence, log_likelihood).with_modes(Modes::eggbox())
     }
 
     /// Neal's funnel: `v ~ N(0, 3^2)`, `x_i ~ N(0, e^v)`, as a likelihood under a wide box.
@@ -269,6 +308,7 @@ impl Canon {
             };
             ln_sum_exp2(ln(100.0) + part(0.2, 0.01), part(0.0, 0.1))
         })
+        .with_modes(Modes::spike_and_slab())
     }
 
     /// Squares of d standard normal coordinates were seen as 1 with an error of .3: `2^d` modes.
@@ -285,31 +325,30 @@ impl Canon {
         Self::new("signs", vec![NORMAL; d], one * d as f64, move |theta| {
             theta.iter().map(|t| term(*t)).sum()
         })
-    }
-
-    /// All of those that the study measures.
-    #[must_use]
-    pub fn all() -> Vec<Self> {
-        let mut all = Vec::new();
-        all.extend([2, 5, 10, 20, 30].map(Self::normal));
-        all.extend([2, 5, 10].map(Self::shells));
-        all.extend([2, 10, 20].map(Self::log_gamma));
-        all.extend([2, 10].map(Self::rosenbrock));
-        all.push(Self::eggbox());
-        all.push(Self::funnel(10));
-        all.push(Self::spike_and_slab(5));
-        all.push(Self::signs(6));
-        all
+        .with_modes(Modes::signs(d))
     }
 
     /// theta of points in prior coordinates, in which the prior is `N(0, I)`.
     #[must_use]
     pub fn at(&self, z: MatRef<'_, f64>) -> Mat<f64> {
-        Mat::from_fn(z.nrows(), z.ncols(), |i, j| self.prior[j].at(z[(i, j)]))
+        let mut theta = Mat::from_fn(z.nrows(), z.ncols(), |i, j| self.prior[j].at(z[(i, j)]));
+        if let Some(transform) = &self.transform {
+            let mut row = vec![0.0; theta.ncols()];
+            for i in 0..theta.nrows() {
+                for (j, v) in row.iter_mut().enumerate() {
+                    *v = theta[(i, j)];
+                }
+                transform(&mut row);
+                for (j, v) in row.iter().enumerate() {
+                    theta[(i, j)] = *v;
+                }
+            }
+        }
+        theta
     }
 }
 
-const NORMAL: Distribution = Distribution::Normal { mean: 0.0, sd: 1.0 };
+pub(super) const NORMAL: Distribution = Distribution::Normal { mean: 0.0, sd: 1.0 };
 
 #[cfg(test)]
 mod tests {

@@ -30,8 +30,11 @@
 mod arc;
 mod benchmark;
 mod canon;
+mod catalogue;
 mod gaussian;
 mod line;
+mod models;
+mod modes;
 mod parts;
 mod prior;
 mod problem;
@@ -42,6 +45,7 @@ mod sign_posterior;
 
 pub use benchmark::{Benchmark, UnknownBenchmark};
 pub use canon::Canon;
+pub use modes::Modes;
 pub use problem::{ExactPosterior, InverseProblem};
 pub use sign::SignDegenerate;
 pub use sign_posterior::SignPosterior;

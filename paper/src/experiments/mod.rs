@@ -1,6 +1,7 @@
 //! The studies. A new one is a folder here and a line in [`KINDS`].
 
 pub mod amortised;
+pub mod canon;
 mod cost;
 pub mod mixture;
 pub mod posterior;
@@ -12,4 +13,5 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<mixture::MixtureRun>(),
     Kind::of::<posterior::PosteriorRun>(),
     Kind::of::<amortised::AmortisedRun>(),
+    Kind::of::<canon::CanonRun>(),
 ];
