@@ -14,6 +14,11 @@ pub trait PriorMap: Sync {
     /// Names of the parameters.
     fn names(&self) -> &[String];
 
+    /// Which parameters are periodic: both ends of their prior are the same point, as of an angle.
+    fn periodic(&self) -> Vec<bool> {
+        vec![false; self.names().len()]
+    }
+
     /// The parameters of rows z (n x d): draws of the prior, when z are draws of `N(0, I)`.
     fn at(&self, z: MatRef<'_, f64>) -> Mat<f64>;
 }
@@ -33,6 +38,8 @@ pub trait PriorMap: Sync {
 pub struct Prior {
     names: Vec<String>,
     distributions: Vec<Distribution>,
+    #[serde(default)]
+    periodic: BTreeSet<String>,
 }
 
 impl Prior {
@@ -49,25 +56,49 @@ impl Prior {
         let prior = Self {
             names,
             distributions,
+            periodic: BTreeSet::new(),
         };
         prior.check()?;
         Ok(prior)
     }
 
+    /// With parameters that are periodic, such as angles: the ends of their uniform prior are the same
+    /// point, and a mode there is one.
+    ///
+    /// # Errors
+    /// A name that is not a parameter's, or of a prior that is not uniform.
+    pub fn with_periodic<S: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = S>,
+    ) -> Result<Self, String> {
+        self.periodic.extend(names.into_iter().map(Into::into));
+        self.check()?;
+        Ok(self)
+    }
+
     /// Coordinates as text, `name = distribution(numbers)`: uniform(low, high), log_uniform(low,
     /// high), normal(mean, sd), log_normal(mu, sigma), half_normal(sd), truncated_normal(mean, sd,
     /// low, high), exponential(rate), gamma(shape, rate), beta(a, b), cauchy(location, scale),
-    /// student_t(df, location, scale).
+    /// student_t(df, location, scale). `phase = uniform(0, 6.2832) periodic` is an angle, see
+    /// [`Self::with_periodic`].
     ///
     /// # Errors
     /// A message that quotes the text.
     pub fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
-        Self::new(
-            lines
-                .into_iter()
-                .map(coordinate)
-                .collect::<Result<Vec<_>, _>>()?,
-        )
+        let mut periodic = Vec::new();
+        let mut coordinates = Vec::new();
+        for line in lines {
+            let (text, is_periodic) = match line.trim().strip_suffix("periodic") {
+                Some(text) => (text, true),
+                None => (line, false),
+            };
+            let (name, distribution) = coordinate(text)?;
+            if is_periodic {
+                periodic.push(name.clone());
+            }
+            coordinates.push((name, distribution));
+        }
+        Self::new(coordinates)?.with_periodic(periodic)
     }
 
     /// `N(0, I)` in `dim` coordinates, `theta_1`, `theta_2`, ...
@@ -77,6 +108,7 @@ impl Prior {
         Self {
             names: (1..=dim).map(|j| format!("theta_{j}")).collect(),
             distributions: vec![normal; dim],
+            periodic: BTreeSet::new(),
         }
     }
 
@@ -97,8 +129,16 @@ impl Prior {
             }
             d.check()
                 .map_err(|e| format!("parameter \"{name}\": {e}"))?;
+            if self.periodic.contains(name) && !matches!(d, Distribution::Uniform { .. }) {
+                return Err(format!(
+                    "parameter \"{name}\": only a uniform prior can be periodic"
+                ));
+            }
         }
-        Ok(())
+        match self.periodic.iter().find(|p| !seen.contains(p)) {
+            Some(name) => Err(format!("\"{name}\" is to be periodic and is no parameter")),
+            None => Ok(()),
+        }
     }
 
     /// Number of parameters d.
@@ -130,6 +170,13 @@ impl PriorMap for Prior {
         &self.names
     }
 
+    fn periodic(&self) -> Vec<bool> {
+        self.names
+            .iter()
+            .map(|n| self.periodic.contains(n))
+            .collect()
+    }
+
     fn at(&self, z: MatRef<'_, f64>) -> Mat<f64> {
         Mat::from_fn(z.nrows(), z.ncols(), |i, j| {
             self.distributions[j].at(z[(i, j)])
@@ -141,6 +188,7 @@ impl PriorMap for Prior {
 /// take it.
 pub struct UnitCube<F> {
     names: Vec<String>,
+    periodic: Vec<bool>,
     transform: F,
 }
 
@@ -149,16 +197,33 @@ impl<F: Fn(&[f64]) -> Vec<f64> + Sync> UnitCube<F> {
     /// when u is uniform. The same u must always give the same parameters.
     #[must_use]
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>, transform: F) -> Self {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
         Self {
-            names: names.into_iter().map(Into::into).collect(),
+            periodic: vec![false; names.len()],
+            names,
             transform,
         }
+    }
+
+    /// With parameters that are periodic in u: 0 and 1 are the same point.
+    ///
+    /// # Panics
+    /// Unless there is one value for each parameter.
+    #[must_use]
+    pub fn periodic(mut self, periodic: &[bool]) -> Self {
+        assert_eq!(periodic.len(), self.names.len(), "one value a parameter");
+        self.periodic = periodic.to_vec();
+        self
     }
 }
 
 impl<F: Fn(&[f64]) -> Vec<f64> + Sync> PriorMap for UnitCube<F> {
     fn names(&self) -> &[String] {
         &self.names
+    }
+
+    fn periodic(&self) -> Vec<bool> {
+        self.periodic.clone()
     }
 
     fn at(&self, z: MatRef<'_, f64>) -> Mat<f64> {
@@ -289,6 +354,10 @@ mod tests {
         refuse("a = nromal(0, 1)", "\"nromal\" is not one of uniform, ");
         refuse("a = normal(0, -1)", "parameter \"a\": sd must be positive");
         refuse("a b = normal(0, 1)", "\"a b\"");
+        refuse(
+            "a = normal(0, 1) periodic",
+            "only a uniform prior can be periodic",
+        );
         let twice = Prior::parse(["a = normal(0, 1)", "a = uniform(0, 1)"]).unwrap_err();
         assert!(twice.contains("two parameters are called \"a\""));
     }

@@ -313,6 +313,32 @@ fn the_stated_error_of_the_evidence_covers_the_truth() {
     );
 }
 
+#[test]
+fn a_mode_at_the_ends_of_an_angle_is_one() {
+    // Two angles about 0 = 2 pi: Z is the square of the mean of exp(kappa (cos - 1)).
+    let kappa = 200.0;
+    let f = |t: &[f64]| t.iter().map(|a| kappa * (a.cos() - 1.0)).sum::<f64>();
+    let n = 100_000;
+    let mean =
+        (0..n).map(|i| (kappa * ((2.0 * PI * f64::from(i) / f64::from(n)).cos() - 1.0)).exp());
+    let exact = 2.0 * ln(mean.sum::<f64>() / f64::from(n));
+    let run = |tail: &str| {
+        let lines = ["a", "b"].map(|n| format!("{n} = uniform(0, {}) {tail}", 2.0 * PI));
+        let prior = Prior::parse(lines.iter().map(String::as_str)).unwrap();
+        Posterior::new(prior, f)
+            .evaluations(9000)
+            .ess(4000.0)
+            .fit()
+            .unwrap()
+    };
+    let (one, four) = (run("periodic"), run(""));
+    right(&one, exact);
+    right(&four, exact);
+    // One normal is enough, where the corners of the square need one each.
+    assert!(one.status().components < four.status().components);
+    assert!(one.ess() >= 4000.0 && four.ess() >= 4000.0);
+}
+
 /// Printed, not judged: machines differ.
 #[test]
 fn the_overhead_against_a_likelihood_of_a_millisecond() {

@@ -3,13 +3,15 @@
 use super::estimate::{Estimates, estimate};
 use super::fit::{self, Model};
 use super::population::Population;
-use super::proposal::Proposal;
+use super::proposal::{Proposal, log_prior};
+use super::seam::{Cut, Seams};
 use super::settings::AnnealSettings;
 use density::GaussianMixture;
 use faer::prelude::*;
 use numerics::math::{ln, ln_sum_exp};
 use numerics::matrix::select_rows;
 use numerics::random::{Pcg64, stream};
+use std::sync::Arc;
 
 /// The smallest and the largest share of the prior in a round while the temperature rises.
 const PRIOR_SHARE: (f64, f64) = (0.05, 0.3);
@@ -28,6 +30,7 @@ pub struct Annealer {
     beta: f64,
     /// The Gaussian mixture of the last fit.
     mixture: Option<GaussianMixture>,
+    seams: Seams,
     estimates: Estimates,
     /// `ESS / n` of the last round for the posterior.
     efficiency: f64,
@@ -65,8 +68,16 @@ impl Annealer {
             asked: None,
             beta: 0.0,
             mixture: None,
+            seams: Seams::new(&vec![false; dim]),
             efficiency: 1e-6,
         }
+    }
+
+    /// With coordinates that are periodic: the ends of their prior are the same point.
+    #[must_use]
+    pub fn periodic(mut self, periodic: &[bool]) -> Self {
+        self.seams = Seams::new(periodic);
+        self
     }
 
     /// Where it stands.
@@ -134,7 +145,7 @@ impl Annealer {
 
     /// The proposal of the next round.
     fn next(&mut self) -> Option<Proposal> {
-        let (s, d) = (&self.settings, self.population.z.ncols());
+        let (s, d) = (self.settings.clone(), self.population.z.ncols());
         let left = s.evaluations - self.population.len();
         if left == 0 || self.done() {
             return None;
@@ -205,16 +216,19 @@ impl Annealer {
         }
     }
 
-    fn fit(&self, beta: f64) -> Option<Model> {
+    fn fit(&mut self, beta: f64) -> Option<Model> {
         let log_weights = self.population.log_weights(beta);
         let ess = super::population::effective(&log_weights);
         let late = beta == 1.0 || beta > 0.3 && self.population.rounds.len() >= 5;
         let flows = late && self.efficiency < 0.85 && ess >= 250.0;
         let most = if flows { 20_000 } else { 10_000 };
         let (rows, weights) = fit::thin(&log_weights, most, &mut self.rng("thin"))?;
-        let points = select_rows(self.population.z.as_ref(), &rows);
+        let mut points = select_rows(self.population.z.as_ref(), &rows);
+        let seams = self.seams.moved(points.as_ref(), &weights);
+        let previous = self.mixture.as_ref().filter(|_| seams == self.seams);
+        points = seams.cut(points.as_ref());
         let fit = fit::Fit {
-            previous: self.mixture.as_ref(),
+            previous,
             max: self.settings.max_components,
             flows,
             rng: &|purpose: &str| self.rng(purpose),
@@ -223,9 +237,16 @@ impl Annealer {
         let log_z = ln_sum_exp(&log_weights) - ln(p.len() as f64);
         let log_target: Vec<f64> = rows
             .iter()
-            .map(|&i| beta * p.log_likelihood[i] + p.log_prior[i] - log_z)
+            .zip(log_prior(points.as_ref()))
+            .map(|(&i, prior)| beta * p.log_likelihood[i] + prior - log_z)
             .collect();
-        fit.model(&points, &weights, &log_target).ok()
+        let mut model = fit.model(&points, &weights, &log_target).ok()?;
+        self.seams = seams.clone();
+        if !seams.is_identity() {
+            let density = model.density;
+            model.density = Arc::new(Cut { seams, density });
+        }
+        Some(model)
     }
 
     /// `ln w` of all evaluations by all rounds together (deterministic-mixture weights, with mean Z): for

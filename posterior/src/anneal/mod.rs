@@ -21,6 +21,7 @@ mod fit;
 mod mixture;
 mod population;
 mod proposal;
+mod seam;
 mod settings;
 
 pub use annealer::{Annealer, Status};

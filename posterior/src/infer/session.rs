@@ -56,10 +56,14 @@ impl<'a> Session<'a> {
             return Err(InferError::Prior("there are no parameters".into()));
         }
         let probe = probe(prior)?;
+        let periodic = prior.periodic();
         let journal = match folder {
             None => Journal::in_memory(),
             Some((folder, depends_on)) => {
                 let mut problem = describe(&names, derived, &probe, settings, seed);
+                for (name, _) in names.iter().zip(&periodic).filter(|(_, p)| **p) {
+                    let _ = writeln!(problem, "{name} is periodic");
+                }
                 for what in depends_on {
                     problem += what;
                     problem.push('\n');
@@ -67,7 +71,7 @@ impl<'a> Session<'a> {
                 Journal::open(folder, &problem, derived).map_err(InferError::Folder)?
             }
         };
-        let annealer = Annealer::new(names.len(), settings, seed);
+        let annealer = Annealer::new(names.len(), settings, seed).periodic(&periodic);
         let mut session = Self {
             prior,
             names,
@@ -275,7 +279,10 @@ fn verdict(annealer: &Annealer, settings: &AnnealSettings) -> Vec<String> {
             e.ess, settings.ess
         ));
     }
-    if let Some(k) = e.pareto_k.filter(|k| *k > 0.7) {
+    // A heavy tail does harm where its few points make up much of the variance.
+    let largest = e.shares.iter().copied().fold(0.0, f64::max);
+    let dominated = largest * largest * e.ess > 0.1;
+    if let Some(k) = e.pareto_k.filter(|k| *k > 0.7 && dominated) {
         warnings.push(format!(
             "the Pareto k of the weights is {k:.2}, above 0.7: a few draws dominate, \
              and the stated errors are too small; raise the number of evaluations"
