@@ -19,7 +19,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("real models", &[]),
 ];
 
-/// Told apart by colour-blind readers too (Okabe and Ito), dark before light.
+/// One for each problem of a group, told apart by colour-blind readers too (Okabe and Ito), dark before light.
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -29,7 +29,13 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
 ];
 
-/// What a row of panels shows.
+/// Groups beside each other.
+const COLUMNS: usize = 3;
+
+/// Pixels for the names of the lines.
+const LEGEND: u32 = 95;
+
+/// What a panel shows.
 struct Measure {
     name: &'static str,
     of: fn(&Round) -> f64,
@@ -76,12 +82,22 @@ pub fn rounds(arms: &[Arm<'_>], figures: &mut Figures<'_>) -> Result<()> {
             arms[0].run().seed
         ),
     );
-    let size = (470 * groups.len() as u32, 460 * MEASURES.len() as u32);
+    let columns = groups.len().min(COLUMNS);
+    let rows = groups.len().div_ceil(COLUMNS);
+    let size = (
+        560 * columns as u32,
+        (LEGEND + 400 * MEASURES.len() as u32) * rows as u32,
+    );
     canvas::png(&path, size, |area| {
-        let panels = area.split_evenly((MEASURES.len(), groups.len()));
-        for (row, measure) in MEASURES.iter().enumerate() {
-            for (column, (title, own)) in groups.iter().enumerate() {
-                panel(&panels[row * groups.len() + column], title, measure, own)?;
+        let blocks = area.split_evenly((rows, columns));
+        for (block, (title, own)) in blocks.iter().zip(&groups) {
+            let (top, rest) = block.split_vertically(LEGEND);
+            let names = own.iter().map(|a| a.run().problem.clone());
+            let entries: Vec<_> = names.zip(COLOURS).collect();
+            canvas::legend(&top, &entries)?;
+            let panels = rest.split_evenly((MEASURES.len(), 1));
+            for (panel, measure) in panels.iter().zip(&MEASURES) {
+                draw(panel, title, measure, own)?;
             }
         }
         Ok(())
@@ -95,7 +111,7 @@ fn group(problem: &str) -> usize {
     own.unwrap_or(GROUPS.len() - 1)
 }
 
-fn panel(area: &Area<'_>, title: &str, measure: &Measure, arms: &[&Arm<'_>]) -> Result<()> {
+fn draw(area: &Area<'_>, title: &str, measure: &Measure, arms: &[&Arm<'_>]) -> Result<()> {
     let all = arms.iter().flat_map(|a| &a.records[0].rounds);
     let evaluations = all.map(|r| r.evaluations as f64);
     let (first, last) = evaluations.fold((f64::INFINITY, 0.0_f64), |(lo, hi), n| {
@@ -129,8 +145,7 @@ fn panel(area: &Area<'_>, title: &str, measure: &Measure, arms: &[&Arm<'_>]) -> 
         .draw()?;
     let goal = [(left, measure.mark), (right, measure.mark)];
     chart.draw_series(LineSeries::new(goal, RGBColor(150, 150, 150)))?;
-    for (i, arm) in arms.iter().enumerate() {
-        let colour = COLOURS[i % COLOURS.len()];
+    for (arm, colour) in arms.iter().zip(COLOURS) {
         let rounds = &arm.records[0].rounds;
         let at = |r: &Round| (r.evaluations as f64, (measure.of)(r).clamp(lo, hi));
         let points: Vec<(f64, f64)> = rounds.iter().map(at).collect();
@@ -139,20 +154,7 @@ fn panel(area: &Area<'_>, title: &str, measure: &Measure, arms: &[&Arm<'_>]) -> 
             let size = if r.beta == 1.0 { 5 } else { 2 };
             Circle::new(*p, size, colour.filled())
         }))?;
-        chart
-            .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
-            .label(arm.run().problem.clone())
-            .legend(move |(x, y)| Rectangle::new([(x, y - 6), (x + 14, y + 6)], colour.filled()));
+        chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
     }
-    chart
-        .configure_series_labels()
-        .position(if measure.mark > 1.0 {
-            SeriesLabelPosition::UpperLeft
-        } else {
-            SeriesLabelPosition::LowerLeft
-        })
-        .background_style(WHITE.mix(0.8))
-        .label_font(font(SMALL - 4))
-        .draw()?;
     Ok(())
 }
