@@ -28,6 +28,8 @@ pub struct Annealer {
     population: Population,
     asked: Option<(Proposal, Mat<f64>)>,
     beta: f64,
+    /// The highest temperature so far.
+    highest: f64,
     /// The Gaussian mixture of the last fit.
     mixture: Option<GaussianMixture>,
     seams: Seams,
@@ -67,6 +69,7 @@ impl Annealer {
             population,
             asked: None,
             beta: 0.0,
+            highest: 0.0,
             mixture: None,
             seams: Seams::new(&vec![false; dim]),
             efficiency: 1e-6,
@@ -156,7 +159,7 @@ impl Annealer {
         }
         let beta = self.population.temperature(s.enough(d, self.components()));
         let beta = if self.beta > 0.0 {
-            beta.min(AnnealSettings::most_rise(self.components()) * self.beta)
+            beta.min(AnnealSettings::most_rise(self.components()) * self.highest)
         } else {
             beta
         };
@@ -168,6 +171,7 @@ impl Annealer {
             round
         };
         self.beta = beta;
+        self.highest = self.highest.max(beta);
         Some(match fitted {
             Some(model) => {
                 self.mixture = Some(model.mixture);
@@ -200,11 +204,15 @@ impl Annealer {
         })
     }
 
-    /// Draws of a round at the full likelihood: half as many as there are (a fifth while most of them
-    /// would be wasted), and no more than are missing at the efficiency so far.
+    /// Draws of a round at the full likelihood: half as many as there are (fewer while most of them would
+    /// be wasted), and no more than are missing at the efficiency so far.
     fn production(&self, round: usize, left: usize) -> usize {
-        let part = if self.efficiency < 0.3 { 5 } else { 2 };
-        let grown = round.max(self.population.len() / part);
+        let most = match self.efficiency {
+            e if e < 0.1 => 0,
+            e if e < 0.3 => self.population.len() / 5,
+            _ => self.population.len() / 2,
+        };
+        let grown = round.max(most);
         let missing = (self.settings.ess - self.estimates.ess).max(0.0);
         let wanted = (1.02 * missing / self.efficiency + 50.0).min(left as f64) as usize;
         let n = grown.min(wanted.max(round.min(100))).min(left);
@@ -217,7 +225,7 @@ impl Annealer {
     }
 
     fn fit(&mut self, beta: f64) -> Option<Model> {
-        let log_weights = self.population.log_weights(beta);
+        let log_weights = self.population.truncated(beta);
         let ess = super::population::effective(&log_weights);
         let late = beta == 1.0 || beta > 0.3 && self.population.rounds.len() >= 5;
         let flows = late && self.efficiency < 0.85 && ess >= 250.0;

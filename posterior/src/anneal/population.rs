@@ -5,6 +5,9 @@ use faer::prelude::*;
 use numerics::math::{exp, ln, ln_sum_exp, ln_sum_exp2};
 use rayon::prelude::*;
 
+/// Truncated weights have a smaller mean, with which they are truncated again.
+const TRUNCATIONS: usize = 3;
+
 /// All evaluations so far.
 pub(super) struct Population {
     /// N x d.
@@ -116,9 +119,22 @@ impl Population {
         exp(2.0 * once - twice - ln(self.len() as f64))
     }
 
+    /// [`Self::log_weights`], each at most `sqrt N` times their mean (truncated importance sampling, Ionides
+    /// 2008): one point that the proposals have missed so far must not decide the temperature and the
+    /// next fit alone.
+    pub fn truncated(&self, beta: f64) -> Vec<f64> {
+        let mut log_weights = self.log_weights(beta);
+        let ln_n = ln(self.len() as f64);
+        for _ in 0..TRUNCATIONS {
+            let most = ln_sum_exp(&log_weights) - 0.5 * ln_n;
+            log_weights.iter_mut().for_each(|w| *w = w.min(most));
+        }
+        log_weights
+    }
+
     /// The largest beta in `[0, 1]` at which the effective sample size is at least `enough`, or 0.
     pub fn temperature(&self, enough: f64) -> f64 {
-        let fits = |beta: f64| effective(&self.log_weights(beta)) >= enough;
+        let fits = |beta: f64| effective(&self.truncated(beta)) >= enough;
         if fits(1.0) {
             return 1.0;
         }
