@@ -25,14 +25,15 @@ pub struct Reliability {
     pub ess: f64,
     /// The shape k of a generalised Pareto distribution fitted to the largest weights, see
     /// [`pareto_k`]. Below 0.5 the weights have a finite variance; up to 0.7 estimates converge at
-    /// practical rates; beyond, the draws miss some of the posterior's mass. `None` for fewer than
-    /// 25 draws, whose tail is too short.
+    /// practical rates; beyond, a few draws have much of the weight: the proposal is too light where
+    /// the posterior has mass. A low k is no proof: a mode that no draw has hit leaves no trace in the
+    /// weights. `None` for fewer than 25 draws, whose tail is too short.
     pub pareto_k: Option<f64>,
     /// `ln (1/N sum_i u_i)`, `u_i` the weights before normalisation: an estimate of the
     /// log-evidence `ln Z`, nats.
     pub log_evidence: f64,
     /// Its standard error `sqrt(1 / ESS - 1 / N)`, by the delta method, nats. It does not account
-    /// for mass that the draws miss: see `pareto_k`.
+    /// for mass that no draw has hit.
     pub standard_error: f64,
 }
 
@@ -174,22 +175,22 @@ impl Reliability {
         let n = self.draws as f64;
         if self.ess < 100.0 {
             return Some(format!(
-                "the effective sample size is {:.1} of {} draws, below 100: take more draws, or add rounds of refinement, which draw \
-                 where the posterior is",
+                "the effective sample size is {:.1} of {} draws, below 100: take more draws, or anneal, which draws where the \
+                 posterior is",
                 self.ess, self.draws
             ));
         }
         if self.ess < 0.01 * n {
             return Some(format!(
-                "the effective sample size is {:.0} of {} draws, below 1 %: the proposal is far wider than the posterior; rounds of \
-                 refinement spend draws better",
+                "the effective sample size is {:.0} of {} draws, below 1 %: the proposal is far wider than the posterior; annealing \
+                 spends draws better",
                 self.ess, self.draws
             ));
         }
         let k = self.pareto_k.filter(|k| *k > 0.7)?;
         Some(format!(
-            "the Pareto k of the weights is {k:.2}, above 0.7: a few draws dominate because the proposal misses a part of the posterior; \
-             raise prior_share, or take more draws of the prior before the refinement"
+            "the Pareto k of the weights is {k:.2}, above 0.7: a few draws dominate because the proposal is too light where the \
+             posterior has mass; take more draws, or some of them from the prior (prior_share)"
         ))
     }
 }
@@ -300,7 +301,7 @@ mod tests {
             .warning()
         };
         assert!(of(1000, 60.0, None).unwrap().contains("more draws"));
-        assert!(of(100_000, 900.0, None).unwrap().contains("refinement"));
+        assert!(of(100_000, 900.0, None).unwrap().contains("anneal"));
         assert!(of(1000, 900.0, Some(0.8)).unwrap().contains("prior_share"));
         assert_eq!(of(1000, 900.0, Some(0.6)), None);
     }

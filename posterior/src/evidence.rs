@@ -27,9 +27,9 @@ pub struct EvidenceDraws {
 /// `g = (1 - a) q + a p`: `Z = E_g[L p / g]`, `a` the share of draws from the prior.
 ///
 /// The estimate with its standard error, the effective sample size and the Pareto k of the weights
-/// are in [`Reliability`]: with k above 0.7, `g` misses some of the posterior's mass and so does
-/// the estimate. With `a = 0` it is a diagnostic of q itself. The evaluations of a fit give an
-/// estimate at no further cost: [`FitReport::reliability`](super::FitReport::reliability).
+/// are in [`Reliability`]: with k above 0.7, `g` is too light where the posterior has mass. With
+/// `a = 0` a mode that q lacks goes unseen: ln Z is too low, with a small error and a low k. The
+/// evaluations of a fit give an estimate at no further cost: [`FitReport::reliability`](super::FitReport::reliability).
 ///
 /// # Errors
 /// When a weight is NaN or +infinity, or all are zero.
