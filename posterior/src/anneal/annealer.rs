@@ -11,6 +11,7 @@ use faer::prelude::*;
 use numerics::math::{ln, ln_sum_exp};
 use numerics::matrix::select_rows;
 use numerics::random::{Pcg64, stream};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The smallest and the largest share of the prior in a round while the temperature rises.
@@ -33,6 +34,8 @@ pub struct Annealer {
     /// The Gaussian mixture of the last fit.
     mixture: Option<GaussianMixture>,
     seams: Seams,
+    /// Experts that had no weight in the last fit that they had a part in.
+    idle: BTreeSet<String>,
     estimates: Estimates,
     /// `ESS / n` of the last round for the posterior.
     efficiency: f64,
@@ -72,6 +75,7 @@ impl Annealer {
             highest: 0.0,
             mixture: None,
             seams: Seams::new(&vec![false; dim]),
+            idle: BTreeSet::new(),
             efficiency: 1e-6,
         }
     }
@@ -235,7 +239,12 @@ impl Annealer {
         let seams = self.seams.moved(points.as_ref(), &weights);
         let previous = self.mixture.as_ref().filter(|_| seams == self.seams);
         points = seams.cut(points.as_ref());
+        // Idle experts only cost time, but while draws are wasted they get a chance now and then.
+        if self.efficiency < 0.3 && self.population.rounds.len().is_multiple_of(3) {
+            self.idle.clear();
+        }
         let fit = fit::Fit {
+            without: &self.idle,
             previous,
             max: self.settings.max_components,
             flows,
@@ -249,6 +258,7 @@ impl Annealer {
             .map(|(&i, prior)| beta * p.log_likelihood[i] + prior - log_z)
             .collect();
         let mut model = fit.model(&points, &weights, &log_target).ok()?;
+        self.idle.extend(model.idle.iter().cloned());
         self.seams = seams.clone();
         if !seams.is_identity() {
             let density = model.density;

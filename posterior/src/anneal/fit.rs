@@ -15,7 +15,11 @@ use numerics::random::Pcg64;
 use numerics::random::permutation;
 use rayon::prelude::*;
 use rbig::{LayerRule, MarginalKind, RbigConfig, RotationKind};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// The weight below which an expert is idle.
+const IDLE: f64 = 0.01;
 
 /// Log-density that stands for none, nats: stacking wants finite ones.
 const IMPOSSIBLE: f64 = -1e6;
@@ -25,6 +29,8 @@ pub(super) struct Model {
     pub density: Arc<dyn Density>,
     /// Its Gaussian mixture, without tails.
     pub mixture: GaussianMixture,
+    /// Names of experts that were fitted and got next to no weight.
+    pub idle: BTreeSet<String>,
 }
 
 /// How a proposal is fitted.
@@ -35,6 +41,8 @@ pub(super) struct Fit<'a> {
     pub max: usize,
     /// Whether flows are fitted as well.
     pub flows: bool,
+    /// Names of experts that are not fitted.
+    pub without: &'a BTreeSet<String>,
     /// The stream for a purpose.
     pub rng: &'a (dyn Fn(&str) -> Pcg64 + Sync),
 }
@@ -71,7 +79,8 @@ impl Fit<'_> {
             evened(&mixture)
         };
         let mut experts: Vec<Box<dyn Density>> = vec![Box::new(with_tails(&drawn_from))];
-        let configs = self.experts(mixture.len(), train.points.ncols());
+        let mut configs = self.experts(mixture.len(), train.points.ncols());
+        configs.retain(|e| !self.without.contains(&e.name));
         let fitted: Vec<_> = configs
             .par_iter()
             .map(|e| {
@@ -81,7 +90,17 @@ impl Fit<'_> {
             })
             .collect();
         // One that cannot be fitted is left out: the mixture is always there.
-        experts.extend(fitted.into_iter().flatten().map(|f| f.expert));
+        let mut idle = BTreeSet::new();
+        let mut names = vec![""];
+        for (config, fitted) in configs.iter().zip(fitted) {
+            match fitted {
+                Ok(f) => {
+                    experts.push(f.expert);
+                    names.push(&config.name);
+                }
+                Err(_) => _ = idle.insert(config.name.clone()),
+            }
+        }
         let mut table = Mat::zeros(valid.points.nrows(), experts.len());
         for (e, expert) in experts.iter().enumerate() {
             let column = expert.log_prob(valid.points);
@@ -99,6 +118,8 @@ impl Fit<'_> {
                 .map(|e| if e == 0 { 1.0 } else { 0.0 })
                 .collect(),
         };
+        let light = names.iter().zip(&pi).skip(1).filter(|(_, p)| **p < IDLE);
+        idle.extend(light.map(|(name, _)| (*name).to_owned()));
         // Weightless experts only cost time.
         let kept = experts.into_iter().zip(pi).filter(|(_, p)| *p > 1e-3);
         let (experts, pi): (Vec<_>, Vec<f64>) = kept.unzip();
@@ -107,6 +128,7 @@ impl Fit<'_> {
         Ok(Model {
             density: Arc::new(Mixture::new(experts, pi)),
             mixture,
+            idle,
         })
     }
 

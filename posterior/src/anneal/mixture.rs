@@ -86,6 +86,10 @@ impl Search<'_> {
     /// posterior with too few points for a component that BIC would want are not lost.
     fn filled(&self, mut mixture: GaussianMixture) -> Result<GaussianMixture, EmError> {
         let shares = self.data.shares();
+        // In many dimensions a point's neighbours are everywhere.
+        if 20 * self.num_neighbours() > shares.len() {
+            return Ok(mixture);
+        }
         for _ in 0..GAPS {
             let log_prob = mixture.log_prob(self.data.points);
             let far = |i: usize| self.log_target[i] - log_prob[i] > LN_8;
@@ -181,6 +185,10 @@ impl Search<'_> {
         parts.build().refined(self.data, &EM)
     }
 
+    fn num_neighbours(&self) -> usize {
+        4 * (self.data.points.ncols() + 2)
+    }
+
     /// The nearest points of one, enough for a covariance.
     fn neighbours(&self, centre: usize) -> Vec<usize> {
         let (x, d) = (self.data.points, self.data.points.ncols());
@@ -194,7 +202,7 @@ impl Search<'_> {
         };
         let mut all: Vec<(f64, usize)> = (0..x.nrows()).map(|i| (distance(i), i)).collect();
         all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        all.truncate(4 * (d + 2));
+        all.truncate(self.num_neighbours());
         all.into_iter().map(|a| a.1).collect()
     }
 }
