@@ -170,6 +170,11 @@ The same prior, likelihood, options and seed give the same draws, whatever the n
 pub struct Infer {
     /// The prior of a parameter, 'NAME = DISTRIBUTION(NUMBERS)', or a file that lists them. Can be
     /// given several times.
+    ///
+    /// Distributions: uniform(low, high), log_uniform(low, high), normal(mean, sd), log_normal(mu,
+    /// sigma), half_normal(sd), truncated_normal(mean, sd, low, high), exponential(rate), gamma(shape,
+    /// rate), beta(a, b), cauchy(location, scale), student_t(df, location, scale). An angle is
+    /// 'phase = uniform(0, 6.2832) periodic'. A file: ["a = normal(0, 1)", "b = uniform(0, 1)"].
     #[arg(long, value_name = "PRIOR", required = true)]
     pub prior: Vec<String>,
     /// The program that computes the log-likelihood, as a shell would start it.
