@@ -1,6 +1,6 @@
 //! Evidence and effective sample size of test problems with known answers, with one set of defaults.
 //!
-//! `cargo run --release -p posterior --example canon -- [SEEDS] [NAMES] [EVALUATIONS] [trace]`
+//! `cargo run --release -p posterior --example canon -- [SEEDS] [NAMES] [EVALUATIONS] [ESS] [trace]`
 
 use datasets::posterior::Canon;
 use posterior::Posterior;
@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         some => some.split(',').collect(),
     };
     let evaluations = arg(2, "60000").parse()?;
-    let trace = args.len() > 3;
+    let ess = arg(3, "10000").parse()?;
+    let trace = args.len() > 4;
     for name in names {
         let problem = Canon::named(name).ok_or_else(|| format!("no problem \"{name}\""))?;
         for &seed in &seeds {
@@ -34,6 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             };
             let fit = Posterior::new(&problem, |t: &[f64]| problem.log_likelihood(t))
                 .evaluations(evaluations)
+                .ess(ess)
                 .seed(seed)
                 .observed_by(&show)
                 .fit()?;

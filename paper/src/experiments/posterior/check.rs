@@ -30,6 +30,10 @@ pub fn check(study: &PosteriorStudy) -> Result<(), FieldError> {
     let bases: Vec<&str> = study.bases.iter().map(|b| b.name.as_str()).collect();
     names(&bases, &[]).map_err(|(i, e)| e.at("name").at(i).at("bases"))?;
     for (i, base) in study.bases.iter().enumerate() {
+        if let Some(seeds) = &base.seeds {
+            let own = not_empty([("seeds", seeds.len())]).and_then(|()| distinct("seeds", seeds));
+            own.map_err(|e| e.at(i).at("bases"))?;
+        }
         if let Some(experts) = &base.experts {
             check_experts(experts, &["mixture", "base"])
                 .map_err(|e| e.at("experts").at(i).at("bases"))?;

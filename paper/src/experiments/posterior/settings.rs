@@ -44,6 +44,9 @@ pub struct NamedBase {
     /// Flows that were tuned for it, in place of those of the problems.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experts: Option<Vec<(String, FlowSettings)>>,
+    /// Fewer seeds than the others have, for a base whose fits take long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<Vec<u64>>,
 }
 
 /// The base of every flow of a run.
@@ -181,7 +184,8 @@ impl PosteriorStudy {
                 for plan in &problems.plans {
                     for base in &self.bases {
                         let fit = base.fit(benchmark, plan, problems);
-                        runs.extend(self.seeds.iter().map(|&seed| PosteriorRun {
+                        let seeds = base.seeds.as_ref().unwrap_or(&self.seeds);
+                        runs.extend(seeds.iter().map(|&seed| PosteriorRun {
                             protocol: self.protocol.clone(),
                             benchmark,
                             plan: plan.name.clone(),
