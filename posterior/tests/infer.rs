@@ -56,7 +56,7 @@ impl Likelihood for Counting<'_> {
                 i,
                 Value {
                     log_likelihood,
-                    derived: Vec::new(),
+                    ..Value::default()
                 },
             )?;
         }
@@ -184,7 +184,7 @@ fn asking_and_telling_is_the_same_run() {
                 wanted.ids[k],
                 Value {
                     log_likelihood,
-                    derived: Vec::new(),
+                    ..Value::default()
                 },
             )
         };
