@@ -20,14 +20,7 @@ pub fn line(s: &Status) -> String {
 /// The result: ln Z, a line for each parameter and derived quantity, and warnings.
 pub fn report(found: &Inference) -> String {
     let (s, z) = (found.status(), found.log_evidence());
-    let k = found
-        .pareto_k()
-        .map_or("unknown".into(), |k| match k > 0.7 && !found.dominated() {
-            true => format!(
-                "{k:.2} (above 0.7, which does no harm here: no single draw has much of the weight)"
-            ),
-            false => format!("{k:.2}"),
-        });
+    let k = pareto(found.pareto_k(), found.dominated());
     let mut out = format!(
         "ln Z = {:.3} ± {:.3}; effective sample size {:.0} of {} evaluations in {} rounds, Pareto k {k}\n",
         z.value,
@@ -67,6 +60,17 @@ pub fn report(found: &Inference) -> String {
     out
 }
 
+/// Pareto k of the weights, and why one above 0.7 does no harm where it does none.
+fn pareto(k: Option<f64>, dominated: bool) -> String {
+    match k {
+        None => "unknown".into(),
+        Some(k) if k > 0.7 && !dominated => {
+            format!("{k:.2} (above 0.7, but harmless here: no single draw has much of the weight)")
+        }
+        Some(k) => format!("{k:.2}"),
+    }
+}
+
 /// Five significant digits; "-" for no number.
 fn digits(v: f64) -> String {
     if !v.is_finite() {
@@ -100,4 +104,23 @@ fn numbers(mut pairs: Vec<(f64, f64)>) -> [f64; 5] {
     };
     let (low, median, high) = (quantile(0.05), quantile(0.5), quantile(0.95));
     [mean, variance.sqrt(), low, median, high]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_words() {
+        assert_eq!(digits(0.0), "0.0000");
+        assert_eq!(digits(-1.234_567e-9), "-1.2346e-9");
+        assert_eq!(digits(12_345.678), "12346");
+        assert_eq!(digits(9.999_999), "10.000");
+        assert_eq!(digits(f64::NAN), "-");
+        assert_eq!(pareto(Some(0.8), true), "0.80");
+        assert!(pareto(Some(0.8), false).contains("harmless"));
+        assert_eq!(pareto(Some(0.5), false), "0.50");
+        let [mean, _, low, median, high] = numbers(vec![(3.0, 0.1), (1.0, 0.1), (2.0, 0.2)]);
+        assert_eq!((mean, low, median, high), (2.0, 1.0, 2.0, 3.0));
+    }
 }
