@@ -151,9 +151,11 @@ pub struct Fit {
 /// draws (about a minute), whose model file serves the other commands.
 ///
 /// With --ask and --tell the likelihood is evaluated anywhere: --ask prints points as CSV with an
-/// id; --tell reads a CSV with the columns id and log_likelihood (and the derived quantities; if the
-/// parameters are there too, they are compared with those asked for). When no more points are
-/// wanted, --tell writes the results.
+/// id such as 12-0f3a5c7e9b1d2468, whose second part is a mark of its parameters; --tell reads a CSV
+/// with the columns id, as it was printed, and log_likelihood (and the derived quantities; if the
+/// parameters are there too, they are compared with those asked for, and the number of the point will
+/// do as its id). Points of other runs are refused. When no more points are wanted, --tell writes the
+/// results.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   amf infer --prior 'mu = normal(0, 5)' --prior 'tau = half_normal(5)' --command 'python3 model.py' --state run
@@ -247,9 +249,11 @@ pub struct Infer {
 /// What a failed point counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Failures {
-    /// The run ends with an error that names the point.
+    /// The run ends with an error that names the point. Points of --state that failed before are
+    /// evaluated again.
     Error,
-    /// The data are impossible there; the program is started again.
+    /// The data are impossible there; the program is started again. In --state the point is marked as
+    /// failed.
     Reject,
 }
 

@@ -14,6 +14,11 @@ impl Output {
     /// Fails at once if the path cannot be written to, or is one of the files that are read; leaves
     /// no file behind. `-` is standard output.
     pub fn check(path: Option<&Path>, read: &[&Path]) -> Result<Self> {
+        Self::check_as("--out", path, read)
+    }
+
+    /// The same for another option than `--out`.
+    pub fn check_as(option: &str, path: Option<&Path>, read: &[&Path]) -> Result<Self> {
         let path = path.filter(|p| p.as_os_str() != "-");
         if let Some(path) = path {
             let place = |p: &Path| std::fs::canonicalize(p).ok();
@@ -22,20 +27,20 @@ impl Output {
                 && !is_special(path)
             {
                 bail!(
-                    "{}: the file {} would be overwritten; give another name by --out",
+                    "{}: the file {} would be overwritten; give another name by {option}",
                     path.display(),
                     input.display()
                 );
             }
             if path.as_os_str().is_empty() || path.is_dir() {
-                bail!("{}: this is a folder; give a file", path.display());
+                bail!("{option} {}: this is a folder; give a file", path.display());
             }
             if !is_special(path) {
                 let beside = beside(path);
                 let writable = std::fs::File::create(&beside);
                 let name = path.display();
                 writable.with_context(|| {
-                    format!("{name}: cannot be written; choose another place by --out")
+                    format!("{name}: cannot be written; choose another place by {option}")
                 })?;
                 std::fs::remove_file(&beside)?;
             }
@@ -77,7 +82,7 @@ impl Output {
 }
 
 /// A device or a pipe, which cannot be replaced by renaming.
-fn is_special(path: &Path) -> bool {
+pub fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
 

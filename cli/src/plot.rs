@@ -15,7 +15,7 @@ const DRAWS: usize = 50_000;
 pub fn run(args: &Plot) -> Result<()> {
     let read = [Some(args.model.as_path()), args.data.as_deref()];
     let read: Vec<&Path> = read.into_iter().flatten().collect();
-    check(&args.out, &read)?;
+    check("--out", &args.out, &read)?;
     let density = data::model(&args.model)?;
     let table = match &args.data {
         Some(path) => Some(data::rows(
@@ -51,15 +51,15 @@ pub fn run(args: &Plot) -> Result<()> {
 }
 
 /// Fails at once for a figure that could not be written.
-pub fn check(path: &Path, read: &[&Path]) -> Result<()> {
+pub fn check(option: &str, path: &Path, read: &[&Path]) -> Result<()> {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     if !matches!(ending.as_deref(), Some("png" | "svg")) {
         bail!(
-            "{}: figures are .png or .svg; end the name so",
+            "{option} {}: figures are .png or .svg; end the name so",
             path.display()
         );
     }
-    Output::check(Some(path), read)?;
+    Output::check_as(option, Some(path), read)?;
     Ok(())
 }
 

@@ -105,7 +105,10 @@ fn start_to_verdict_and_asked_and_told_in_four_pieces_are_the_same_to_the_bit() 
     assert!(told == whole);
     // Values of other points are refused.
     bench.out(&format!("{RIDGE} --seed 2 --state other --ask 1"));
-    bench.write("other.csv", b"id,a,log_likelihood,distance\n0,7.5,-1,2\n");
+    bench.write(
+        "other.csv",
+        b"id,a,b,log_likelihood,distance\n0,7.5,0,-1,2\n",
+    );
     let said = bench.refused(&format!("{RIDGE} --seed 2 --state other --tell other.csv"));
     assert!(
         said.contains("other.csv: line 2: a = 7.5, where point 0 has"),
@@ -364,10 +367,11 @@ fn outputs_are_written_from_what_is_known_and_misuses_are_refused() {
     );
     says(
         &format!("{infer} --draws no/where.csv"),
-        &["cannot be written"],
+        &["cannot be written", "--draws"],
     );
-    bench.out("infer --prior a=normal(0,1) --state asked --ask 5");
-    bench.write("bad.csv", b"id,log_likelihood\n500,x\n");
+    let points = bench.out("infer --prior a=normal(0,1) --state asked --ask 5");
+    let id = points.lines().nth(1).unwrap().split(',').next().unwrap();
+    bench.write("bad.csv", format!("id,log_likelihood\n{id},x\n").as_bytes());
     says(
         "infer --prior a=normal(0,1) --state asked --tell bad.csv",
         &["bad.csv", "line 2", "\"x\""],

@@ -45,6 +45,11 @@ impl Journal {
         match std::fs::read_to_string(&path) {
             Ok(before) => same(&before, problem).map_err(|e| format!("{shown}: {e}"))?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                if folder.join("evaluations.csv").exists() {
+                    return Err(format!(
+                        "{shown}: evaluations.csv is there, but problem.txt, which says what it belongs to, is not; bring it back or take another folder"
+                    ));
+                }
                 store::write(&path, problem.as_bytes()).map_err(|e| e.to_string())?;
             }
             Err(e) => return Err(format!("{}: {e}", path.display())),
@@ -101,7 +106,11 @@ impl Journal {
     /// It cannot be written.
     pub fn add(&self, mark: u64, value: Value) -> Result<(), String> {
         if let Some(file) = &self.file {
-            let mut line = format!("{mark:016x},{:?}", value.log_likelihood);
+            let mut line = if value.failed {
+                format!("{mark:016x},{FAILED}")
+            } else {
+                format!("{mark:016x},{:?}", value.log_likelihood)
+            };
             value
                 .derived
                 .iter()
@@ -118,6 +127,14 @@ impl Journal {
         Ok(())
     }
 
+    /// Forgets the points that could not be evaluated: values that come later stand for them.
+    pub fn forget_failures(&self) {
+        self.values
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .retain(|_, value| !value.failed);
+    }
+
     /// The value of a point.
     #[must_use]
     pub fn get(&self, mark: u64) -> Option<Value> {
@@ -129,16 +146,23 @@ impl Journal {
     }
 }
 
+/// In place of the log-likelihood of a point that could not be evaluated.
+const FAILED: &str = "failed";
+
 fn parse(line: &str, derived: usize) -> Option<(u64, Value)> {
     let mut fields = line.split(',');
     let mark = u64::from_str_radix(fields.next()?, 16).ok()?;
-    let log_likelihood = fields.next()?.parse().ok()?;
+    let (log_likelihood, failed) = match fields.next()? {
+        FAILED => (f64::NEG_INFINITY, true),
+        field => (field.parse().ok()?, false),
+    };
     let derived_values: Vec<f64> = fields.map(|f| f.parse().ok()).collect::<Option<_>>()?;
     (derived_values.len() == derived).then_some((
         mark,
         Value {
             log_likelihood,
             derived: derived_values,
+            failed,
         },
     ))
 }
@@ -170,6 +194,7 @@ mod tests {
         Value {
             log_likelihood,
             derived: vec![0.1, f64::NEG_INFINITY],
+            failed: false,
         }
     }
 
@@ -194,6 +219,15 @@ mod tests {
         journal.add(7, value(2.0)).unwrap();
         drop(journal);
         assert_eq!(open("seed 1\nd 2\n").unwrap().get(7), Some(value(2.0)));
+        // A failure stands until it is forgotten.
+        let journal = open("seed 1\nd 2\n").unwrap();
+        journal.add(9, Value::failure(2)).unwrap();
+        drop(journal);
+        let journal = open("seed 1\nd 2\n").unwrap();
+        assert!(journal.get(9).unwrap().failed);
+        journal.forget_failures();
+        assert_eq!((journal.get(9), journal.get(7)), (None, Some(value(2.0))));
+        drop(journal);
         let error = open("seed 1\nd 3\n").unwrap_err();
         assert!(error.contains("\"d 2\" then, \"d 3\" now"), "{error}");
         let error = open("seed 1\nd 2\ndata\n").unwrap_err();
@@ -201,5 +235,12 @@ mod tests {
         std::fs::write(&path, "mark,log_likelihood,a,b\n0f,x,2,3\n").unwrap();
         let error = open("seed 1\nd 2\n").unwrap_err();
         assert!(error.contains("line 2: damaged"), "{error}");
+        // Nobody knows what they belong to.
+        std::fs::remove_file(folder.path().join("problem.txt")).unwrap();
+        let error = open("seed 1\nd 2\n").unwrap_err();
+        assert!(
+            error.contains("problem.txt") && error.contains("another folder"),
+            "{error}"
+        );
     }
 }

@@ -11,6 +11,22 @@ pub struct Value {
     pub log_likelihood: f64,
     /// Derived quantities ("blobs"), kept with the evaluation.
     pub derived: Vec<f64>,
+    /// Whether the likelihood could not be evaluated here: it counts as -infinity, with a warning, and
+    /// a later run can evaluate it again, see
+    /// [`Posterior::failures_again`](crate::Posterior::failures_again).
+    pub failed: bool,
+}
+
+impl Value {
+    /// The value of a point that could not be evaluated.
+    #[must_use]
+    pub fn failure(derived: usize) -> Self {
+        Self {
+            log_likelihood: f64::NEG_INFINITY,
+            derived: vec![f64::NAN; derived],
+            failed: true,
+        }
+    }
 }
 
 /// Takes the value of a row as soon as it is there, from any thread.
@@ -40,7 +56,7 @@ impl<F: Fn(&[f64]) -> f64 + Sync> Likelihood for F {
             let row: Vec<f64> = (0..theta.ncols()).map(|j| theta[(i, j)]).collect();
             let value = Value {
                 log_likelihood: self(&row),
-                derived: Vec::new(),
+                ..Value::default()
             };
             deliver(i, value)
         })

@@ -65,6 +65,7 @@ impl Likelihood for Blobs {
                 Value {
                     log_likelihood,
                     derived,
+                    failed: false,
                 },
             )
         })

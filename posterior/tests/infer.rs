@@ -56,7 +56,7 @@ impl Likelihood for Counting<'_> {
                 i,
                 Value {
                     log_likelihood,
-                    derived: Vec::new(),
+                    ..Value::default()
                 },
             )?;
         }
@@ -136,12 +136,58 @@ fn bad_likelihoods_are_named() {
     let sharp = |t: &[f64]| -0.5 * ((t[0] - 0.123) / 1e-9).powi(2);
     let said = warnings(&sharp, 1200);
     assert!(said.contains("not enough to reach the posterior"), "{said}");
+    assert!(
+        said.contains("to 2400 at least") && !said.contains("0.00e0"),
+        "{said}"
+    );
+    // No digits are left.
+    let large = warnings(&|t| -1e17 - t[0], 1500);
+    assert!(large.contains("subtract a constant"), "{large}");
     let infinite = Posterior::new(prior(), |_: &[f64]| f64::INFINITY)
         .fit()
         .unwrap_err();
     assert!(
         infinite.to_string().contains("+infinity at a = "),
         "{infinite}"
+    );
+}
+
+/// Fails below zero at first.
+struct Failing(bool);
+
+impl Likelihood for Failing {
+    fn evaluate(&self, theta: MatRef<'_, f64>, deliver: &Deliver<'_>) -> Result<(), String> {
+        (0..theta.nrows()).try_for_each(|i| {
+            let value = Value {
+                log_likelihood: -1.0,
+                ..Value::default()
+            };
+            let fails = self.0 && theta[(i, 0)] < 0.0;
+            deliver(i, if fails { Value::failure(0) } else { value })
+        })
+    }
+}
+
+#[test]
+fn failures_are_kept_as_failures_until_they_are_evaluated_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |fails: bool, again: bool| {
+        let prior = Prior::parse(["a = normal(0, 1)"]).unwrap();
+        let run = Posterior::new(prior, Failing(fails));
+        let run = run.evaluations(1500).ess(500.0).kept_in(folder.path());
+        let found = run.failures_again(again).fit().unwrap();
+        (found.log_evidence().value, found.warnings().join("; "))
+    };
+    let (failed, said) = run(true, false);
+    assert!(
+        said.contains("could not be evaluated at ") && said.contains("a = -"),
+        "{said}"
+    );
+    assert_eq!(run(false, false), (failed, said));
+    let (mended, said) = run(false, true);
+    assert!(
+        (mended + 1.0).abs() < 1e-9 && said.is_empty(),
+        "{mended}, {said}"
     );
 }
 
@@ -184,7 +230,7 @@ fn asking_and_telling_is_the_same_run() {
                 wanted.ids[k],
                 Value {
                     log_likelihood,
-                    derived: Vec::new(),
+                    ..Value::default()
                 },
             )
         };

@@ -7,6 +7,7 @@ mod outputs;
 mod program;
 mod report;
 mod settings;
+mod told;
 mod watch;
 mod workers;
 
@@ -18,7 +19,7 @@ use posterior::anneal::{AnnealSettings, Status};
 use posterior::{InferError, Posterior, PriorMap};
 use program::Program;
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use store::{RunLock, Signals};
 use watch::Watch;
@@ -36,12 +37,16 @@ pub fn run(args: &Infer) -> Result<()> {
         .iter()
         .map(|path| settings::data(path))
         .collect::<Result<_>>()?;
+    settings::names(&prior, &args.derived)?;
     let outputs = Outputs::check(args)?;
     let elsewhere = args.ask.is_some() || !args.tell.is_empty();
     if args.command.is_none() && !elsewhere {
         bail!(
             "give --command 'PROGRAM', or --ask and --tell to evaluate elsewhere; see amf infer --help"
         );
+    }
+    if args.command.as_ref().is_some_and(|c| c.trim().is_empty()) {
+        bail!("--command is empty; give the program, as a shell would start it");
     }
     let _lock = match &args.state {
         Some(folder) => match RunLock::take(&folder.join("lock"))? {
@@ -73,6 +78,7 @@ pub fn run(args: &Infer) -> Result<()> {
         watch: &watch,
         running: Mutex::default(),
         rejected: Mutex::default(),
+        answered: AtomicBool::new(false),
     };
     program
         .recover()
@@ -84,6 +90,7 @@ pub fn run(args: &Infer) -> Result<()> {
     let mut run = Posterior::new(prior.clone(), &program)
         .settings(annealing)
         .seed(args.seed.seed)
+        .failures_again(args.failures == Failures::Error)
         .observed_by(&observer);
     if let Some(folder) = &args.state {
         run = run.kept_in(folder);

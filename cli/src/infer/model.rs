@@ -32,7 +32,7 @@ impl Model {
         };
         let recipe = args.config.as_deref().map(fit::read_settings).transpose()?;
         Ok(Some(Self {
-            out: Output::check(Some(out), read)?,
+            out: Output::check_as("--out", Some(out), read)?,
             recipe: recipe.unwrap_or_default(),
         }))
     }

@@ -1,7 +1,7 @@
 //! What is written at the end.
 
 use super::super::cli::Infer;
-use super::super::output::Output;
+use super::super::output::{Output, is_special};
 use super::super::plot;
 use super::model::Model;
 use super::report::report;
@@ -11,7 +11,7 @@ use numerics::math::ln;
 use numerics::matrix::select_rows;
 use numerics::random::stream;
 use posterior::{Inference, Prior};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use store::Signals;
 use tables::write_csv;
 
@@ -28,17 +28,18 @@ impl Outputs {
         let mut read: Vec<&Path> = args.prior.iter().map(Path::new).collect();
         let files = args.data.iter().chain(&args.tell).chain(&args.config);
         read.extend(files.map(|p| p.as_path()));
-        let optional = |path: &Option<std::path::PathBuf>| {
+        apart(args, &read)?;
+        let optional = |option: &str, path: &Option<PathBuf>| {
             path.as_deref()
-                .map(|p| Output::check(Some(p), &read))
+                .map(|p| Output::check_as(option, Some(p), &read))
                 .transpose()
         };
         if let Some(path) = &args.plot {
-            plot::check(path, &read)?;
+            plot::check("--plot", path, &read)?;
         }
         Ok(Self {
-            draws: optional(&args.draws)?,
-            weighted: optional(&args.weighted)?,
+            draws: optional("--draws", &args.draws)?,
+            weighted: optional("--weighted", &args.weighted)?,
             model: Model::check(args, &read)?,
         })
     }
@@ -83,9 +84,80 @@ impl Outputs {
             say!("corner plot: {}", path.display());
         }
         match &self.model {
-            Some(model) => model.write(args, prior, found, signals),
+            Some(model) => {
+                signals.say_instead(interrupted(args));
+                model.write(args, prior, found, signals)
+            }
             None => Ok(()),
         }
+    }
+}
+
+/// What is said when the fit of the model is interrupted.
+fn interrupted(args: &Infer) -> String {
+    let written = [&args.draws, &args.weighted, &args.plot];
+    let written = written
+        .into_iter()
+        .flatten()
+        .filter(|p| p.as_os_str() != "-");
+    let written: Vec<String> = written.map(|p| p.display().to_string()).collect();
+    let before = if written.is_empty() {
+        String::new()
+    } else {
+        format!("{} written, ", written.join(", "))
+    };
+    let resume = match args.state {
+        Some(_) => "the same command evaluates nothing again",
+        None => "with --state DIR nothing would be evaluated again",
+    };
+    format!("amf: interrupted: {before}the model of --out not written; {resume}")
+}
+
+/// Fails where an output would overwrite another one, what is read, or the state.
+fn apart(args: &Infer, read: &[&Path]) -> Result<()> {
+    let outputs = [
+        ("--draws", &args.draws),
+        ("--weighted", &args.weighted),
+        ("--plot", &args.plot),
+        ("--out", &args.out),
+    ];
+    let read: Vec<PathBuf> = read.iter().map(|p| place(p)).collect();
+    let mut before: Vec<(&str, PathBuf)> = Vec::new();
+    for (option, path) in outputs {
+        let Some(path) = path.as_deref().filter(|p| !is_special(p)) else {
+            continue;
+        };
+        let (own, shown) = (place(path), path.display());
+        if let Some((other, _)) = before.iter().find(|(_, p)| *p == own) {
+            bail!("{option} {shown}: {other} is written there; give another name");
+        }
+        if read.contains(&own) {
+            bail!(
+                "{option} {shown}: this file is read and would be overwritten; give another name"
+            );
+        }
+        if let Some(state) = &args.state
+            && own.starts_with(place(state))
+            && path.as_os_str() != "-"
+        {
+            bail!(
+                "{option} {shown}: this is inside of the folder of --state; choose another place"
+            );
+        }
+        before.push((option, own));
+    }
+    Ok(())
+}
+
+/// Where a path leads, by links as well; it need not exist.
+fn place(path: &Path) -> PathBuf {
+    if let Ok(place) = std::fs::canonicalize(path) {
+        return place;
+    }
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (whole.parent(), whole.file_name()) {
+        (Some(parent), Some(name)) => place(parent).join(name),
+        _ => whole,
     }
 }
 

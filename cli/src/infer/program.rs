@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use store::Signals;
 
@@ -38,6 +38,8 @@ pub struct Program<'a> {
     pub running: Mutex<Vec<Running>>,
     /// How many points were counted as impossible because it failed, and what happened first.
     pub rejected: Mutex<(usize, String)>,
+    /// Whether it has answered at all.
+    pub answered: AtomicBool,
 }
 
 /// One running program.
@@ -49,9 +51,19 @@ pub struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        end_group(&mut self.child);
         let _ = self.child.wait();
     }
+}
+
+/// Kills the shell and what it has started.
+fn end_group(child: &mut Child) {
+    #[cfg(unix)]
+    if let (Ok(None), Ok(id)) = (child.try_wait(), i32::try_from(child.id())) {
+        let group = nix::unistd::Pid::from_raw(id);
+        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+    }
+    let _ = child.kill();
 }
 
 impl Program<'_> {
@@ -59,7 +71,9 @@ impl Program<'_> {
     pub fn start(&self) -> Result<Running, String> {
         let failed = |e: std::io::Error| format!("--command: sh cannot be started: {e}");
         let mut command = Command::new("sh");
-        command.args(["-c", &format!("exec {}", self.command)]);
+        command.args(["-c", &self.command]);
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command.stdin(Stdio::piped());
         let kept = match &self.folder {
             None => None,
@@ -143,6 +157,7 @@ impl Program<'_> {
             Some(numbers) if numbers.len() == wanted => Ok(Value {
                 log_likelihood: numbers[0],
                 derived: numbers[1..].to_vec(),
+                failed: false,
             }),
             _ => {
                 let shown: String = line.chars().take(80).collect();

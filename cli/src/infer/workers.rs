@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Before it is said what is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// So many failures, and no other answer, end the run.
+const HOPELESS: usize = 20;
+
 impl Program<'_> {
     /// Ends those that are running; all of their answers are noted.
     pub fn end(&self) {
@@ -50,7 +53,7 @@ impl Program<'_> {
         let rejected = self.rejected.lock().unwrap_or_else(|e| e.into_inner());
         let (n, first) = &*rejected;
         (*n > 0).then(|| {
-            format!("the program failed at {n} points, counted as impossible; the first: {first}")
+            format!("the program failed at {n} points, counted as impossible; the first: {first}; --failures error evaluates those again that --state keeps")
         })
     }
 }
@@ -81,11 +84,15 @@ impl Likelihood for &Program<'_> {
                 let row: Vec<f64> = (0..theta.ncols()).map(|j| theta[(i, j)]).collect();
                 let question = question(&row);
                 if let Some(Ok(value)) = left.get(&question).map(|line| self.parse(line)) {
+                    self.answered.store(true, Ordering::Relaxed);
                     deliver(i, value)?;
                     continue;
                 }
                 let value = match self.ask(&mut program, &question) {
-                    Ok(value) => value,
+                    Ok(value) => {
+                        self.answered.store(true, Ordering::Relaxed);
+                        value
+                    }
                     Err(e) if e == "interrupted" => return Err(e),
                     Err(e) if self.reject => {
                         let mut rejected = self.rejected.lock().unwrap_or_else(|e| e.into_inner());
@@ -93,13 +100,16 @@ impl Likelihood for &Program<'_> {
                             rejected.1 = format!("{e} at {}", self.point(&row));
                         }
                         rejected.0 += 1;
+                        if rejected.0 >= HOPELESS && !self.answered.load(Ordering::Relaxed) {
+                            return Err(format!(
+                                "--command: all of the first {HOPELESS} answers failed; the first: {}; mend the program \
+                                 (it can answer -inf where the data are impossible)",
+                                rejected.1
+                            ));
+                        }
                         drop(rejected);
                         program = self.start()?;
-                        let derived = vec![f64::NAN; self.derived.len()];
-                        Value {
-                            log_likelihood: f64::NEG_INFINITY,
-                            derived,
-                        }
+                        Value::failure(self.derived.len())
                     }
                     Err(e) => {
                         return Err(format!(

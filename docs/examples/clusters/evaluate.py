@@ -3,7 +3,8 @@
     evaluate.py 'python3 model.py' batch.csv > evaluated.csv           names of derived quantities follow: mass_1,mass_2
     evaluate.py 'python3 model.py' batch.csv mass_1,mass_2 > evaluated.csv
 
-The table that it writes, id,log_likelihood,derived quantities, is what `amf infer --tell` reads.
+The table that it writes, id,log_likelihood,derived quantities, is what `amf infer --tell` reads. An id
+is text, such as 12-0f3a5c7e9b1d2468: its second part says which run the point belongs to.
 """
 
 import csv
@@ -43,5 +44,5 @@ if __name__ == "__main__":
     command, batch, *derived = sys.argv[1:]
     program = Program(command)
     print(heading(*derived))
-    for number, parameters in read(batch):
-        print(f"{number},{program.evaluate(parameters)}", flush=True)
+    for name, parameters in read(batch):
+        print(f"{name},{program.evaluate(parameters)}", flush=True)

@@ -11,6 +11,6 @@ points = read(batch) if world.rank == 0 else None
 # Every rank takes each size-th point.
 own = world.scatter([points[k :: world.size] for k in range(world.size)] if world.rank == 0 else None)
 program = Program(command)
-answers = world.gather([f"{number},{program.evaluate(parameters)}" for number, parameters in own])
+answers = world.gather([f"{name},{program.evaluate(parameters)}" for name, parameters in own])
 if world.rank == 0:
     print(heading(*derived), *(line for part in answers for line in part), sep="\n")

@@ -7,7 +7,7 @@ derived="mass_1,mass_2"
 state="${STATE:-run}"
 infer() {
     "${AMF:-amf}" infer --prior "$model/prior_periodogram.ron" --derived "$derived" --data "$model/data.csv" --state "$state" \
-        --evaluations "${EVALUATIONS:-60000}" --ess "${ESS:-2000}" --draws "$state/draws.csv" "$@"
+        --evaluations "${EVALUATIONS:-60000}" --ess "${ESS:-2000}" --draws "${DRAWS:-draws.csv}" "$@"
 }
 # The points that are wanted, into the batch, after the values of the files that are given were told. At the end, the results.
 next_batch() {

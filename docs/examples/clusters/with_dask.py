@@ -9,7 +9,7 @@ from evaluate import Program, heading, read
 
 def evaluate(command, points):
     program = Program(command)
-    return [f"{number},{program.evaluate(parameters)}" for number, parameters in points]
+    return [f"{name},{program.evaluate(parameters)}" for name, parameters in points]
 
 
 if __name__ == "__main__":

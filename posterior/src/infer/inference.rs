@@ -76,6 +76,12 @@ impl Inference {
         self.pareto_k
     }
 
+    /// Whether a few draws dominate, so that a Pareto k above 0.7 does harm.
+    #[must_use]
+    pub fn dominated(&self) -> bool {
+        super::verdict::dominated(&self.shares, self.status.ess)
+    }
+
     /// How it ended.
     #[must_use]
     pub fn status(&self) -> &Status {

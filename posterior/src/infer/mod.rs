@@ -3,6 +3,7 @@
 mod error;
 mod inference;
 mod session;
+mod verdict;
 
 pub use error::InferError;
 pub use inference::Inference;
@@ -33,6 +34,7 @@ pub struct Posterior<'a, P, L> {
     seed: u64,
     folder: Option<PathBuf>,
     depends_on: Vec<String>,
+    failures_again: bool,
     observer: &'a StatusObserver<'a>,
 }
 
@@ -51,6 +53,7 @@ impl<P: PriorMap, L: Likelihood> Posterior<'_, P, L> {
             seed: 1,
             folder: None,
             depends_on: Vec::new(),
+            failures_again: false,
             observer: &nobody,
         }
     }
@@ -102,6 +105,13 @@ impl<'a, P: PriorMap, L: Likelihood> Posterior<'a, P, L> {
         self
     }
 
+    /// Evaluates those points of the folder again that could not be evaluated before.
+    #[must_use]
+    pub fn failures_again(mut self, again: bool) -> Self {
+        self.failures_again = again;
+        self
+    }
+
     /// Tells the observer about progress.
     #[must_use]
     pub fn observed_by<'b>(self, observer: &'b StatusObserver<'b>) -> Posterior<'b, P, L>
@@ -143,13 +153,17 @@ impl<'a, P: PriorMap, L: Likelihood> Posterior<'a, P, L> {
     /// # Errors
     /// Settings or a prior that cannot be used, or a folder of another problem.
     pub fn session(&self) -> Result<Session<'_>, InferError> {
-        Session::begin(
+        let session = Session::begin(
             &self.prior,
             self.likelihood.derived(),
             &self.settings,
             self.seed,
             self.folder.as_deref().map(|f| (f, &self.depends_on[..])),
-        )
+        )?;
+        if self.failures_again {
+            session.journal.forget_failures();
+        }
+        Ok(session)
     }
 }
 

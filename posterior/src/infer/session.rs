@@ -2,6 +2,7 @@
 
 use super::error::InferError;
 use super::inference::Inference;
+use super::verdict::Finished;
 use crate::anneal::{AnnealSettings, Annealer, Status};
 use crate::journal::{Journal, mark};
 use crate::likelihood::Value;
@@ -175,6 +176,25 @@ impl<'a> Session<'a> {
         self.journal.add(self.marks[wanted.ids[row]], value)
     }
 
+    /// The mark of a point that was asked for: a hash of its parameters, by which evaluations are kept.
+    #[must_use]
+    pub fn mark(&self, id: usize) -> Option<u64> {
+        self.marks.get(id).copied()
+    }
+
+    /// The parameters of a point that was asked for.
+    #[must_use]
+    pub fn parameters(&self, id: usize) -> Option<Vec<f64>> {
+        let first = self.values.len();
+        let row = |m: MatRef<'_, f64>, i: usize| (0..m.ncols()).map(|j| m[(i, j)]).collect();
+        if id < first {
+            let z = self.annealer.points().subrows(id, 1);
+            return Some(row(self.prior.at(z).as_ref(), 0));
+        }
+        let round = self.round.as_ref().filter(|r| id - first < r.nrows())?;
+        Some(row(round.as_ref(), id - first))
+    }
+
     /// Names of the parameters.
     #[must_use]
     pub fn names(&self) -> &[String] {
@@ -189,12 +209,21 @@ impl<'a> Session<'a> {
         let wanted = self.pending();
         let mut new: BTreeMap<usize, (usize, &Value)> = BTreeMap::new();
         for (id, value) in values {
-            let before = new.get(id).map(|(_, v)| (*v).clone());
-            if let Some(before) = before.or_else(|| self.value(*id)) {
-                if before.log_likelihood.to_bits() != value.log_likelihood.to_bits() {
-                    let (old, now) = (before.log_likelihood, value.log_likelihood);
+            if let Some((_, before)) = new.get(id) {
+                if differ(before, value) {
                     return Err(format!(
-                        "point {id} has the log-likelihood {old} already, not {now}"
+                        "point {id} is told twice with different values: the log-likelihoods are {} and {}",
+                        before.log_likelihood, value.log_likelihood
+                    ));
+                }
+                continue;
+            }
+            if let Some(before) = self.value(*id) {
+                if differ(&before, value) {
+                    return Err(format!(
+                        "point {id} has other values already: log-likelihood {}, not {}; if those are wrong, \
+                         delete the line that begins with {:016x} from evaluations.csv in the folder of the run, and tell again",
+                        before.log_likelihood, value.log_likelihood, self.marks[*id]
                     ));
                 }
                 continue;
@@ -225,19 +254,15 @@ impl<'a> Session<'a> {
     #[must_use]
     pub fn finish(self) -> Inference {
         let theta = self.prior.at(self.annealer.points());
-        let nan = self.values.iter().filter(|v| v.log_likelihood.is_nan());
-        let row = |i: usize| at(theta.as_ref(), i, &self.names);
-        let first_nan = self.values.iter().position(|v| v.log_likelihood.is_nan());
-        let mut warnings = Vec::new();
-        if let Some(i) = first_nan {
-            warnings.push(format!(
-                "the log-likelihood is NaN at {} of {} points, counted as impossible; the first is {}",
-                nan.count(),
-                self.values.len(),
-                row(i)
-            ));
+        let warnings = Finished {
+            annealer: &self.annealer,
+            settings: &self.settings,
+            names: &self.names,
+            derived: &self.derived,
+            theta: theta.as_ref(),
+            values: &self.values,
         }
-        warnings.extend(verdict(&self.annealer, &self.settings));
+        .warnings();
         let estimates = self.annealer.estimates();
         Inference {
             names: self.names,
@@ -255,48 +280,6 @@ impl<'a> Session<'a> {
             warnings,
         }
     }
-}
-
-/// What is wrong with a finished run, and what to do about it.
-fn verdict(annealer: &Annealer, settings: &AnnealSettings) -> Vec<String> {
-    let (s, e) = (annealer.status(), annealer.estimates());
-    if e.ess == 0.0 {
-        return vec![format!(
-            "the likelihood is zero at all {} points: there is no posterior; check it at a point where it must be positive",
-            s.evaluations
-        )];
-    }
-    let mut warnings = Vec::new();
-    if s.beta < 1.0 {
-        warnings.push(format!(
-            "{} evaluations were not enough to reach the posterior (temperature {:.2e} of 1): \
-             draws and ln Z cannot be used; raise the number of evaluations",
-            s.evaluations, s.beta
-        ));
-    } else if e.ess < settings.ess {
-        warnings.push(format!(
-            "the effective sample size is {:.0} of the {:.0} that were asked for; raise the number of evaluations",
-            e.ess, settings.ess
-        ));
-    }
-    // A heavy tail does harm where its few points make up much of the variance.
-    let largest = e.shares.iter().copied().fold(0.0, f64::max);
-    let dominated = largest * largest * e.ess > 0.1;
-    if let Some(k) = e.pareto_k.filter(|k| *k > 0.7 && dominated) {
-        warnings.push(format!(
-            "the Pareto k of the weights is {k:.2}, above 0.7: a few draws dominate, \
-             and the stated errors are too small; raise the number of evaluations"
-        ));
-    }
-    let missed = annealer.missed();
-    if missed > 0.01 {
-        warnings.push(format!(
-            "{:.1} % of the posterior was found only by draws of the prior or of earlier rounds, where the fitted density \
-             has almost none: a mode or a tail may be missed; raise the number of evaluations",
-            100.0 * missed
-        ));
-    }
-    warnings
 }
 
 /// The parameters of a few fixed points, to know a prior by; each is computed twice.
@@ -349,12 +332,22 @@ fn describe(
     text
 }
 
-fn at(theta: MatRef<'_, f64>, row: usize, names: &[String]) -> String {
+pub(super) fn at(theta: MatRef<'_, f64>, row: usize, names: &[String]) -> String {
     let each = names.iter().enumerate();
     let each: Vec<String> = each
         .map(|(j, n)| format!("{n} = {:?}", theta[(row, j)]))
         .collect();
     each.join(", ")
+}
+
+/// Whether two values are not the same to the bit; all NaN are one.
+fn differ(a: &Value, b: &Value) -> bool {
+    let same = |x: f64, y: f64| x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan());
+    let derived = a.derived.iter().zip(&b.derived);
+    a.failed != b.failed
+        || !same(a.log_likelihood, b.log_likelihood)
+        || a.derived.len() != b.derived.len()
+        || !derived.into_iter().all(|(x, y)| same(*x, *y))
 }
 
 fn checked(

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Time that interrupted work has to end and save its checkpoints. Then the process exits: files are
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// The flag that signals set (SIGINT, SIGTERM, SIGHUP), and the message that is then printed.
 #[derive(Debug, Clone)]
 pub struct Signals {
-    message: &'static str,
+    message: Arc<Mutex<String>>,
     stop: Arc<AtomicBool>,
     said: Arc<AtomicBool>,
 }
@@ -23,7 +23,7 @@ impl Signals {
     #[must_use]
     pub fn listen(message: &'static str) -> Self {
         let this = Self {
-            message,
+            message: Arc::new(Mutex::new(message.into())),
             stop: Arc::default(),
             said: Arc::default(),
         };
@@ -44,12 +44,18 @@ impl Signals {
         &self.stop
     }
 
+    /// From now on this message is printed instead.
+    pub fn say_instead(&self, message: String) {
+        *self.message.lock().unwrap_or_else(|e| e.into_inner()) = message;
+    }
+
     /// Prints the message once; returns the exit code.
     #[must_use]
     pub fn interrupted(&self) -> ExitCode {
         if !self.said.swap(true, Ordering::Relaxed) {
             // A closed stderr is no reason to fail.
-            let _ = writeln!(std::io::stderr(), "{}", self.message);
+            let message = self.message.lock().unwrap_or_else(|e| e.into_inner());
+            let _ = writeln!(std::io::stderr(), "{message}");
         }
         ExitCode::from(130)
     }
