@@ -5,7 +5,7 @@ use crate::bench::Bench;
 use numerics::random::{stream, uniform};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -133,13 +133,14 @@ fn killed_twenty_times_at_random_it_evaluates_nothing_twice() {
     let (mut rng, mut kills) = (stream(1, "kills"), 0);
     for life in 0..20 {
         let mut child = amf(&bench, &args, &logged)
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(bench.path("life.txt")).unwrap())
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_millis(
             20 + (130.0 * uniform(&mut rng)) as u64,
         ));
-        assert!(child.try_wait().unwrap().is_none(), "done in life {life}");
+        let done = child.try_wait().unwrap();
+        assert!(done.is_none(), "life {life}: {}", bench.text("life.txt"));
         child.kill().unwrap();
         child.wait().unwrap();
         kills += 1;
