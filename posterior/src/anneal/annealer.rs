@@ -278,7 +278,7 @@ impl Annealer {
     #[must_use]
     pub fn from_prior(&self) -> usize {
         let rounds = self.population.rounds.iter();
-        rounds.map(|r| r.from_prior()).sum()
+        rounds.map(|r| r.prior_draws()).sum()
     }
 
     /// ln Z and the weights of all evaluations.

@@ -45,7 +45,7 @@ impl Proposal {
     }
 
     /// The number of draws of the prior.
-    pub fn from_prior(&self) -> usize {
+    pub fn prior_draws(&self) -> usize {
         self.from_prior
     }
 
