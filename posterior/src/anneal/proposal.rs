@@ -59,7 +59,8 @@ impl Proposal {
         let mut z = Mat::zeros(self.draws(), self.dim);
         let mut first = 0;
         for (density, n) in &self.parts {
-            z.subrows_mut(first, *n).copy_from(density.sample(*n, rng));
+            z.subrows_mut(first, *n)
+                .copy_from(finite(density.as_ref(), *n, rng));
             first += n;
         }
         for i in first..z.nrows() {
@@ -87,6 +88,33 @@ impl Proposal {
     }
 }
 
+/// n draws of a density, those again that overflow (far out, where no posterior is).
+fn finite(density: &dyn Density, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+    let mut z = density.sample(n, rng);
+    let d = z.ncols();
+    for _ in 0..20 {
+        let bad: Vec<usize> = (0..n)
+            .filter(|&i| (0..d).any(|j| !z[(i, j)].is_finite()))
+            .collect();
+        if bad.is_empty() {
+            return z;
+        }
+        let again = density.sample(bad.len(), rng);
+        for (k, i) in bad.into_iter().enumerate() {
+            (0..d).for_each(|j| z[(i, j)] = again[(k, j)]);
+        }
+    }
+    // A density of nothing else.
+    for i in 0..n {
+        for j in 0..d {
+            if !z[(i, j)].is_finite() {
+                z[(i, j)] = 0.0;
+            }
+        }
+    }
+    z
+}
+
 /// `ln N(z; 0, I)` of each row.
 pub(super) fn log_prior(z: MatRef<'_, f64>) -> Vec<f64> {
     let mut out = vec![0.0; z.nrows()];
@@ -96,4 +124,37 @@ pub(super) fn log_prior(z: MatRef<'_, f64>) -> Vec<f64> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use numerics::random::stream;
+
+    /// A third of its draws overflow.
+    struct Overflowing;
+
+    impl Density for Overflowing {
+        fn dim(&self) -> usize {
+            2
+        }
+        fn log_prob(&self, z: MatRef<'_, f64>) -> Vec<f64> {
+            log_prior(z)
+        }
+        fn sample(&self, n: usize, rng: &mut Pcg64) -> Mat<f64> {
+            Mat::from_fn(n, 2, |i, j| match (i + j) % 6 {
+                0 => f64::NAN,
+                5 => f64::INFINITY,
+                _ => standard_normal(rng),
+            })
+        }
+    }
+
+    #[test]
+    fn draws_are_finite() {
+        let parts: Vec<(Arc<dyn Density>, usize)> = vec![(Arc::new(Overflowing), 100)];
+        let z = Proposal::new(parts, 10, 1.0).sample(&mut stream(1, "draws"));
+        assert_eq!(z.nrows(), 110);
+        assert!((0..110).all(|i| (0..2).all(|j| z[(i, j)].is_finite())));
+    }
 }
