@@ -127,16 +127,17 @@ fn so_is_a_bad_study() {
             "name: \"bic\"",
         ),
         (
-            "(\"realnvp\"",
-            "(\"maf\"",
+            // The flows of the problems, which stand further in than those of a base.
+            "                    (\"realnvp\"",
+            "                    (\"maf\"",
             "two are called \"maf\"",
-            "(\"realnvp\"",
+            "                    (\"realnvp\"",
         ),
         (
-            "(\"realnvp\"",
-            "(\"mixture\"",
+            "                    (\"realnvp\"",
+            "                    (\"mixture\"",
             "not \"mixture\"",
-            "(\"realnvp\"",
+            "                    (\"realnvp\"",
         ),
         ("steps: 60", "steps: 0", "must be at least 1", "steps: 60"),
         ("folds: 5", "folds: 1", "folds must be at least 2", "folds"),

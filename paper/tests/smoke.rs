@@ -132,7 +132,7 @@ fn posteriors_are_done_alone_and_no_more_than_once() {
     let records = read_all::<PosteriorRun>(dir.path()).unwrap();
     let metrics = || std::fs::read_to_string(dir.path().join("metrics.csv")).unwrap();
     let before_all = metrics();
-    assert_eq!(records.len(), 6);
+    assert_eq!(records.len(), 8);
     let report = std::fs::read_to_string(dir.path().join("REPORT.md")).unwrap();
     assert!(report.contains("### Protocol annealed") && !report.contains("one_shot"));
 
