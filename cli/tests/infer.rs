@@ -139,12 +139,16 @@ fn killed_twenty_times_at_random_it_evaluates_nothing_twice() {
         std::thread::sleep(Duration::from_millis(
             20 + (130.0 * uniform(&mut rng)) as u64,
         ));
-        let done = child.try_wait().unwrap();
-        assert!(done.is_none(), "life {life}: {}", bench.text("life.txt"));
+        // A fast machine may be done before the last of them.
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "life {life}: {}", bench.text("life.txt"));
+            break;
+        }
         child.kill().unwrap();
         child.wait().unwrap();
         kills += 1;
     }
+    assert!(kills >= 5, "{kills} kills");
     said(&bench, &args, &logged);
     let count = |log: &str| {
         let mut times: BTreeMap<String, usize> = BTreeMap::new();
