@@ -31,6 +31,7 @@ mod model;
 mod parts;
 mod prior;
 mod problem;
+mod sampled_prior;
 mod settings;
 
 pub use amortised::{
@@ -50,4 +51,5 @@ pub use metrics::{ImportanceWeights, Reliability, WeightsError};
 pub use model::{ExpertSummary, FitReport};
 pub use prior::{Prior, PriorMap, UnitCube};
 pub use problem::{FnProblem, from_fn};
+pub use sampled_prior::SampledPrior;
 pub use settings::{Draws, FlowSettings, Means, PosteriorBase, PosteriorConfig, Tails};

@@ -21,6 +21,12 @@ pub trait PriorMap: Sync {
 
     /// The parameters of rows z (n x d): draws of the prior, when z are draws of `N(0, I)`.
     fn at(&self, z: MatRef<'_, f64>) -> Mat<f64>;
+
+    /// Where [`Self::at`] gives draws of the prior only nearly: `ln` of the prior's density over that of
+    /// these draws, nats, for each row z. The likelihood is not asked where it is -infinity.
+    fn log_ratio(&self, _z: MatRef<'_, f64>) -> Option<Vec<f64>> {
+        None
+    }
 }
 
 /// A prior with independent coordinates.

@@ -2,6 +2,7 @@
 
 mod complaints;
 mod infer;
+mod sampled_prior;
 
 use amf::experts::Components;
 use datasets::posterior::{Benchmark, ExactPosterior, SignDegenerate};

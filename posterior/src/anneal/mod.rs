@@ -26,4 +26,5 @@ mod settings;
 
 pub use annealer::{Annealer, Status};
 pub use estimate::Estimates;
+pub(crate) use proposal::log_prior;
 pub use settings::AnnealSettings;

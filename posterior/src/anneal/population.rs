@@ -119,6 +119,21 @@ impl Population {
         exp(2.0 * once - twice - ln(self.len() as f64))
     }
 
+    /// `ESS / n` that draws of a proposal will have as draws of the posterior, `1 / E(p / q)` over the
+    /// posterior as it is known so far.
+    pub fn efficiency_of(&self, proposal: &Proposal) -> f64 {
+        let weights = self.truncated(1.0);
+        let log_z = ln_sum_exp(&weights) - ln(self.len() as f64);
+        let log_q = proposal.log_prob(self.z.as_ref());
+        let ratios: Vec<f64> = (0..self.len())
+            .map(|i| match self.log_likelihood[i] {
+                f64::NEG_INFINITY => f64::NEG_INFINITY,
+                l => weights[i] + l + self.log_prior[i] - log_z - log_q[i],
+            })
+            .collect();
+        exp(ln_sum_exp(&weights) - ln_sum_exp(&ratios)).clamp(1e-6, 1.0)
+    }
+
     /// [`Self::log_weights`], each at most `sqrt N` times their mean (truncated importance sampling, Ionides
     /// 2008): one point that the proposals have missed so far must not decide the temperature and the
     /// next fit alone.

@@ -31,7 +31,7 @@ impl Default for AnnealSettings {
             ess: 10_000.0,
             log_evidence_error: None,
             round: None,
-            prior_share: 0.02,
+            prior_share: 0.01,
             max_components: 96,
         }
     }
@@ -41,7 +41,7 @@ impl AnnealSettings {
     /// Evaluations of a round while the temperature rises, for d parameters and a proposal of so many
     /// components: each component wants points of its own.
     pub(super) fn round(&self, d: usize, components: usize) -> usize {
-        let own = 500.max(50 * d).max(50 * components);
+        let own = (300 + 50 * d).min(500).max(50 * d).max(50 * components);
         self.round.unwrap_or(own).min(self.evaluations)
     }
 
@@ -53,7 +53,7 @@ impl AnnealSettings {
 
     /// The most that the temperature rises in a round.
     pub(super) fn most_rise(components: usize) -> f64 {
-        if components < MANY { 4.0 } else { 2.0 }
+        if components < MANY { 5.0 } else { 2.0 }
     }
 
     /// Checks the settings.

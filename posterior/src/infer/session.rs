@@ -33,14 +33,29 @@ pub struct Session<'a> {
     pub(super) names: Vec<String>,
     derived: Vec<String>,
     annealer: Annealer,
-    /// Parameters of the round whose values are wanted; none when the run is done.
-    round: Option<Mat<f64>>,
+    /// The round whose values are wanted; none when the run is done.
+    round: Option<Round>,
     /// Marks of all points, those of the round included.
     marks: Vec<u64>,
     pub(super) journal: Journal,
     pub(super) status: Status,
     values: Vec<Value>,
     settings: AnnealSettings,
+}
+
+/// Points whose values are wanted together.
+struct Round {
+    theta: Mat<f64>,
+    /// See [`PriorMap::log_ratio`].
+    log_ratio: Option<Vec<f64>>,
+}
+
+impl Round {
+    /// Whether the prior is zero at a point: the likelihood is not asked.
+    fn outside(&self, i: usize) -> bool {
+        let ratio = self.log_ratio.as_ref();
+        ratio.is_some_and(|r| r[i] == f64::NEG_INFINITY)
+    }
 }
 
 impl<'a> Session<'a> {
@@ -57,6 +72,7 @@ impl<'a> Session<'a> {
             return Err(InferError::Prior("there are no parameters".into()));
         }
         let probe = probe(prior)?;
+        let ratio = prior.log_ratio(probe_points(names.len()).as_ref());
         let periodic = prior.periodic();
         let journal = match folder {
             None => Journal::in_memory(),
@@ -64,6 +80,9 @@ impl<'a> Session<'a> {
                 let mut problem = describe(&names, derived, &probe, settings, seed);
                 for (name, _) in names.iter().zip(&periodic).filter(|(_, p)| **p) {
                     let _ = writeln!(problem, "{name} is periodic");
+                }
+                if let Some(ratio) = &ratio {
+                    let _ = writeln!(problem, "density of the prior at five points: {ratio:?}");
                 }
                 for what in depends_on {
                     problem += what;
@@ -110,7 +129,8 @@ impl<'a> Session<'a> {
             }
             self.marks.push(mark(&row));
         }
-        self.round = Some(theta);
+        let log_ratio = self.prior.log_ratio(z);
+        self.round = Some(Round { theta, log_ratio });
         Ok(())
     }
 
@@ -119,20 +139,21 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Interrupted, or a prior transform that gives no number.
     pub fn advance(&mut self, observer: &StatusObserver<'_>) -> Result<(), InferError> {
-        while self.round.is_some() {
+        while let Some(round) = &self.round {
             let first = self.values.len();
-            let wanted = self.marks[first..].iter();
-            let values: Option<Vec<Value>> = wanted.map(|m| self.journal.get(*m)).collect();
-            let Some(values) = values else {
+            let values = (first..first + round.theta.nrows()).map(|id| self.value(id));
+            let Some(values) = values.collect::<Option<Vec<Value>>>() else {
                 return Ok(());
             };
             let log_likelihood: Vec<f64> = values
                 .iter()
-                .map(|v| {
+                .enumerate()
+                .map(|(i, v)| {
+                    let ratio = round.log_ratio.as_ref().map_or(0.0, |r| r[i]);
                     if v.log_likelihood.is_nan() {
                         f64::NEG_INFINITY
                     } else {
-                        v.log_likelihood
+                        v.log_likelihood + ratio
                     }
                 })
                 .collect();
@@ -150,7 +171,7 @@ impl<'a> Session<'a> {
     /// The points of the present round that have no value yet; none when the run is done.
     #[must_use]
     pub fn pending(&self) -> Wanted {
-        let Some(theta) = &self.round else {
+        let Some(Round { theta, .. }) = &self.round else {
             return Wanted {
                 ids: Vec::new(),
                 theta: Mat::zeros(0, self.names.len()),
@@ -167,6 +188,17 @@ impl<'a> Session<'a> {
     }
 
     fn value(&self, id: usize) -> Option<Value> {
+        let row = id.checked_sub(self.values.len());
+        if let (Some(row), Some(round)) = (row, &self.round)
+            && row < round.theta.nrows()
+            && round.outside(row)
+        {
+            return Some(Value {
+                log_likelihood: f64::NEG_INFINITY,
+                derived: vec![f64::NAN; self.derived.len()],
+                failed: false,
+            });
+        }
         self.journal.get(*self.marks.get(id)?)
     }
 
@@ -191,8 +223,8 @@ impl<'a> Session<'a> {
             let z = self.annealer.points().subrows(id, 1);
             return Some(row(self.prior.at(z).as_ref(), 0));
         }
-        let round = self.round.as_ref().filter(|r| id - first < r.nrows())?;
-        Some(row(round.as_ref(), id - first))
+        let theta = &self.round.as_ref()?.theta;
+        (id - first < theta.nrows()).then(|| row(theta.as_ref(), id - first))
     }
 
     /// Names of the parameters.
@@ -285,7 +317,7 @@ impl<'a> Session<'a> {
 /// The parameters of a few fixed points, to know a prior by; each is computed twice.
 fn probe(prior: &dyn PriorMap) -> Result<Mat<f64>, InferError> {
     let d = prior.names().len();
-    let z = Mat::from_fn(5, d, |i, j| 0.7 * (i as f64 - 2.0) + 0.1 * (j % 7) as f64);
+    let z = probe_points(d);
     let (once, twice) = (prior.at(z.as_ref()), prior.at(z.as_ref()));
     for i in 0..5 {
         for j in 0..d {
@@ -305,6 +337,10 @@ fn probe(prior: &dyn PriorMap) -> Result<Mat<f64>, InferError> {
         }
     }
     Ok(once)
+}
+
+fn probe_points(d: usize) -> Mat<f64> {
+    Mat::from_fn(5, d, |i, j| 0.7 * (i as f64 - 2.0) + 0.1 * (j % 7) as f64)
 }
 
 /// What evaluations belong to, a property a line.
