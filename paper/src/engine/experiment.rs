@@ -31,9 +31,6 @@ pub trait Protocol: DeserializeOwned + 'static {
 pub trait Experiment: Serialize + DeserializeOwned + PartialEq + Send + Sync + 'static {
     /// Folder of its protocols below the folder of configs, and of its records below the folder of records; may be empty.
     const FOLDER: &'static str;
-    /// To be changed when the meaning of a run or of its record changes: records of another schema
-    /// are computed again.
-    const SCHEMA: &'static str;
 
     /// The protocol that defines it.
     type Protocol: Protocol<Run = Self>;
@@ -42,6 +39,9 @@ pub trait Experiment: Serialize + DeserializeOwned + PartialEq + Send + Sync + '
     /// Data of figures beyond the record.
     type Figure: Serialize + DeserializeOwned;
 
+    /// To be changed when the meaning of a run or of its record changes: records of another schema
+    /// are computed again.
+    fn schema(&self) -> &'static str;
     /// Names of all targets, to choose runs by.
     fn targets() -> Vec<&'static str>;
     /// Its name.
@@ -64,7 +64,7 @@ pub trait Experiment: Serialize + DeserializeOwned + PartialEq + Send + Sync + '
     ) -> Result<(Self::Record, Option<Self::Figure>)>;
     /// A stable hash of everything that the results depend on.
     fn hash(&self) -> String {
-        hash(Self::SCHEMA, self)
+        hash(self.schema(), self)
     }
 
     /// File name of the record below the folder of records, without its ending.

@@ -61,11 +61,14 @@ impl Protocol for AmortisedStudy {
 
 impl Experiment for AmortisedRun {
     const FOLDER: &'static str = "amortised";
-    const SCHEMA: &'static str = "amortised schema 1";
 
     type Protocol = AmortisedStudy;
     type Record = AmortisedRecord;
     type Figure = ();
+
+    fn schema(&self) -> &'static str {
+        "amortised schema 1"
+    }
 
     fn targets() -> Vec<&'static str> {
         Vec::new()

@@ -45,11 +45,14 @@ impl Protocol for CanonStudy {
 impl Experiment for CanonRun {
     const FOLDER: &'static str = "canon";
     // Covers the annealing, the problems and their references as well.
-    const SCHEMA: &'static str = "canon schema 1";
 
     type Protocol = CanonStudy;
     type Record = CanonRecord;
     type Figure = ();
+
+    fn schema(&self) -> &'static str {
+        "canon schema 2"
+    }
 
     fn targets() -> Vec<&'static str> {
         Canon::NAMES.to_vec()

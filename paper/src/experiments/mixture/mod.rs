@@ -50,11 +50,14 @@ impl Protocol for MixtureStudy {
 
 impl Experiment for MixtureRun {
     const FOLDER: &'static str = "";
-    const SCHEMA: &'static str = "schema 1";
 
     type Protocol = MixtureStudy;
     type Record = MixtureRecord;
     type Figure = MixtureFigure;
+
+    fn schema(&self) -> &'static str {
+        "schema 1"
+    }
 
     fn targets() -> Vec<&'static str> {
         Family::ALL.map(|f| f.name()).to_vec()

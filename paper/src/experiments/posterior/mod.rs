@@ -20,6 +20,7 @@ use crate::engine::{
 };
 use anyhow::Result;
 use datasets::posterior::Benchmark;
+use posterior::Draws;
 use settings::rank;
 use std::cmp::Ordering;
 
@@ -49,11 +50,18 @@ impl Protocol for PosteriorStudy {
 
 impl Experiment for PosteriorRun {
     const FOLDER: &'static str = "posterior";
-    const SCHEMA: &'static str = "posterior schema 2";
 
     type Protocol = PosteriorStudy;
     type Record = PosteriorRecord;
     type Figure = PosteriorFigure;
+
+    fn schema(&self) -> &'static str {
+        match self.fit.draws {
+            // Annealing has been improved since.
+            Draws::Annealed(_) => "posterior schema 3",
+            Draws::Count(_) | Draws::UntilEss { .. } => "posterior schema 2",
+        }
+    }
 
     fn targets() -> Vec<&'static str> {
         Benchmark::ALL.map(|b| b.name()).to_vec()
