@@ -6,8 +6,9 @@ pub const CHAPTER: &str = "
 
 Annealed importance sampling (`posterior::anneal`, what `amf infer` runs) on test problems of evidence samplers and on real models, in \
 2 to 30 dimensions, with one set of default settings. Evidence is known in closed form or by quadrature; of logistic regression, Lotka \
-and Volterra's equations and radial velocities it is the mean of very long runs of the same sampler \
-(`posterior/examples/reference.rs`), which stepping stones over parallel tempering, a method that shares nothing with it, agree with, \
-but only to a tenth of a nat (`posterior/examples/stepping_stones.rs`). Beside it the one-shot method: as many draws of the prior, \
+and Volterra's equations and radial velocities it is the mean of a few longer runs of an earlier version of the same sampler, with \
+standard errors of .001 to .002 (`posterior/examples/reference.rs`): of bias that both have, errors there show nothing. Stepping stones \
+over parallel tempering, a method that shares nothing with it, agree, but only to a tenth of a nat \
+(`posterior/examples/stepping_stones.rs`). Beside it the one-shot method: as many draws of the prior, \
 weighted by their likelihoods.
 ";
