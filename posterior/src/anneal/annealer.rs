@@ -240,7 +240,12 @@ impl Annealer {
             _ => self.population.len() / 2,
         };
         let grown = round.max(most);
-        let missing = (self.settings.ess - self.estimates.ess).max(0.0);
+        let (s, e) = (&self.settings, &self.estimates);
+        // The variance of ln Z falls as 1 / ESS.
+        let precise = s
+            .log_evidence_error
+            .map_or(0.0, |most| e.ess * (e.standard_error / most).powi(2));
+        let missing = (s.ess.max(precise) - e.ess).max(0.0);
         let wanted = (1.02 * missing / self.efficiency + 50.0).min(left as f64) as usize;
         let n = grown.min(wanted.max(round.min(100))).min(left);
         // No crumbs at the end.

@@ -31,7 +31,7 @@ impl Default for AnnealSettings {
             ess: 10_000.0,
             log_evidence_error: None,
             round: None,
-            prior_share: 0.01,
+            prior_share: 0.02,
             max_components: 96,
         }
     }
@@ -53,7 +53,7 @@ impl AnnealSettings {
 
     /// The most that the temperature rises in a round.
     pub(super) fn most_rise(components: usize) -> f64 {
-        if components < MANY { 5.0 } else { 2.0 }
+        if components < MANY { 4.0 } else { 2.0 }
     }
 
     /// Checks the settings.
@@ -72,13 +72,13 @@ impl AnnealSettings {
         {
             return Err(format!("log_evidence_error must be positive, not {e}"));
         }
-        if self.round == Some(0) {
-            return Err("round must be at least 1, not 0".into());
+        if let Some(round @ 0..2) = self.round {
+            return Err(format!("round must be at least 2, not {round}"));
         }
-        if !(self.prior_share > 0.0 && self.prior_share < 1.0) {
+        if !(self.prior_share > 0.0 && self.prior_share <= 0.5) {
             let share = self.prior_share;
             return Err(format!(
-                "prior_share must be above 0 and below 1, not {share}"
+                "prior_share must be above 0 and at most 0.5, not {share}"
             ));
         }
         if self.max_components == 0 {
