@@ -4,8 +4,8 @@
 //! Draws `theta_i` of a proposal get weights `w_i` proportional to likelihood times prior over
 //! proposal, and maximising `sum_i w_i ln q(theta_i)` minimises `KL(posterior || q)`.
 //!
-//! 1. [`Posterior`] is where to start: posterior and evidence for any prior and likelihood, in as many
-//!    dimensions as people have, by [annealing](anneal).
+//! 1. [`Posterior`] is where to start: posterior and evidence for any prior and likelihood, in 1 to about
+//!    30 dimensions, by [annealing](anneal).
 //! 2. [`PosteriorConfig::fit`] is the method of the paper and its study: draws of the prior, once, or
 //!    annealing; flows on a normal or a Gaussian-mixture base are fitted to the weighted
 //!    [`Evaluations`] by weighted maximum likelihood and mixed by stacking.

@@ -40,12 +40,33 @@ pub trait PriorMap: Sync {
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Unchecked")]
 pub struct Prior {
+    names: Vec<String>,
+    distributions: Vec<Distribution>,
+    periodic: BTreeSet<String>,
+}
+
+/// A [`Prior`] as it is read.
+#[derive(Deserialize)]
+#[serde(rename = "Prior", deny_unknown_fields)]
+struct Unchecked {
     names: Vec<String>,
     distributions: Vec<Distribution>,
     #[serde(default)]
     periodic: BTreeSet<String>,
+}
+
+impl TryFrom<Unchecked> for Prior {
+    type Error = String;
+
+    fn try_from(read: Unchecked) -> Result<Self, String> {
+        let (names, distributions) = (read.names.len(), read.distributions.len());
+        if names != distributions {
+            return Err(format!("{names} names for {distributions} distributions"));
+        }
+        Self::new(read.names.into_iter().zip(read.distributions))?.with_periodic(read.periodic)
+    }
 }
 
 impl Prior {
@@ -160,8 +181,12 @@ impl Prior {
     }
 
     /// `ln` of its density, nats; -infinity outside of the support.
+    ///
+    /// # Panics
+    /// Unless there is one value for each parameter.
     #[must_use]
     pub fn log_density(&self, theta: &[f64]) -> f64 {
+        assert_eq!(theta.len(), self.dim(), "one value for each parameter");
         let terms = self
             .distributions
             .iter()

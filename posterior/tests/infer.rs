@@ -247,3 +247,52 @@ fn asking_and_telling_is_the_same_run() {
     assert_eq!(session.finish().weights(), whole.weights());
     assert_eq!(prior().names(), ["a"]);
 }
+
+/// Delivers what it should not.
+struct Careless(fn(&Deliver<'_>) -> Result<(), String>);
+
+impl Likelihood for Careless {
+    fn evaluate(&self, _: MatRef<'_, f64>, deliver: &Deliver<'_>) -> Result<(), String> {
+        (self.0)(deliver)
+    }
+}
+
+#[test]
+fn values_that_are_missing_or_too_many_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let says = |likelihood: Careless| {
+        let prior = Prior::parse(["a = normal(0, 1)"]).unwrap();
+        let run = Posterior::new(prior, likelihood).evaluations(500);
+        run.kept_in(folder.path()).fit().unwrap_err().to_string()
+    };
+    let missing = says(Careless(|_| Ok(())));
+    assert!(missing.contains("points got no value"), "{missing}");
+    let far = says(Careless(|deliver| deliver(1_000_000, Value::default())));
+    assert!(far.contains("a value came for row 1000000"), "{far}");
+    let derived = says(Careless(|deliver| {
+        let value = Value {
+            derived: vec![1.0],
+            ..Value::default()
+        };
+        deliver(0, value)
+    }));
+    let expected = "1 derived values where 0 are expected at a = ";
+    assert!(derived.contains(expected), "{derived}");
+}
+
+#[test]
+fn a_prior_that_is_read_is_checked() {
+    let prior = Prior::parse(["a = uniform(0, 1) periodic", "b = normal(0, 2)"]).unwrap();
+    let text = ron::to_string(&prior).unwrap();
+    assert_eq!(ron::from_str::<Prior>(&text).unwrap(), prior);
+    for (from, to, says) in [
+        ("\"b\"", "\"a\"", "two parameters are called \"a\""),
+        ("\"a\",\"b\"", "\"a\"", "1 names for 2 distributions"),
+        ("sd:2.0", "sd:-2.0", "sd must be positive"),
+    ] {
+        let damaged = text.replacen(from, to, 1);
+        assert_ne!(damaged, text);
+        let error = ron::from_str::<Prior>(&damaged).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Priors that are known by a log-density and draws.
 
 use faer::prelude::*;
-use numerics::math::{ln, normal_log_pdf};
+use numerics::math::{exp, ln, normal_log_pdf};
 use numerics::random::{standard_normal, stream};
 use posterior::{Posterior, SampledPrior};
 use std::f64::consts::PI;
@@ -34,7 +34,7 @@ fn evidence_under_a_prior_whose_parameters_depend_on_each_other() {
     let step = 1e-3;
     let z: f64 = (-8000..8000)
         .map(|i| f64::from(i) * step)
-        .map(|a| (normal_log_pdf(a) + normal_log_pdf((2.0 - a * a) / sd)).exp() / sd * step)
+        .map(|a| exp(normal_log_pdf(a) + normal_log_pdf((2.0 - a * a) / sd)) / sd * step)
         .sum();
     let got = found.log_evidence();
     assert!(

@@ -6,7 +6,7 @@ use super::watch::Watch;
 use posterior::Value;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -47,6 +47,20 @@ pub struct Running {
     child: Child,
     input: ChildStdin,
     answers: Answers,
+}
+
+impl Running {
+    /// How it ended; none if it goes on. A program that ends closes its pipes a moment before.
+    fn status(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        let start = Instant::now();
+        loop {
+            let status = self.child.try_wait()?;
+            if status.is_some() || start.elapsed() > Duration::from_secs(1) {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 impl Drop for Running {
@@ -118,8 +132,9 @@ impl Program<'_> {
         let noted = program.answers.note(&line);
         noted.map_err(|e| format!("the question cannot be kept: {e}"))?;
         let sent = program.input.write_all(line.as_bytes());
-        let gone = |program: &mut Running| match program.child.wait() {
-            Ok(status) => format!("the program ended ({status})"),
+        let gone = |program: &mut Running| match program.status() {
+            Ok(Some(status)) => format!("the program ended ({status})"),
+            Ok(None) => "the program closed its input or output and lives on".to_owned(),
             Err(e) => format!("the program is gone ({e})"),
         };
         if sent.is_err() {

@@ -57,8 +57,10 @@ pub fn names(prior: &Prior, derived: &[String]) -> Result<()> {
 
 /// A line with the name and hash of a file that the likelihood depends on.
 pub fn data(path: &Path) -> Result<String> {
-    let name = path.display();
-    let bytes = std::fs::read(path).with_context(|| format!("--data {name}: cannot be read"))?;
+    let shown = path.display();
+    let bytes = std::fs::read(path).with_context(|| format!("--data {shown}: cannot be read"))?;
+    // The same file may be named by another path when the run goes on.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let hash = Fingerprint::new("data", 1).bytes(&bytes).finish();
     Ok(format!("data {name}: {} bytes, hash {hash}", bytes.len()))
 }

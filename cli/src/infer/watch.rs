@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// What is known of a run.
 pub struct Watch {
-    /// Seconds between lines at most; nothing is printed without.
+    /// The longest time between two lines; without it nothing is printed.
     every: Option<Duration>,
     seen: Mutex<Seen>,
     done: AtomicBool,

@@ -13,13 +13,13 @@ use std::sync::LazyLock;
 /// |d|^2`: about the circle of radius `R` and centre `c`, Gaussian across with standard deviation
 /// `t` (near `s = R^2` the first exponent is `-(|d| - R)^2 / (2 t^2)`), and concentrated in the
 /// direction of the unit vector `a`: on the circle the second exponent is `k (cos - 1)` of the
-/// angle from `a`, von Mises' law. As a polynomial it is smooth at the centre too.
+/// angle from `a`, a von Mises distribution. As a polynomial it is smooth at the centre too.
 ///
 /// Under the standard normal prior, with `b = k a / R - c`, prior times term is
 ///
 /// `exp(-|c|^2 / 2 - k) / (2 pi) exp(-s / 2 - (s - R^2)^2 / (2 v)) exp(b . d)`, `v = 4 R^2 t^2`,
 ///
-/// and area is `ds dphi / 2`. So the angle between `d` and `b` given `s` follows von Mises' law
+/// and area is `ds dphi / 2`. So the angle between `d` and `b` given `s` follows a von Mises distribution
 /// with concentration `|b| sqrt(s)`, and `s` has the density
 /// `exp(-(s - m)^2 / (2 v)) I0(|b| sqrt(s))` up to its scale, `m = R^2 - v / 2`.
 pub(super) struct Arc {

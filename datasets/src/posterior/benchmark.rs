@@ -45,7 +45,7 @@ pub enum Benchmark {
     FourSigns,
     /// 2-D: two arcs that open towards each other, masses 0.65 and 0.35. With `d = theta - c`, a
     /// term is `l = -(|d|^2 - R^2)^2 / (8 R^2 t^2) + k (a . d / R - 1)`: Gaussian across with
-    /// standard deviation `t = 0.08`, along the circle von Mises' law about the direction `a`.
+    /// standard deviation `t = 0.08`, along the circle a von Mises distribution about the direction `a`.
     /// Left: `c = (-0.35, 0.2)`, `R = 1.2`, `a = (-1, 0)`, `k = 11`. Right: `c = (0.35, -0.2)`,
     /// `R = 1`, `a = (1, 0)`, `k = 9`.
     Crescents,

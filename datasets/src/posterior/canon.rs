@@ -228,13 +228,12 @@ impl Canon {
         .with_modes(Modes::signs(1))
     }
 
-    /// `(2 + cos(theta_1 / 2) cos(theta_2 / 2))^5` under `U(0, 10 pi)`: 18 modes within, others at
-    /// the walls.
+    /// `(2 + cos(theta_1 / 2) cos(theta_2 / 2))^5` under `U(0, 10 pi)`: 18 modes, 10 of them at the
+    /// walls.
     #[must_use]
     pub fn eggbox() -> Self {
         let log_likelihood = |t: &[f64]| (2.0 + cos(0.5 * t[0]) * cos(0.5 * t[1])).powi(5);
-        // One period of both cosines, 4 pi, is the average of the box of ten pi only by symmetry:
-        // take the box itself.
+        // The box is two and a half periods long: it is integrated as a whole.
         let n = 4000;
         let h = 10.0 * PI / f64::from(n);
         let cosines: Vec<f64> = (0..n)
@@ -288,7 +287,7 @@ impl Canon {
         })
     }
 
-    /// A spike of a hundredth within a slab of a tenth, under `U(-1, 1)`.
+    /// A normal spike (sd .01, 100 / 101 of the mass) and a normal slab (sd .1), under `U(-1, 1)`.
     #[must_use]
     pub fn spike_and_slab(d: usize) -> Self {
         let prior = vec![

@@ -5,7 +5,9 @@
 //! likelihood `L(theta) = p(y | theta)` can be evaluated. The posterior is
 //! `p(theta | y) = p(theta) L(theta) / Z`. Here its evidence `Z`, its modes and their masses, and
 //! the regions of highest density are known, and it can be sampled, so that approximations can be
-//! evaluated. The benchmarks are this project's own.
+//! evaluated. The benchmarks are this project's own. [`Canon`] has test problems of evidence samplers and
+//! real models with priors of any kind, in 2 to 30 dimensions, of which only the evidence and for
+//! some the masses of the modes are known.
 //!
 //! ```
 //! use numerics::random::stream;

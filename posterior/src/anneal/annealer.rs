@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// The smallest and the largest share of the prior in a round while the temperature rises.
 const PRIOR_SHARE: (f64, f64) = (0.05, 0.3);
 
-/// The number of earlier learnt densities that every round draws some from, and their share of its draws.
+/// Every round also draws from the first so many learnt densities, and this is their share of its draws.
 const EARLIER: usize = 6;
 const EARLIER_SHARE: f64 = 0.05;
 
@@ -53,11 +53,11 @@ pub struct Status {
     pub beta: f64,
     /// Components of the last proposal.
     pub components: usize,
-    /// ln Z, its standard error, effective sample size.
+    /// The estimate of ln Z, nats.
     pub log_evidence: f64,
-    /// Of ln Z.
+    /// The standard error of `log_evidence`, nats.
     pub standard_error: f64,
-    /// Of the weighted draws.
+    /// Effective sample size of the weighted draws.
     pub ess: f64,
 }
 
@@ -114,6 +114,9 @@ impl Annealer {
     }
 
     /// The log-likelihoods of the points asked for: finite or -infinity.
+    ///
+    /// # Panics
+    /// If no points were asked for, or another number of them.
     pub fn tell(&mut self, log_likelihood: &[f64]) {
         let (proposal, z) = self.asked.take().expect("points were asked for");
         assert_eq!(z.nrows(), log_likelihood.len(), "one value a point");

@@ -1,4 +1,4 @@
-//! Estimates from evaluations that no density was fitted to before it drew them.
+//! Estimates: each evaluation is weighted by the density that drew it, which was fixed before.
 
 use super::population::{Population, effective};
 use metrics::pareto_k;
@@ -25,7 +25,8 @@ pub struct Estimates {
 ///
 /// `Z = sum_t n_t e_t^2 Z_t / sum_t n_t e_t^2`, where `e_t` is the efficiency `ESS / n` of round t as
 /// the evaluations before it predict it (while they stand for no posterior, that of the round
-/// before): it too was fixed before round t was drawn. (With the efficiency of round t itself, rounds
+/// before; `1 / n_t` for rounds of the prior alone, which count like one draw): it too was fixed
+/// before round t was drawn. (With the efficiency of round t itself, rounds
 /// that found a heavy weight would count less, and ln Z would come out too low again. The first power
 /// would be best if efficiencies were known; early rounds, which miss parts of the posterior, look
 /// better than they are.)

@@ -6,8 +6,8 @@ pub enum InferError {
     /// Settings that cannot be used.
     #[error("{0}")]
     Settings(String),
-    /// A prior transform that cannot be used.
-    #[error("the prior transform: {0}")]
+    /// A prior that cannot be used.
+    #[error("the prior: {0}")]
     Prior(String),
     /// The folder of evaluations.
     #[error("{0}")]

@@ -95,7 +95,8 @@ impl Inference {
     }
 
     /// Rows of `n` equally weighted draws of the posterior, by systematic resampling, in random
-    /// order. Rows repeat where n is above the effective sample size.
+    /// order. A row occurs about n times its weight; there are none if the likelihood was zero
+    /// everywhere.
     #[must_use]
     pub fn resampled(&self, n: usize, rng: &mut Pcg64) -> Vec<usize> {
         let mut rows = Vec::with_capacity(n);

@@ -1,4 +1,4 @@
-//! A posterior from a prior and a likelihood, in as many dimensions as people have.
+//! A posterior from a prior and a likelihood, in 1 to about 30 dimensions.
 
 mod error;
 mod inference;
@@ -145,6 +145,13 @@ impl<'a, P: PriorMap, L: Likelihood> Posterior<'a, P, L> {
                 INTERRUPTED => InferError::Interrupted,
                 _ => InferError::Likelihood(e),
             })?;
+            let left = session.pending().ids.len();
+            if left > 0 {
+                return Err(InferError::Likelihood(format!(
+                    "{left} of {} points got no value",
+                    wanted.ids.len()
+                )));
+            }
         }
     }
 

@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
                     .map(|j| format!("{:?}", normal_cdf(z[(i, j)])))
                     .collect();
                 return Err(InferError::Prior(format!(
-                    "it gives {} at the point ({}) of the unit cube",
+                    "it gives {} where its quantiles are ({})",
                     at(theta.as_ref(), i, &self.names),
                     z.join(", ")
                 )));
@@ -130,6 +130,16 @@ impl<'a> Session<'a> {
             self.marks.push(mark(&row));
         }
         let log_ratio = self.prior.log_ratio(z);
+        let bad = |l: &f64| l.is_nan() || *l == f64::INFINITY;
+        if let Some(ratio) = &log_ratio
+            && let Some(i) = ratio.iter().position(bad)
+        {
+            return Err(InferError::Prior(format!(
+                "its log-density is {} at {}",
+                ratio[i],
+                at(theta.as_ref(), i, &self.names)
+            )));
+        }
         self.round = Some(Round { theta, log_ratio });
         Ok(())
     }
@@ -204,8 +214,21 @@ impl<'a> Session<'a> {
 
     /// Checks the value of a wanted point, and keeps it.
     pub(super) fn keep(&self, wanted: &Wanted, row: usize, value: Value) -> Result<(), String> {
+        let Some(&id) = wanted.ids.get(row) else {
+            return Err(format!(
+                "a value came for row {row} of {} points",
+                wanted.ids.len()
+            ));
+        };
+        let (got, names) = (value.derived.len(), self.derived.len());
+        if got != names {
+            return Err(format!(
+                "{got} derived values where {names} are expected at {}",
+                at(wanted.theta.as_ref(), row, &self.names)
+            ));
+        }
         checked(&value, wanted.theta.as_ref(), row, &self.names)?;
-        self.journal.add(self.marks[wanted.ids[row]], value)
+        self.journal.add(self.marks[id], value)
     }
 
     /// The mark of a point that was asked for: a hash of its parameters, by which evaluations are kept.
@@ -324,7 +347,7 @@ fn probe(prior: &dyn PriorMap) -> Result<Mat<f64>, InferError> {
             if !once[(i, j)].is_finite() {
                 let name = &prior.names()[j];
                 return Err(InferError::Prior(format!(
-                    "\"{name}\" is {} at a point inside of the unit cube (and a value is needed for each of {d} parameters)",
+                    "\"{name}\" is {} at a point inside of its support (and a value is needed for each of {d} parameters)",
                     once[(i, j)]
                 )));
             }

@@ -98,7 +98,7 @@ impl Finished<'_> {
             let reached = if s.beta > 0.0 {
                 format!("temperature {:.2e} of 1", s.beta)
             } else {
-                "all are draws of the prior".into()
+                "beta is still 0".into()
             };
             warnings.push(format!(
                 "{} evaluations were not enough to reach the posterior ({reached}): \

@@ -35,7 +35,7 @@ const STEPS: usize = 50;
 /// `ln Z` and its standard error by a few long runs of the same sampler (of an earlier version, 60,000 to 200,000 evaluations each, other seeds).
 const REFERENCE: (f64, f64) = (-146.6868, 0.0016);
 
-/// Populations at the beginning of each year by Runge and Kutta's method of fourth order with
+/// Populations at the beginning of each year by the fourth-order Runge-Kutta method with
 /// `steps` steps a year; `None` where it leaves the positive numbers.
 fn solve(rates: [f64; 4], start: (f64, f64), steps: usize) -> Option<[(f64, f64); 21]> {
     let [alpha, beta, gamma, delta] = rates;
@@ -81,7 +81,7 @@ fn log_likelihood(theta: &[f64], steps: usize) -> f64 {
 }
 
 impl Canon {
-    /// Lotka and Volterra's equations for hare and lynx, with log-normal noise; priors of the case
+    /// The Lotka-Volterra equations for hare and lynx, with log-normal noise; priors of the case
     /// study of Stan (Carpenter 2018). Rates alpha, beta, gamma, delta; populations at the first
     /// count; standard deviations of the noise.
     #[must_use]
