@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
                     .map(|j| format!("{:?}", normal_cdf(z[(i, j)])))
                     .collect();
                 return Err(InferError::Prior(format!(
-                    "it gives {} where its quantiles are ({})",
+                    "it gives {} at the point ({}) of the unit cube of its quantiles",
                     at(theta.as_ref(), i, &self.names),
                     z.join(", ")
                 )));
