@@ -233,6 +233,13 @@ fn names_and_outputs_that_collide_are_refused() {
         let said = bench.refused(&format!("{run} {more}"));
         assert!(parts.iter().all(|p| said.contains(p)), "{more}: {said}");
     }
+    // The program is read as well.
+    bench.write("program", b"#!/bin/sh\n");
+    let said = bench.refused(&format!("{NORMAL} --command ./program --draws program"));
+    assert!(
+        said.contains("--draws program") && said.contains("is read"),
+        "{said}"
+    );
 }
 
 #[test]

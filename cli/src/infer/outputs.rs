@@ -28,6 +28,9 @@ impl Outputs {
         let mut read: Vec<&Path> = args.prior.iter().map(Path::new).collect();
         let files = args.data.iter().chain(&args.tell).chain(&args.config);
         read.extend(files.map(|p| p.as_path()));
+        // The program itself is a file that is read.
+        let words = args.command.iter().flat_map(|c| c.split_whitespace());
+        read.extend(words.map(Path::new));
         apart(args, &read)?;
         let optional = |option: &str, path: &Option<PathBuf>| {
             path.as_deref()
