@@ -17,8 +17,7 @@ draw exists, and flows are fitted to them by weighted maximum likelihood. MAF, R
 expert where it is a mixture), on a standard normal base, on a Gaussian mixture with one component for each mode, and on one whose \
 number of components BIC chooses. The benchmarks and their exact answers are this project's own (`datasets::posterior`). Settings \
 were chosen with other seeds (101 to 106) than those shown here; the larger flows of the tuned normal base among four sizes and \
-lengths of training, on seeds 101 and 102 of four_signs and 103 of ring_and_ball (twice as many steps lower its KL on four_signs by \
-another tenth).
+lengths of training, on four_signs alone (seed 101, three of them on 102 as well; twice as many steps lower its KL there by 10 to 16 %).
 ";
 
 /// The section of a protocol: its subject `what`, figures, tables.
