@@ -32,7 +32,8 @@ const PELTS: [(f64, f64); 21] = [
 /// Steps of the solver a year.
 const STEPS: usize = 50;
 
-/// `ln Z` and its standard error by a few long runs of the same sampler (of an earlier version, 60,000 to 200,000 evaluations each, other seeds).
+/// `ln Z` and its standard error by a few long runs of the same sampler (of an earlier version,
+/// 60,000 to 200,000 evaluations each, other seeds).
 const REFERENCE: (f64, f64) = (-146.6868, 0.0016);
 
 /// Populations at the beginning of each year by the fourth-order Runge-Kutta method with

@@ -16,7 +16,8 @@ const NOISE: f64 = 3.0;
 /// eccentricity, argument of the pericentre, mean longitude at the first day; the offset.
 const TRUTH: [f64; 11] = [7.3, 12.0, 0.15, 2.0, 3.5, 31.0, 9.0, 0.3, 4.0, 2.5, 5.0];
 
-/// `ln Z` and its standard error by a few long runs of the same sampler (of an earlier version, 60,000 to 200,000 evaluations each, other seeds).
+/// `ln Z` and its standard error by a few long runs of the same sampler (of an earlier version,
+/// 60,000 to 200,000 evaluations each, other seeds).
 const REFERENCE: (f64, f64) = (-128.7325, 0.0018);
 
 /// The eccentric anomaly: `E - e sin E = m` to 1e-12 by Newton's method, by bisection where that
