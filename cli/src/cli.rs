@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Densities of your own draws: fit, score, sample, evaluate, plot.
 ///
@@ -141,9 +142,11 @@ pub struct Fit {
 /// Find a posterior and its evidence from a prior and a program that computes the log-likelihood.
 ///
 /// PROGRAM is started once for each worker and stays up. It reads a line of parameters, separated by
-/// commas in the order of the priors, and answers with a line: the log-likelihood (natural
-/// logarithm; -inf where the data are impossible), and the derived quantities behind it if there are
-/// any. Python: print(..., flush=True).
+/// commas in the order of the priors, and answers with one line: the log-likelihood (natural
+/// logarithm; -inf where the data are impossible), and with --derived these quantities behind it
+/// (-1.5,0.3; a bare -inf or nan will do, and gives them the value nan). Python: print(..., flush=True).
+/// Anything else that it prints belongs to standard error: with one line too many, answers would
+/// belong to other points, and the run ends with an error.
 ///
 /// Points are drawn from the prior, then from densities fitted to the posterior at rising
 /// temperature, until the effective sample size is reached or the evaluations are spent. The result
@@ -194,17 +197,22 @@ pub struct Infer {
     /// The standard error of ln Z that is wanted as well, nats.
     #[arg(long, value_name = "NATS")]
     pub evidence_error: Option<f64>,
-    /// Names of the numbers that follow the log-likelihood in each answer.
+    /// Names of the numbers that follow the log-likelihood in each answer; a bare -inf needs none.
     #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     pub derived: Vec<String>,
-    /// Seconds that a point may take [default: no limit].
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub timeout: Option<u64>,
+    /// Seconds that a point may take, such as 90 or 0.5 [default: no limit].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    pub timeout: Option<Duration>,
     /// What a point counts for at which the program ends, is silent or answers something else.
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Failures::Error)]
     pub failures: Failures,
     /// Keep each evaluation in this folder as it comes: after an interruption, or for further
     /// outputs, the same command makes none of them again.
+    ///
+    /// With another --evaluations, --ess or --evidence-error the first rounds are the same and the
+    /// later ones may ask for other points: the result depends on the options alone, not on what was
+    /// done before. The evaluations of rounds that do not recur are not used; how many is said at the
+    /// end.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// A file that the likelihood depends on: its data, the program itself. Can be given several
@@ -218,8 +226,8 @@ pub struct Infer {
     /// Print up to N points that are wanted.
     #[arg(long, value_name = "N", requires = "state")]
     pub ask: Option<usize>,
-    /// Read evaluated points; can be given several times, and together with --ask, which then prints
-    /// the points that are wanted next.
+    /// Read evaluated points; - is standard input. Can be given several times, and together with --ask,
+    /// which then prints the points that are wanted next.
     #[arg(long, value_name = "FILE.csv", requires = "state")]
     pub tell: Vec<PathBuf>,
     /// Fit a density to the draws, as amf fit does, and write this model file.
@@ -234,9 +242,9 @@ pub struct Infer {
     /// Equally weighted draws, with the derived quantities, as CSV.
     #[arg(long, value_name = "FILE.csv")]
     pub draws: Option<PathBuf>,
-    /// How many of them [default: the effective sample size].
-    #[arg(short, value_name = "N", requires = "draws")]
-    pub n: Option<usize>,
+    /// How many of them, up to 100000000 [default: the effective sample size; draws repeat beyond].
+    #[arg(short, value_name = "N", requires = "draws", value_parser = clap::value_parser!(u64).range(1..=100_000_000), allow_negative_numbers = true)]
+    pub n: Option<u64>,
     /// All evaluations with weight, with log_weight and log_likelihood, as CSV.
     #[arg(long, value_name = "FILE.csv")]
     pub weighted: Option<PathBuf>,
@@ -377,6 +385,16 @@ pub struct Info {
     pub json: bool,
 }
 
+/// A time above zero.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: Option<f64> = text.trim().parse().ok();
+    let time = number
+        .filter(|s| *s > 0.0)
+        .and_then(|s| Duration::try_from_secs_f64(s).ok());
+    time.filter(|t| !t.is_zero())
+        .ok_or_else(|| format!("\"{text}\" is not a number of seconds above 0, such as 90 or 0.5"))
+}
+
 /// `NAME=LOW,HIGH`.
 fn interval(text: &str) -> Result<(String, f64, f64), String> {
     let wrong = || format!("\"{text}\" is not NAME=LOW,HIGH, such as share=0,1");
@@ -398,6 +416,14 @@ mod tests {
     #[test]
     fn flags_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["0", "-1", "x", "nan", "inf", "1e-12", "1e300"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -6,6 +6,15 @@ use std::fmt::Write;
 
 /// Everything about a model, line by line.
 pub fn of(density: &FittedDensity) -> String {
+    text(density, true)
+}
+
+/// The same without the evidence, where a better estimate is known: the model sees fewer draws.
+pub fn without_evidence(density: &FittedDensity) -> String {
+    text(density, false)
+}
+
+fn text(density: &FittedDensity, evidence: bool) -> String {
     let report = density.report();
     let mut out = String::new();
     let mut line = |text: String| {
@@ -20,9 +29,15 @@ pub fn of(density: &FittedDensity) -> String {
     ));
     if let Some(w) = &report.weights {
         let k = w.pareto_k.map_or("unknown".into(), |k| format!("{k:.2}"));
+        let evidence = if evidence {
+            let (z, error) = (w.log_evidence, w.standard_error);
+            format!(", log-evidence {z:.3} ± {error:.3} (of draws of the prior)")
+        } else {
+            String::new()
+        };
         line(format!(
-            "weights      effective sample size {:.1} of {}, Pareto k {k}, log-evidence {:.3} ± {:.3} (of draws of the prior)",
-            w.ess, w.draws, w.log_evidence, w.standard_error
+            "weights      effective sample size {:.1} of {}, Pareto k {k}{evidence}",
+            w.ess, w.draws
         ));
     }
     line(String::new());

@@ -204,12 +204,12 @@ fn programs_that_fail_are_errors_with_the_point_or_count_as_impossible() {
     bench.script("chatty.sh", "while read -r line; do echo -1; echo -2; done");
     says(
         &format!("{infer} --command ./chatty.sh --workers 1"),
-        &["before it was asked", "one line for each point", "a = "],
+        &["more lines than points", "one line for each point"],
     );
     bench.script("sleeps.sh", "read -r line; exec sleep 60");
     says(
         &format!("{infer} --command ./sleeps.sh --timeout 1"),
-        &["no answer within 1 s", "a = "],
+        &["no answer within 1 s", "flush", "a = "],
     );
     bench.script("infinite.sh", "while read -r line; do echo inf; done");
     says(
@@ -283,7 +283,12 @@ fn a_run_whose_prior_data_or_settings_have_changed_is_refused_and_says_what_chan
     };
     says(
         &with_data.replace("(0,1)", "(0,2)"),
-        &["run: ", "prior of a", "another folder"],
+        &[
+            "run: ",
+            "\"a=normal(0,1)\" then",
+            "\"a=normal(0,2)\" now",
+            "another folder",
+        ],
     );
     says(
         &with_data.replace("a=", "b="),
@@ -297,9 +302,9 @@ fn a_run_whose_prior_data_or_settings_have_changed_is_refused_and_says_what_chan
         &format!("{with_data} --derived c"),
         &["derived quantities c"],
     );
-    says(base, &["data observed.csv", "nothing now"]);
+    says(base, &["--data observed.csv", "not given now"]);
     bench.write("observed.csv", b"1,3\n");
-    says(&with_data, &["data observed.csv: 4 bytes, hash "]);
+    says(&with_data, &["--data observed.csv has changed"]);
     says(
         &with_data.replace("observed", "gone"),
         &["--data gone.csv", "cannot be read"],

@@ -4,3 +4,5 @@ mod bench;
 mod command;
 mod infer;
 mod infer_mistakes;
+mod infer_stray;
+mod infer_tables;

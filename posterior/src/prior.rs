@@ -115,11 +115,7 @@ impl Prior {
         let mut periodic = Vec::new();
         let mut coordinates = Vec::new();
         for line in lines {
-            let (text, is_periodic) = match line.trim().strip_suffix("periodic") {
-                Some(text) => (text, true),
-                None => (line, false),
-            };
-            let (name, distribution) = coordinate(text)?;
+            let (name, distribution, is_periodic) = coordinate(line)?;
             if is_periodic {
                 periodic.push(name.clone());
             }
@@ -154,7 +150,9 @@ impl Prior {
             if !seen.insert(name) {
                 return Err(format!("two parameters are called \"{name}\""));
             }
-            d.check()
+            apart(*d)
+                .and_then(|()| d.check())
+                .and_then(|()| resolved(*d))
                 .map_err(|e| format!("parameter \"{name}\": {e}"))?;
             if self.periodic.contains(name) && !matches!(d, Distribution::Uniform { .. }) {
                 return Err(format!(
@@ -279,8 +277,38 @@ impl<F: Fn(&[f64]) -> Vec<f64> + Sync> PriorMap for UnitCube<F> {
     }
 }
 
-/// `name = distribution(a, b)`.
-fn coordinate(text: &str) -> Result<(String, Distribution), String> {
+/// The fewest different numbers between the quantiles of 16 and 84 %.
+const STEPS: f64 = 1000.0;
+
+/// Fails for ends between which there is no number.
+fn apart(distribution: Distribution) -> Result<(), String> {
+    let (low, high) = distribution.support();
+    if low < high && low.next_up() >= high {
+        return Err(format!(
+            "its prior is narrower than numbers of its size can tell apart: there is none between {low:?} and {high:?}; \
+             shift the parameter, or widen the prior"
+        ));
+    }
+    Ok(())
+}
+
+/// Fails for a prior so narrow that numbers of its size cannot tell its draws apart.
+fn resolved(distribution: Distribution) -> Result<(), String> {
+    let (low, high) = (distribution.at(-1.0), distribution.at(1.0));
+    let largest = low.abs().max(high.abs());
+    let step = largest - largest.next_down();
+    // Infinities are wide enough.
+    if high - low < STEPS * step {
+        return Err(format!(
+            "its prior is narrower than numbers of its size can tell apart: the quantiles of 16 and 84 % are {low:?} and {high:?}, \
+             and neighbouring numbers there are {step:.1e} apart; shift the parameter to its middle, or widen the prior"
+        ));
+    }
+    Ok(())
+}
+
+/// `name = distribution(a, b)`, and whether `periodic` follows.
+fn coordinate(text: &str) -> Result<(String, Distribution, bool), String> {
     let wrong = |why: &str| {
         format!(
             "prior \"{}\": {why}; write it like 'mu = normal(0, 1)'",
@@ -289,10 +317,17 @@ fn coordinate(text: &str) -> Result<(String, Distribution), String> {
     };
     let (name, law) = text.split_once('=').ok_or_else(|| wrong("there is no ="))?;
     let (kind, rest) = law.split_once('(').ok_or_else(|| wrong("there is no ("))?;
-    let numbers = rest
-        .trim()
-        .strip_suffix(')')
+    let (numbers, after) = rest
+        .rsplit_once(')')
         .ok_or_else(|| wrong("there is no ) at its end"))?;
+    let periodic = match after.trim() {
+        "" => false,
+        "periodic" => true,
+        word => {
+            let word = format!("\"{word}\" behind the ) is not known; did you mean periodic?");
+            return Err(wrong(&word));
+        }
+    };
     let numbers: Vec<f64> = numbers
         .split(',')
         .map(|t| {
@@ -335,7 +370,7 @@ fn coordinate(text: &str) -> Result<(String, Distribution), String> {
             }));
         }
     };
-    Ok((name.trim().to_owned(), distribution))
+    Ok((name.trim().to_owned(), distribution, periodic))
 }
 
 /// Names of distributions and of their numbers.
@@ -380,6 +415,10 @@ mod tests {
         refuse("a", "there is no =");
         refuse("a = normal", "there is no (");
         refuse("a = normal(0, 1", "no )");
+        refuse(
+            "a = uniform(0, 1) periodc",
+            "\"periodc\" behind the ) is not known; did you mean periodic?",
+        );
         refuse("a = normal(0, x)", "\"x\" is not a number");
         refuse("a = normal(0)", "normal takes (mean, sd), not 1 numbers");
         refuse("a = nromal(0, 1)", "\"nromal\" is not one of uniform, ");
@@ -391,6 +430,30 @@ mod tests {
         );
         let twice = Prior::parse(["a = normal(0, 1)", "a = uniform(0, 1)"]).unwrap_err();
         assert!(twice.contains("two parameters are called \"a\""));
+    }
+
+    #[test]
+    fn priors_narrower_than_the_resolution_of_numbers_are_refused() {
+        for narrow in [
+            "a = uniform(1, 1.0000000000000002)",
+            "a = uniform(1, 1.00000000000001)",
+            "a = normal(1e6, 1e-12)",
+            "a = truncated_normal(1, 1e-15, 0, 2)",
+        ] {
+            let error = Prior::parse([narrow]).unwrap_err();
+            let known = error.contains("parameter \"a\"") && error.contains("numbers of its size");
+            assert!(known, "{narrow}: {error}");
+        }
+        for wide in [
+            "a = normal(1e6, 1e-3)",
+            "a = uniform(1, 1.000000000001)",
+            "a = log_uniform(1e-300, 1e300)",
+            "a = half_normal(1e-300)",
+            "a = beta(0.01, 0.01)",
+            "a = student_t(0.01, 0, 1)",
+        ] {
+            assert!(Prior::parse([wide]).is_ok(), "{wide}");
+        }
     }
 
     #[test]

@@ -69,10 +69,28 @@ impl Answers {
         }
     }
 
-    /// A line that nobody asked for.
-    pub fn unasked(&mut self) -> Option<String> {
-        match self.hear(Duration::ZERO) {
+    /// A line that nobody asked for; waits for it, not much longer than `wait`.
+    pub fn unasked(&mut self, wait: Duration) -> Option<String> {
+        match self.hear(wait) {
             Heard::Line(line) => Some(line),
+            _ => None,
+        }
+    }
+
+    /// The questions so far, as far as they are kept.
+    pub fn questions(&self) -> Vec<String> {
+        match self {
+            Self::Pipe(_) => Vec::new(),
+            Self::Kept(kept) => whole_lines(&kept.path),
+        }
+    }
+
+    /// What has come of a line that has no end yet.
+    pub fn begun(&self) -> Option<String> {
+        match self {
+            Self::Kept(kept) if !kept.text.is_empty() => {
+                Some(String::from_utf8_lossy(&kept.text).into_owned())
+            }
             _ => None,
         }
     }
@@ -157,10 +175,20 @@ impl Drop for Kept {
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(10);
 
+/// The lines of a file, without one that has no end.
+fn whole_lines(path: &Path) -> Vec<String> {
+    let text = std::fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let end = text.rfind('\n').map_or(0, |k| k + 1);
+    text[..end].lines().map(String::from).collect()
+}
+
 /// Answers that programs of earlier processes left in a folder, by their questions.
 #[derive(Default)]
 pub struct Left {
     pub answers: BTreeMap<String, String>,
+    /// What was printed by programs with more answers than questions, with their questions.
+    pub strays: Vec<(Vec<String>, Vec<String>)>,
     files: Vec<PathBuf>,
 }
 
@@ -186,15 +214,14 @@ impl Left {
                 std::thread::sleep(LONGEST);
             }
             let asked = path.with_extension(ASKED);
-            let read = |path: &Path| std::fs::read(path).unwrap_or_default();
-            let (questions, answers) = (read(&asked), read(&path));
-            let whole = |text: &[u8]| {
-                let text = String::from_utf8_lossy(text).into_owned();
-                let end = text.rfind('\n').map_or(0, |k| k + 1);
-                text[..end].lines().map(String::from).collect::<Vec<_>>()
-            };
-            left.answers
-                .extend(whole(&questions).into_iter().zip(whole(&answers)));
+            let (questions, answers) = (whole_lines(&asked), whole_lines(&path));
+            let pairs = questions.iter().cloned().zip(answers.iter().cloned());
+            left.answers.extend(pairs);
+            if answers.len() > questions.len() {
+                // Behind the last answer that was asked for.
+                let from = questions.len().saturating_sub(1);
+                left.strays.push((answers[from..].to_vec(), questions));
+            }
             left.files.extend([path, asked]);
         }
         Ok(left)
@@ -206,5 +233,6 @@ impl Left {
             let _ = std::fs::remove_file(f);
         });
         self.answers.clear();
+        self.strays.clear();
     }
 }

@@ -63,7 +63,7 @@ pub fn run(
         for path in &args.tell {
             let values = told::read(path, &args.derived, &session)?;
             let done = session.tell(&values);
-            done.map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+            done.map_err(|e| anyhow::anyhow!("{}: {e}", told::shown(path)))?;
         }
         if !args.tell.is_empty() {
             session.advance(&go_on)?;

@@ -82,7 +82,7 @@ impl Model {
         };
         let bytes = density.to_bytes()?;
         self.out.write(|w| w.write_all(&bytes))?;
-        say!("{}", summary::of(&density).trim_end());
+        say!("{}", summary::without_evidence(&density).trim_end());
         if let Some(path) = &args.out {
             say!("model: {}", path.display());
         }

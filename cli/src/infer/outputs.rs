@@ -4,7 +4,7 @@ use super::super::cli::Infer;
 use super::super::output::{Output, is_special};
 use super::super::plot;
 use super::model::Model;
-use super::report::report;
+use super::report::{nats, report};
 use anyhow::{Result, bail};
 use faer::prelude::*;
 use numerics::math::ln;
@@ -13,7 +13,7 @@ use numerics::random::stream;
 use posterior::{Inference, Prior};
 use std::path::{Path, PathBuf};
 use store::Signals;
-use tables::write_csv;
+use tables::{write_csv, write_rows};
 
 /// What is written at the end, as far as it is asked for.
 pub struct Outputs {
@@ -27,7 +27,8 @@ impl Outputs {
     pub fn check(args: &Infer) -> Result<Self> {
         let mut read: Vec<&Path> = args.prior.iter().map(Path::new).collect();
         let files = args.data.iter().chain(&args.tell).chain(&args.config);
-        read.extend(files.map(|p| p.as_path()));
+        // - is standard input.
+        read.extend(files.map(|p| p.as_path()).filter(|p| p.as_os_str() != "-"));
         // The program itself is a file that is read.
         let words = args.command.iter().flat_map(|c| c.split_whitespace());
         read.extend(words.map(Path::new));
@@ -62,7 +63,7 @@ impl Outputs {
             );
         }
         if let Some(out) = &self.draws {
-            let n = args.n.unwrap_or_else(|| (found.ess() as usize).max(1));
+            let n = args.n.map_or((found.ess() as usize).max(1), |n| n as usize);
             let rows = found.resampled(n, &mut stream(args.seed.seed, "draws"));
             write(out, found, &rows, &[])?;
         }
@@ -81,7 +82,10 @@ impl Outputs {
                 ],
             )?;
         }
-        say!("{}", report(found));
+        say!("{}", report(found, prior));
+        for note in notes(args, found) {
+            say!("note: {note}");
+        }
         if let Some(path) = &args.plot {
             corner(path, found, args.seed.seed)?;
             say!("corner plot: {}", path.display());
@@ -94,6 +98,25 @@ impl Outputs {
             None => Ok(()),
         }
     }
+}
+
+/// What is worth knowing of the draws and the state, besides the verdict.
+fn notes(args: &Infer, found: &Inference) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(n) = args.n.filter(|n| *n as f64 > found.ess()) {
+        notes.push(format!(
+            "-n {n} is more than the effective sample size {:.0}: draws repeat, and say no more than so many would",
+            found.ess()
+        ));
+    }
+    if let (Some(state), (kept, unused @ 1..)) = (&args.state, found.kept()) {
+        notes.push(format!(
+            "{unused} of {kept} evaluations kept in {} are not used: with another --evaluations, --ess or \
+             --evidence-error the later rounds ask for other points",
+            state.display()
+        ));
+    }
+    notes
 }
 
 /// What is said when the fit of the model is interrupted.
@@ -172,18 +195,25 @@ fn write(out: &Output, found: &Inference, rows: &[usize], more: &[Column<'_>]) -
     let theta = found.theta();
     let mut names = [found.names(), found.derived_names()].concat();
     names.extend(more.iter().map(|(name, _)| String::from(*name)));
-    let lines: Vec<Vec<f64>> = rows
-        .iter()
-        .map(|&i| {
-            let parameters = (0..theta.ncols()).map(|j| theta[(i, j)]);
-            let derived = found.derived()[i].iter().copied();
-            let more = more.iter().map(|(_, value)| value(i));
-            parameters.chain(derived).chain(more).collect()
-        })
-        .collect();
-    let table = Mat::from_fn(lines.len(), names.len(), |i, j| lines[i][j]);
-    out.write(|w| write_csv(&names, table.as_ref(), w))
+    let value = |i: usize, j: usize| {
+        let (d, derived) = (theta.ncols(), &found.derived()[i]);
+        match (j.checked_sub(d), j.checked_sub(d + derived.len())) {
+            (_, Some(k)) => more[k].1(i),
+            (Some(k), _) => derived[k],
+            _ => theta[(i, j)],
+        }
+    };
+    // Piece by piece: all of them may be more than the memory holds.
+    let table = |rows: &[usize]| Mat::from_fn(rows.len(), names.len(), |i, j| value(rows[i], j));
+    out.write(|w| {
+        write_csv(&names, table(&[]).as_ref(), &mut *w)?;
+        rows.chunks(PIECE)
+            .try_for_each(|rows| write_rows(table(rows).as_ref(), &mut *w))
+    })
 }
+
+/// Rows that are written at a time.
+const PIECE: usize = 10_000;
 
 /// Draws of the corner plot at most.
 const SHOWN: f64 = 20_000.0;
@@ -196,7 +226,8 @@ fn corner(path: &Path, found: &Inference, seed: u64) -> Result<()> {
     let draws = select_rows(found.theta(), &rows);
     let z = found.log_evidence();
     let (value, error) = (z.value, z.standard_error);
-    let title = format!("amf infer: {n} draws; ln Z = {value:.3} ± {error:.3}");
+    let (value, error) = (nats(value), nats(error));
+    let title = format!("amf infer: {n} draws; ln Z = {value} ± {error}");
     let corner = plots::Corner {
         name: "posterior",
         title: &title,

@@ -1,34 +1,76 @@
 //! The result for the terminal.
 
-use posterior::Inference;
+use super::statistics::{Circle, numbers};
 use posterior::anneal::Status;
+use posterior::{Inference, Prior, PriorMap};
 use std::fmt::Write;
 
 /// Where a run stands, in a line.
 pub fn line(s: &Status) -> String {
+    if s.rounds == 0 {
+        return "no round is done yet".into();
+    }
     let temperature = if s.beta == 0.0 || s.beta == 1.0 {
         format!("{}", s.beta)
     } else {
         format!("{:.2e}", s.beta)
     };
     format!(
-        "round {}: {} evaluations, temperature {temperature}, effective sample size {:.0}, ln Z {:.3} ± {:.3}",
-        s.rounds, s.evaluations, s.ess, s.log_evidence, s.standard_error
+        "round {}: {} evaluations, temperature {temperature}, effective sample size {:.0}, ln Z {} ± {}",
+        s.rounds,
+        s.evaluations,
+        s.ess,
+        nats(s.log_evidence),
+        nats(s.standard_error)
     )
 }
 
+/// A logarithm or its error: three digits behind the point, where it has them.
+pub fn nats(v: f64) -> String {
+    if v.is_finite() && v.abs() >= 1e13 {
+        format!("{v:.6e}")
+    } else {
+        format!("{v:.3}")
+    }
+}
+
 /// The result: ln Z, a line for each parameter and derived quantity, and warnings.
-pub fn report(found: &Inference) -> String {
+pub fn report(found: &Inference, prior: &Prior) -> String {
     let (s, z) = (found.status(), found.log_evidence());
     let k = pareto(found.pareto_k(), found.dominated());
+    let rounds = if s.rounds == 1 { "round" } else { "rounds" };
     let mut out = format!(
-        "ln Z = {:.3} ± {:.3}; effective sample size {:.0} of {} evaluations in {} rounds, Pareto k {k}\n",
-        z.value,
-        z.standard_error,
+        "ln Z = {} ± {}; effective sample size {:.0} of {} evaluations in {} {rounds}, Pareto k {k}\n",
+        nats(z.value),
+        nats(z.standard_error),
         found.ess(),
         s.evaluations,
         s.rounds
     );
+    out += &table(found, &circles(prior));
+    out += match found.warnings() {
+        [] => "verdict: nothing speaks against these draws",
+        _ => "verdict: read this before you use these draws",
+    };
+    for w in found.warnings() {
+        let _ = write!(out, "\n  - {w}");
+    }
+    out
+}
+
+/// The parameters that are periodic.
+fn circles(prior: &Prior) -> Vec<Option<Circle>> {
+    let each = prior.periodic().into_iter().zip(prior.distributions());
+    each.map(|(periodic, d)| {
+        let (low, high) = d.support();
+        periodic.then_some(Circle { low, high })
+    })
+    .collect()
+}
+
+/// A line for each parameter and derived quantity.
+fn table(found: &Inference, circles: &[Option<Circle>]) -> String {
+    let mut out = String::new();
     let theta = found.theta();
     let names = [found.names(), found.derived_names()].concat();
     let width = names.iter().map(String::len).max().unwrap_or(0).max(9);
@@ -37,6 +79,7 @@ pub fn report(found: &Inference) -> String {
         "{:width$}  {:>12}  {:>12}  {:>12}  {:>12}  {:>12}",
         "parameter", "mean", "sd", "5 %", "median", "95 %"
     );
+    let mut round = Vec::new();
     for (j, name) in names.iter().enumerate() {
         let value = |i: usize| match j.checked_sub(theta.ncols()) {
             None => theta[(i, j)],
@@ -46,16 +89,24 @@ pub fn report(found: &Inference) -> String {
         let pairs = pairs
             .filter(|(_, w)| **w > 0.0)
             .map(|(i, w)| (value(i), *w))
-            .filter(|(v, _)| v.is_finite());
-        let numbers = numbers(pairs.collect()).map(|v| format!("{:>12}", digits(v)));
+            .filter(|(v, _)| v.is_finite())
+            .collect();
+        let numbers = match circles.get(j).copied().flatten() {
+            None => numbers(pairs),
+            Some(circle) => {
+                round.push(name.as_str());
+                circle.numbers(pairs)
+            }
+        };
+        let numbers = numbers.map(|v| format!("{:>12}", digits(v)));
         let _ = writeln!(out, "{name:width$}  {}", numbers.join("  "));
     }
-    out += match found.warnings() {
-        [] => "verdict: nothing speaks against these draws",
-        _ => "verdict: read this before you use these draws",
-    };
-    for w in found.warnings() {
-        let _ = write!(out, "\n  - {w}");
+    if !round.is_empty() {
+        let _ = writeln!(
+            out,
+            "on the circle: {} (circular mean; sd and quantiles of the difference to it, wrapped to half a period)",
+            round.join(", ")
+        );
     }
     out
 }
@@ -84,28 +135,6 @@ fn digits(v: f64) -> String {
     }
 }
 
-/// Mean, standard deviation and quantiles of values with weights.
-fn numbers(mut pairs: Vec<(f64, f64)>) -> [f64; 5] {
-    let total: f64 = pairs.iter().map(|(_, w)| w).sum();
-    if pairs.is_empty() {
-        return [f64::NAN; 5];
-    }
-    pairs.iter_mut().for_each(|(_, w)| *w /= total);
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mean: f64 = pairs.iter().map(|(v, w)| v * w).sum();
-    let variance: f64 = pairs.iter().map(|(v, w)| w * (v - mean) * (v - mean)).sum();
-    let quantile = |p: f64| {
-        let mut sum = 0.0;
-        let found = pairs.iter().find(|(_, w)| {
-            sum += w;
-            sum >= p
-        });
-        found.or(pairs.last()).map_or(f64::NAN, |p| p.0)
-    };
-    let (low, median, high) = (quantile(0.05), quantile(0.5), quantile(0.95));
-    [mean, variance.sqrt(), low, median, high]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,7 +149,8 @@ mod tests {
         assert_eq!(pareto(Some(0.8), true), "0.80");
         assert!(pareto(Some(0.8), false).contains("harmless"));
         assert_eq!(pareto(Some(0.5), false), "0.50");
-        let [mean, _, low, median, high] = numbers(vec![(3.0, 0.1), (1.0, 0.1), (2.0, 0.2)]);
-        assert_eq!((mean, low, median, high), (2.0, 1.0, 2.0, 3.0));
+        assert_eq!(nats(-1234.5678), "-1234.568");
+        assert_eq!(nats(-1e300), "-1.000000e300");
+        assert_eq!(nats(f64::INFINITY), "inf");
     }
 }

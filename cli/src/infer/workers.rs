@@ -1,9 +1,12 @@
 //! The programs as a likelihood: one for each worker, started when it is needed.
 
 use super::answers::Left;
-use super::program::{Program, question};
+use super::program::{Program, Running, Trouble, question};
+use super::stray::owed;
+use anyhow::{Context, Result};
 use faer::prelude::*;
 use posterior::{Deliver, Likelihood, Value};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once};
 use std::time::Duration;
@@ -15,22 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const HOPELESS: usize = 20;
 
 impl Program<'_> {
-    /// Ends those that are running; all of their answers are noted.
-    pub fn end(&self) {
-        self.running
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .clear();
-        if let Some(folder) = &self.folder {
-            // Unless something is left in it.
-            let _ = std::fs::remove_dir(folder);
-        }
-    }
-
     /// Takes over what programs of a process that was killed have answered; waits for those that are
     /// still at work, so that no point is evaluated twice.
-    pub fn recover(&self) -> std::io::Result<()> {
-        let Some(folder) = &self.folder else {
+    pub fn recover(&self) -> Result<()> {
+        let Some(folder) = self.folder() else {
             return Ok(());
         };
         let said = Once::new();
@@ -40,10 +31,22 @@ impl Program<'_> {
                     say!("waiting for programs of a run that was killed: their points are not evaluated again");
                 });
             }
-            let stop = self.signals.stop().load(Ordering::Relaxed);
-            !stop && self.timeout.is_none_or(|most| waited < most)
+            !self.interrupts.stop() && self.timeout.is_none_or(|most| waited < most)
         };
-        let left = Left::read(folder, &wait)?;
+        let mut left = Left::read(&folder, &wait)
+            .context("--state: answers of earlier programs cannot be read")?;
+        let is_answer = |line: &str| self.parse(line).is_ok();
+        for (answers, questions) in &left.strays {
+            let pairs = answers.iter().zip(answers.iter().skip(1));
+            let stray = pairs
+                .clone()
+                .find(|(last, line)| owed(line, is_answer, last));
+            if let Some((_, line)) = stray {
+                let removed = self.removed(line, questions);
+                left.clear();
+                return removed.map_err(anyhow::Error::msg);
+            }
+        }
         *self.left.lock().unwrap_or_else(|e| e.into_inner()) = left;
         Ok(())
     }
@@ -64,71 +67,21 @@ impl Likelihood for &Program<'_> {
     }
 
     fn evaluate(&self, theta: MatRef<'_, f64>, deliver: &Deliver<'_>) -> Result<(), String> {
-        let next = AtomicUsize::new(0);
         let mut kept = self.left.lock().unwrap_or_else(|e| e.into_inner());
-        let left = std::mem::take(&mut kept.answers);
-        let failed: Mutex<Option<String>> = Mutex::new(None);
-        let work = || -> Result<(), String> {
-            let lock = || self.running.lock().unwrap_or_else(|e| e.into_inner());
-            let mut program = lock().pop().map_or_else(|| self.start(), Ok)?;
-            loop {
-                let i = next.fetch_add(1, Ordering::Relaxed);
-                if i >= theta.nrows() || self.signals.stop().load(Ordering::Relaxed) {
-                    lock().push(program);
-                    return if i >= theta.nrows() {
-                        Ok(())
-                    } else {
-                        Err("interrupted".into())
-                    };
-                }
-                let row: Vec<f64> = (0..theta.ncols()).map(|j| theta[(i, j)]).collect();
-                let question = question(&row);
-                if let Some(Ok(value)) = left.get(&question).map(|line| self.parse(line)) {
-                    self.answered.store(true, Ordering::Relaxed);
-                    deliver(i, value)?;
-                    continue;
-                }
-                let value = match self.ask(&mut program, &question) {
-                    Ok(value) => {
-                        self.answered.store(true, Ordering::Relaxed);
-                        value
-                    }
-                    Err(e) if e == "interrupted" => return Err(e),
-                    Err(e) if self.reject => {
-                        let mut rejected = self.rejected.lock().unwrap_or_else(|e| e.into_inner());
-                        if rejected.0 == 0 {
-                            rejected.1 = format!("{e} at {}", self.point(&row));
-                        }
-                        rejected.0 += 1;
-                        if rejected.0 >= HOPELESS && !self.answered.load(Ordering::Relaxed) {
-                            return Err(format!(
-                                "--command: all of the first {HOPELESS} answers failed; the first: {}; mend the program \
-                                 (it can answer -inf where the data are impossible)",
-                                rejected.1
-                            ));
-                        }
-                        drop(rejected);
-                        program = self.start()?;
-                        Value::failure(self.derived.len())
-                    }
-                    Err(e) => {
-                        return Err(format!(
-                            "--command: {e} at {}; --failures reject counts such points as impossible",
-                            self.point(&row)
-                        ));
-                    }
-                };
-                self.watch.answer();
-                deliver(i, value)?;
-            }
+        let round = Round {
+            theta,
+            next: AtomicUsize::new(0),
+            left: std::mem::take(&mut kept.answers),
+            deliver,
         };
+        let failed: Mutex<Option<String>> = Mutex::new(None);
         self.watch.waiting(true);
         std::thread::scope(|scope| {
             for _ in 0..self.workers.min(theta.nrows()) {
                 scope.spawn(|| {
-                    if let Err(e) = work() {
+                    if let Err(e) = self.work(&round) {
                         // The others end with their present points.
-                        next.store(theta.nrows(), Ordering::Relaxed);
+                        round.next.store(theta.nrows(), Ordering::Relaxed);
                         let mut first = failed.lock().unwrap_or_else(|e| e.into_inner());
                         first.get_or_insert(e);
                     }
@@ -144,5 +97,101 @@ impl Likelihood for &Program<'_> {
             }
             Some(e) => Err(e),
         }
+    }
+}
+
+/// The points that the workers share.
+struct Round<'a> {
+    theta: MatRef<'a, f64>,
+    /// The next row that nobody has taken.
+    next: AtomicUsize,
+    /// Answers that are known already, by their questions.
+    left: BTreeMap<String, String>,
+    deliver: &'a Deliver<'a>,
+}
+
+impl Round<'_> {
+    /// Takes a row; none when all are taken.
+    fn take(&self) -> Option<(usize, Vec<f64>)> {
+        let i = self.next.fetch_add(1, Ordering::Relaxed);
+        let theta = self.theta;
+        (i < theta.nrows()).then(|| (i, (0..theta.ncols()).map(|j| theta[(i, j)]).collect()))
+    }
+}
+
+impl Program<'_> {
+    /// One worker in one round.
+    fn work(&self, round: &Round<'_>) -> Result<(), String> {
+        let lock = || self.running.lock().unwrap_or_else(|e| e.into_inner());
+        let waiting = lock().pop();
+        let mut program = waiting.map_or_else(|| self.start(), Ok)?;
+        let done = self.rows(round, &mut program);
+        // Whatever happened: what it still prints is looked at when the run ends.
+        lock().push(program);
+        done
+    }
+
+    /// Asks one program about rows until all are taken.
+    fn rows(&self, round: &Round<'_>, program: &mut Running) -> Result<(), String> {
+        loop {
+            if self.interrupts.stop() {
+                return Err("interrupted".into());
+            }
+            let Some((i, row)) = round.take() else {
+                return match self.linger(program) {
+                    Err(Trouble::Stray(e)) => Err(e),
+                    _ => Ok(()),
+                };
+            };
+            let question = question(&row);
+            let value = match round.left.get(&question).map(|line| self.parse(line)) {
+                Some(Ok(value)) => value,
+                _ => self.value(program, &row, &question)?,
+            };
+            (round.deliver)(i, value)?;
+        }
+    }
+
+    /// The value of a point that is not known yet.
+    fn value(&self, program: &mut Running, row: &[f64], question: &str) -> Result<Value, String> {
+        let value = match self.ask(program, question) {
+            Ok(value) => {
+                self.answered.store(true, Ordering::Relaxed);
+                value
+            }
+            Err(Trouble::Interrupted) => return Err("interrupted".into()),
+            // Even where failures are no errors: earlier answers may be wrong.
+            Err(Trouble::Stray(e)) => return Err(e),
+            Err(Trouble::Failed(e)) if self.reject => {
+                self.reject(&format!("{e} at {}", self.point(row)))?;
+                *program = self.start()?;
+                Value::failure(self.derived.len())
+            }
+            Err(Trouble::Failed(e)) => {
+                return Err(format!(
+                    "--command: {e} at {}; --failures reject counts such points as impossible",
+                    self.point(row)
+                ));
+            }
+        };
+        self.watch.answer();
+        Ok(value)
+    }
+
+    /// Counts a point as impossible, unless all are.
+    fn reject(&self, failure: &str) -> Result<(), String> {
+        let mut rejected = self.rejected.lock().unwrap_or_else(|e| e.into_inner());
+        if rejected.0 == 0 {
+            failure.clone_into(&mut rejected.1);
+        }
+        rejected.0 += 1;
+        if rejected.0 >= HOPELESS && !self.answered.load(Ordering::Relaxed) {
+            return Err(format!(
+                "--command: all of the first {HOPELESS} answers failed; the first: {}; mend the program \
+                 (it can answer -inf where the data are impossible)",
+                rejected.1
+            ));
+        }
+        Ok(())
     }
 }

@@ -19,6 +19,8 @@ pub struct Inference {
     pub(super) pareto_k: Option<f64>,
     pub(super) status: Status,
     pub(super) warnings: Vec<String>,
+    pub(super) kept: usize,
+    pub(super) unused: usize,
 }
 
 impl Inference {
@@ -86,6 +88,13 @@ impl Inference {
     #[must_use]
     pub fn status(&self) -> &Status {
         &self.status
+    }
+
+    /// How many evaluations the folder had at the beginning, and how many of them have no part in the
+    /// result: with another budget or another goal, the later rounds ask for other points.
+    #[must_use]
+    pub fn kept(&self) -> (usize, usize) {
+        (self.kept, self.unused)
     }
 
     /// What is wrong with the result, and what to do about it; empty when it can be used.

@@ -1,6 +1,7 @@
 //! A posterior from a prior and a likelihood, in 1 to about 30 dimensions.
 
 mod error;
+mod forget;
 mod inference;
 mod session;
 mod verdict;
@@ -135,10 +136,12 @@ impl<'a, P: PriorMap, L: Likelihood> Posterior<'a, P, L> {
                 return Ok(session.finish());
             }
             let deliver = |row: usize, value: Value| {
-                if (self.observer)(&session.status).is_break() {
-                    return Err(INTERRUPTED.into());
+                // Kept even when an end is asked for: it is there, and was paid for.
+                session.keep(&wanted, row, value)?;
+                match (self.observer)(&session.status) {
+                    ControlFlow::Continue(()) => Ok(()),
+                    ControlFlow::Break(()) => Err(INTERRUPTED.into()),
                 }
-                session.keep(&wanted, row, value)
             };
             let done = self.likelihood.evaluate(wanted.theta.as_ref(), &deliver);
             done.map_err(|e| match e.as_str() {

@@ -11,7 +11,7 @@ use faer::prelude::*;
 use numerics::Estimate;
 use numerics::math::normal_cdf;
 use numerics::matrix::select_rows;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
@@ -41,6 +41,8 @@ pub struct Session<'a> {
     pub(super) status: Status,
     values: Vec<Value>,
     settings: AnnealSettings,
+    /// Marks of the evaluations that were in the folder at the beginning.
+    kept: Vec<u64>,
 }
 
 /// Points whose values are wanted together.
@@ -91,6 +93,10 @@ impl<'a> Session<'a> {
                 Journal::open(folder, &problem, derived).map_err(InferError::Folder)?
             }
         };
+        let kept = match folder {
+            Some((folder, _)) => super::forget::marks(folder).map_err(InferError::Folder)?,
+            None => Vec::new(),
+        };
         let annealer = Annealer::new(names.len(), settings, seed).periodic(&periodic);
         let mut session = Self {
             prior,
@@ -103,6 +109,7 @@ impl<'a> Session<'a> {
             journal,
             values: Vec::new(),
             settings: settings.clone(),
+            kept,
         };
         session.next_round()?;
         Ok(session)
@@ -265,20 +272,19 @@ impl<'a> Session<'a> {
         let mut new: BTreeMap<usize, (usize, &Value)> = BTreeMap::new();
         for (id, value) in values {
             if let Some((_, before)) = new.get(id) {
-                if differ(before, value) {
+                if let Some((what, a, b)) = self.difference(before, value) {
                     return Err(format!(
-                        "point {id} is told twice with different values: the log-likelihoods are {} and {}",
-                        before.log_likelihood, value.log_likelihood
+                        "point {id} is told twice with different values: {what} {a} and {b}"
                     ));
                 }
                 continue;
             }
             if let Some(before) = self.value(*id) {
-                if differ(&before, value) {
+                if let Some((what, a, b)) = self.difference(&before, value) {
                     return Err(format!(
-                        "point {id} has other values already: log-likelihood {}, not {}; if those are wrong, \
+                        "point {id} has other values already: {what} {a}, not {b}; if that is wrong, \
                          delete the line that begins with {:016x} from evaluations.csv in the folder of the run, and tell again",
-                        before.log_likelihood, value.log_likelihood, self.marks[*id]
+                        self.marks[*id]
                     ));
                 }
                 continue;
@@ -297,6 +303,24 @@ impl<'a> Session<'a> {
         }
         let mut new = new.into_values();
         new.try_for_each(|(row, value)| self.keep(&wanted, row, value.clone()))
+    }
+
+    /// What differs between two values of one point: its name and both numbers.
+    fn difference(&self, a: &Value, b: &Value) -> Option<(String, String, String)> {
+        let number = |v: &Value| match v.failed {
+            true => String::from("\"failed\""),
+            false => format!("{:?}", v.log_likelihood),
+        };
+        if a.failed != b.failed || !same(a.log_likelihood, b.log_likelihood) {
+            return Some(("log-likelihood".into(), number(a), number(b)));
+        }
+        let names = self.derived.iter();
+        let pairs = names.zip(a.derived.iter().zip(&b.derived));
+        let differ = pairs.into_iter().find(|(_, (x, y))| !same(**x, **y));
+        differ.map(|(name, (x, y))| {
+            let name = format!("the derived quantity \"{name}\"");
+            (name, format!("{x:?}"), format!("{y:?}"))
+        })
     }
 
     /// Where it stands.
@@ -319,6 +343,8 @@ impl<'a> Session<'a> {
         }
         .warnings();
         let estimates = self.annealer.estimates();
+        let used: BTreeSet<u64> = self.marks.iter().copied().collect();
+        let unused = self.kept.iter().filter(|m| !used.contains(m)).count();
         Inference {
             names: self.names,
             derived_names: self.derived,
@@ -333,6 +359,8 @@ impl<'a> Session<'a> {
             status: self.status,
             theta,
             warnings,
+            kept: self.kept.len(),
+            unused,
         }
     }
 }
@@ -399,15 +427,13 @@ pub(super) fn at(theta: MatRef<'_, f64>, row: usize, names: &[String]) -> String
     each.join(", ")
 }
 
-/// Whether two values are not the same to the bit; all NaN are one.
-fn differ(a: &Value, b: &Value) -> bool {
-    let same = |x: f64, y: f64| x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan());
-    let derived = a.derived.iter().zip(&b.derived);
-    a.failed != b.failed
-        || !same(a.log_likelihood, b.log_likelihood)
-        || a.derived.len() != b.derived.len()
-        || !derived.into_iter().all(|(x, y)| same(*x, *y))
+/// Whether two numbers are the same to the bit; all NaN are one.
+fn same(x: f64, y: f64) -> bool {
+    x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan())
 }
+
+/// A log-likelihood beyond this is no result of a computation that went well.
+const GARBAGE: f64 = 1e300;
 
 fn checked(
     value: &Value,
@@ -418,6 +444,14 @@ fn checked(
     if value.log_likelihood == f64::INFINITY {
         return Err(format!(
             "the log-likelihood is +infinity at {}",
+            at(theta, row, names)
+        ));
+    }
+    if value.log_likelihood.is_finite() && value.log_likelihood.abs() > GARBAGE {
+        return Err(format!(
+            "the log-likelihood is {:e} at {}, and no data give a number beyond 1e300: it looks like an overflow \
+             or a placeholder; give -inf where the data are impossible",
+            value.log_likelihood,
             at(theta, row, names)
         ));
     }
