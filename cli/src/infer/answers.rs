@@ -187,9 +187,30 @@ fn whole_lines(path: &Path) -> Vec<String> {
 #[derive(Default)]
 pub struct Left {
     pub answers: BTreeMap<String, String>,
-    /// What was printed by programs with more answers than questions, with their questions.
-    pub strays: Vec<(Vec<String>, Vec<String>)>,
+    /// Programs that have printed more answers than there were questions.
+    pub strays: Vec<TooMany>,
     files: Vec<PathBuf>,
+}
+
+/// More answers than questions.
+pub struct TooMany {
+    pub questions: Vec<String>,
+    /// The last answer that was asked for, and the lines behind it.
+    pub answers: Vec<String>,
+    files: [PathBuf; 2],
+}
+
+impl TooMany {
+    /// Removes the files.
+    pub fn clear(&self) {
+        remove(&self.files);
+    }
+}
+
+fn remove(files: &[PathBuf]) {
+    for file in files {
+        let _ = std::fs::remove_file(file);
+    }
 }
 
 impl Left {
@@ -218,9 +239,12 @@ impl Left {
             let pairs = questions.iter().cloned().zip(answers.iter().cloned());
             left.answers.extend(pairs);
             if answers.len() > questions.len() {
-                // Behind the last answer that was asked for.
                 let from = questions.len().saturating_sub(1);
-                left.strays.push((answers[from..].to_vec(), questions));
+                left.strays.push(TooMany {
+                    answers: answers[from..].to_vec(),
+                    questions,
+                    files: [path.clone(), asked.clone()],
+                });
             }
             left.files.extend([path, asked]);
         }
@@ -229,9 +253,7 @@ impl Left {
 
     /// Removes the files, once the values are elsewhere.
     pub fn clear(&mut self) {
-        self.files.drain(..).for_each(|f| {
-            let _ = std::fs::remove_file(f);
-        });
+        remove(&std::mem::take(&mut self.files));
         self.answers.clear();
         self.strays.clear();
     }

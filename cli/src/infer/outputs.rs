@@ -103,7 +103,7 @@ impl Outputs {
 /// What is worth knowing of the draws and the state, besides the verdict.
 fn notes(args: &Infer, found: &Inference) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Some(n) = args.n.filter(|n| *n as f64 > found.ess()) {
+    if let Some(n) = args.n.filter(|n| *n as f64 > found.ess().ceil()) {
         notes.push(format!(
             "-n {n} is more than the effective sample size {:.0}: draws repeat, and say no more than so many would",
             found.ess()

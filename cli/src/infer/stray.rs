@@ -101,24 +101,31 @@ impl Program<'_> {
         let bad = running.iter().filter(|p| p.stray.is_some());
         let questions: Vec<String> = bad.flat_map(|p| p.answers.questions()).collect();
         let line = running.iter().find_map(|p| p.stray.clone());
-        let result = line.map_or(Ok(()), |line| self.removed(&line, &questions));
+        let result = line.map_or(Ok(()), |line| self.removed(&line, &questions).and_then(Err));
         drop(running);
-        if let Some(folder) = self.folder() {
-            // Unless something is left in it.
-            let _ = std::fs::remove_dir(folder);
-        }
+        self.leave();
         result
     }
 
-    /// Removes the evaluations at these points from the state; the error says so.
-    pub fn removed(&self, line: &str, questions: &[String]) -> Result<(), String> {
+    /// Removes the folder of answers, unless something is left in it.
+    pub fn leave(&self) {
+        if let Some(folder) = self.folder() {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+
+    /// Removes the evaluations at these points from the state; gives the error that says so.
+    ///
+    /// # Errors
+    /// They cannot be removed.
+    pub fn removed(&self, line: &str, questions: &[String]) -> Result<String, String> {
         let Some(state) = &self.state else {
-            return Err(too_many(line, 0, None));
+            return Ok(too_many(line, 0, None));
         };
         let numbers = |q: &String| q.split(',').map(|t| t.parse().ok()).collect();
         let points: Vec<Vec<f64>> = questions.iter().filter_map(numbers).collect();
         let removed = Session::forget(state, &points)?;
-        Err(too_many(line, removed, Some(state)))
+        Ok(too_many(line, removed, Some(state)))
     }
 
     /// A line that was owed to an earlier point, printed by a program whose input is closed.

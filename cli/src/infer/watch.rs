@@ -121,10 +121,12 @@ impl Seen {
             return format!("after round {round}: {done} evaluations, fitting");
         }
         let quiet = self.last_answer.elapsed().as_secs();
-        let advice = if quiet >= LONG {
-            "; --timeout SECONDS limits a point"
-        } else {
-            ""
+        let advice = match quiet {
+            LONG.. if done == 0 => {
+                "; --timeout SECONDS limits a point; an answer needs a line feed and a flush"
+            }
+            LONG.. => "; --timeout SECONDS limits a point",
+            _ => "",
         };
         format!("after round {round}: {done} evaluations, the last answer {quiet} s ago{advice}")
     }

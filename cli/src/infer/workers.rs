@@ -1,9 +1,9 @@
 //! The programs as a likelihood: one for each worker, started when it is needed.
 
-use super::answers::Left;
+use super::answers::{Left, TooMany};
 use super::program::{Program, Running, Trouble, question};
 use super::stray::owed;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use faer::prelude::*;
 use posterior::{Deliver, Likelihood, Value};
 use std::collections::BTreeMap;
@@ -33,22 +33,28 @@ impl Program<'_> {
             }
             !self.interrupts.stop() && self.timeout.is_none_or(|most| waited < most)
         };
-        let mut left = Left::read(&folder, &wait)
+        let left = Left::read(&folder, &wait)
             .context("--state: answers of earlier programs cannot be read")?;
-        let is_answer = |line: &str| self.parse(line).is_ok();
-        for (answers, questions) in &left.strays {
-            let pairs = answers.iter().zip(answers.iter().skip(1));
-            let stray = pairs
-                .clone()
-                .find(|(last, line)| owed(line, is_answer, last));
-            if let Some((_, line)) = stray {
-                let removed = self.removed(line, questions);
-                left.clear();
-                return removed.map_err(anyhow::Error::msg);
-            }
+        for program in &left.strays {
+            self.believable(program)?;
         }
         *self.left.lock().unwrap_or_else(|e| e.into_inner()) = left;
         Ok(())
+    }
+
+    /// Fails if one of the lines that nobody asked for is an answer that was owed to an earlier point.
+    fn believable(&self, program: &TooMany) -> Result<()> {
+        let is_answer = |line: &str| self.parse(line).is_ok();
+        let pairs = program.answers.iter().zip(program.answers.iter().skip(1));
+        let mut owed = pairs.filter(|(last, line)| owed(line, is_answer, last));
+        let Some((_, line)) = owed.next() else {
+            return Ok(());
+        };
+        let removed = self.removed(line, &program.questions);
+        let text = removed.map_err(anyhow::Error::msg)?;
+        program.clear();
+        self.leave();
+        bail!(text)
     }
 
     /// A warning about points that it failed at.
