@@ -144,9 +144,9 @@ pub struct Fit {
 /// PROGRAM is started once for each worker and stays up. It reads a line of parameters, separated by
 /// commas in the order of the priors, and answers with one line: the log-likelihood (natural
 /// logarithm; -inf where the data are impossible), and with --derived these quantities behind it
-/// (-1.5,0.3; a bare -inf or nan will do, and gives them the value nan). Python: print(..., flush=True).
-/// Anything else that it prints belongs to standard error: with one line too many, answers would
-/// belong to other points, and the run ends with an error.
+/// (-1.5,0.3; a bare -inf or nan will do, and gives them the value nan). Python: print(...,
+/// flush=True). Anything else that it prints belongs to standard error: with one line too many,
+/// answers would belong to other points, and the run ends with an error.
 ///
 /// Points are drawn from the prior, then from densities fitted to the posterior at rising
 /// temperature, until the effective sample size is reached or the evaluations are spent. The result

@@ -107,7 +107,7 @@ fn a_farewell_and_a_last_answer_once_more_are_no_stray_lines() {
     }
 }
 
-/// The process that had read the wrong answers is gone; the files of its programs tell the next one.
+/// The process that had read the wrong answers is gone; the files of its programs tell the next.
 #[test]
 fn a_stray_line_is_found_after_a_kill_too() {
     let bench = Bench::new();

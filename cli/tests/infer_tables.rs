@@ -171,7 +171,7 @@ fn options_that_cannot_be_used_are_named() {
         "printf -- -1; sleep 9",
     );
     assert!(text.contains("within 0.3 s"), "{text}");
-    assert!(text.contains("\"-1\" without a line feed"), "{text}");
+    assert!(text.contains("\"-1\" without the line feed"), "{text}");
 }
 
 #[test]

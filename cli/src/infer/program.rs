@@ -226,12 +226,13 @@ impl Program<'_> {
             Some(begun) => {
                 let shown: String = begun.chars().take(80).collect();
                 format!(
-                    "no answer within {seconds} s (--timeout): it printed \"{}\" without a line feed at its end, which makes an answer whole,",
+                    "no answer within {seconds} s (--timeout): it printed \"{}\" without the line feed that ends an answer,",
                     shown.escape_debug()
                 )
             }
             None => format!(
-                "no answer within {seconds} s (--timeout; a program that did print one must end it with a line feed and                  flush its output, in Python print(..., flush=True))"
+                "no answer within {seconds} s (--timeout; a program that did print one must end it with a line feed and \
+                 flush its output, in Python print(..., flush=True))"
             ),
         }
     }

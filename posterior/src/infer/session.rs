@@ -307,9 +307,11 @@ impl<'a> Session<'a> {
 
     /// What differs between two values of one point: its name and both numbers.
     fn difference(&self, a: &Value, b: &Value) -> Option<(String, String, String)> {
-        let number = |v: &Value| match v.failed {
-            true => String::from("\"failed\""),
-            false => format!("{:?}", v.log_likelihood),
+        let number = |v: &Value| {
+            if v.failed {
+                return String::from("\"failed\"");
+            }
+            format!("{:?}", v.log_likelihood)
         };
         if a.failed != b.failed || !same(a.log_likelihood, b.log_likelihood) {
             return Some(("log-likelihood".into(), number(a), number(b)));
