@@ -151,12 +151,17 @@ fn commands_are_those_of_a_shell_and_end_with_the_run() {
     assert_gone(&bench.text("below/pid"));
 }
 
+/// A process that was killed takes a moment to end.
 fn assert_gone(pid: &str) {
-    let left = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-    assert!(
-        left.as_ref().map_or(true, |s| s.contains(") Z ")),
-        "{left:?}"
-    );
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    let gone = || state().map_or(true, |s| s.contains(") Z "));
+    for _ in 0..100 {
+        if gone() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{:?}", state());
 }
 
 /// Starts a run, interrupts it soon after a file is there, and gives what it said.
