@@ -10,13 +10,13 @@
 
 use amf::experts::{Components, GaussianMixtureExpert, KdeExpert};
 use amf::{ExpertConfig, Recipe};
-use datasets::chains::{effective_size, r_hat};
 use datasets::eight_schools;
 use datasets::hamiltonian::Hamiltonian;
 use datasets::multivariate::Multivariate;
 use density::{Data, EmConfig};
 use density::{Density, FitContext};
 use faer::Mat;
+use numerics::ChainDiagnostics;
 use numerics::math::{exp, mean_and_standard_error};
 use numerics::random::{permutation, standard_normal, stream};
 use std::error::Error;
@@ -148,10 +148,16 @@ fn schools(n: usize, seed: u64, purpose: &str) -> Mat<f64> {
             .map(|c| c.iter().map(|x| x[j]).collect())
             .collect()
     };
-    let columns = || (0..eight_schools::DIM).map(column);
-    let worst = columns().map(|c| r_hat(&c)).fold(0.0, f64::max);
-    let size = columns()
-        .map(|c| effective_size(&c))
+    let diagnose = |j: usize| {
+        let own = column(j);
+        let slices: Vec<&[f64]> = own.iter().map(Vec::as_slice).collect();
+        ChainDiagnostics::of(&slices)
+    };
+    let found: Vec<ChainDiagnostics> = (0..eight_schools::DIM).filter_map(diagnose).collect();
+    let worst = found.iter().map(|c| c.r_hat).fold(0.0, f64::max);
+    let size = found
+        .iter()
+        .map(|c| c.ess_bulk)
         .fold(f64::INFINITY, f64::min);
     eprintln!(
         "{}: R-hat at most {worst:.4}, effective size at least {size:.0} of {n}",

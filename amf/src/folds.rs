@@ -77,27 +77,43 @@ impl RepeatedKFold {
         }
     }
 
-    /// The folds for n points, those of all repeats.
+    /// The folds for n points, those of all repeats. Points of one block are never split, where blocks
+    /// are given (a number for each point): they depend on each other.
     ///
     /// # Errors
-    /// Fewer than four points for each fold.
-    pub fn folds(&self, n: usize, seed: u64) -> Result<Vec<Fold>, String> {
+    /// Fewer than four points for each fold, or fewer blocks than folds.
+    pub fn folds(
+        &self,
+        n: usize,
+        blocks: Option<&[usize]>,
+        seed: u64,
+    ) -> Result<Vec<Fold>, String> {
         let folds = self.folds;
         if n < 4 * folds {
             return Err(format!(
                 "{n} rows are too few for {folds} folds: each needs four"
             ));
         }
+        let blocks = blocks.map(members);
+        if let Some(b) = blocks.as_ref().filter(|b| b.len() < folds) {
+            let blocks = b.len();
+            return Err(format!(
+                "{blocks} blocks of rows are too few for {folds} folds"
+            ));
+        }
         let part = |p: usize| {
             let (repeat, fold) = (p / folds, p % folds);
-            let order = permutation(&mut stream(seed, &format!("folds/{repeat}")), n);
-            let of = |held: bool| {
-                let rows = order.iter().enumerate();
-                rows.filter(|(i, _)| (i % folds == fold) == held)
-                    .map(|(_, &row)| row)
-                    .collect()
+            let rng = &mut stream(seed, &format!("folds/{repeat}"));
+            let order = permutation(rng, blocks.as_ref().map_or(n, Vec::len));
+            let of = |held: bool| -> Vec<usize> {
+                let dealt = order.iter().enumerate();
+                let own = dealt.filter(|(i, _)| (i % folds == fold) == held);
+                match &blocks {
+                    None => own.map(|(_, &row)| row).collect(),
+                    Some(blocks) => own.flat_map(|(_, &b)| blocks[b].iter().copied()).collect(),
+                }
             };
-            let (mut held_out, mut inside): (Vec<usize>, Vec<usize>) = (of(true), of(false));
+            let (mut held_out, mut inside) = (of(true), of(false));
             let mut validation = (inside.len() as f64 * self.validation).ceil() as usize;
             if n > self.folds_up_to {
                 validation = validation.min(MOST_STOPPING);
@@ -114,9 +130,41 @@ impl RepeatedKFold {
     }
 }
 
+/// The rows of each block, blocks by number.
+fn members(blocks: &[usize]) -> Vec<Vec<usize>> {
+    let mut found: std::collections::BTreeMap<usize, Vec<usize>> =
+        std::collections::BTreeMap::new();
+    for (row, block) in blocks.iter().enumerate() {
+        found.entry(*block).or_default().push(row);
+    }
+    found.into_values().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_a_block_stay_together() {
+        let partition = RepeatedKFold {
+            folds: 5,
+            repeats: 2,
+            validation: 0.1,
+            repeats_up_to: 1000,
+            folds_up_to: 1000,
+        };
+        let blocks: Vec<usize> = (0..300).map(|i| i / 12).collect();
+        let parts = partition.folds(300, Some(&blocks), 1).unwrap();
+        assert_eq!(parts.len(), 10);
+        for p in &parts {
+            assert_eq!((p.held_out.len(), p.inside.len()), (60, 240));
+            let held: Vec<usize> = p.held_out.iter().map(|&i| blocks[i]).collect();
+            assert!(p.inside.iter().all(|&i| !held.contains(&blocks[i])));
+        }
+        let four: Vec<usize> = (0..300).map(|i| i / 75).collect();
+        let few = partition.folds(300, Some(&four), 1).unwrap_err();
+        assert!(few.contains("4 blocks"), "{few}");
+    }
 
     #[test]
     fn each_repeat_holds_every_point_out_once_and_no_model_sees_what_it_holds_out() {
@@ -128,7 +176,7 @@ mod tests {
             folds_up_to: 200,
         };
         for (n, models) in [(97, 15), (150, 5), (201, 1)] {
-            let parts = partition.folds(n, 4).unwrap();
+            let parts = partition.folds(n, None, 4).unwrap();
             assert_eq!((parts.len(), partition.models(n)), (models, models));
             let mut times = vec![0; n];
             for p in &parts {
@@ -141,11 +189,16 @@ mod tests {
             let expected = if models == 1 { None } else { Some(models / 5) };
             assert!(expected.is_none_or(|e| times.iter().all(|t| *t == e)));
         }
-        let many = &partition.folds(400_000, 1).unwrap()[0];
+        let many = &partition.folds(400_000, None, 1).unwrap()[0];
         let sizes = (many.inside.len(), many.validation, many.held_out.len());
         assert_eq!(sizes, (204_000, 4_000, 20_000));
-        let (a, b) = (partition.folds(50, 1), partition.folds(50, 2));
+        let (a, b) = (partition.folds(50, None, 1), partition.folds(50, None, 2));
         assert_ne!(a, b);
-        assert!(partition.folds(19, 1).unwrap_err().contains("too few"));
+        assert!(
+            partition
+                .folds(19, None, 1)
+                .unwrap_err()
+                .contains("too few")
+        );
     }
 }

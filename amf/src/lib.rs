@@ -67,8 +67,9 @@ mod weights;
 pub use cross_fit::{CrossFitError, CrossFitted};
 pub use experts::{ExpertConfig, ExpertError, ExpertReport, Fitted, NamedExpert};
 pub use fitted::{
-    BaselineReport, Calibration, Column, Comparison, DensityError, Draws, DrawsError, ExpertLine,
-    FittedDensity, LeftOut, Region, Report, Score, Trust, Verdict, suggested_support,
+    BaselineReport, Calibration, Column, Comparison, DensityError, DrawCheck, Draws, DrawsError,
+    ExpertLine, FittedDensity, LeftOut, Region, Report, RowDependence, Score, Trust, Verdict,
+    suggested_support,
 };
 pub use folds::{Fold, RepeatedKFold};
 pub use mixture_aware::{MixtureAware, mutual_information};

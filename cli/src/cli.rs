@@ -116,6 +116,13 @@ pub struct Fit {
     /// The density is zero elsewhere. Can be given several times.
     #[arg(long, value_name = "NAME=LOW,HIGH", value_parser = interval)]
     pub interval: Vec<(String, f64, f64)>,
+    /// A column that is always above a number, NAME=LOW: fitted as the logarithm of its distance, with the
+    /// Jacobian. Can be given several times.
+    #[arg(long, value_name = "NAME=LOW", value_parser = one_end)]
+    pub above: Vec<(String, f64)>,
+    /// A column that is always below a number, NAME=HIGH. Can be given several times.
+    #[arg(long, value_name = "NAME=HIGH", value_parser = one_end)]
+    pub below: Vec<(String, f64)>,
     /// Settings of the experts, the folds and the weights, as --print-config prints them.
     #[arg(long, value_name = "RUN.ron")]
     pub config: Option<PathBuf>,
@@ -396,6 +403,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// `NAME=LOW,HIGH`.
+fn one_end(text: &str) -> Result<(String, f64), String> {
+    let wrong = || format!("\"{text}\" is not NAME=NUMBER, such as mass=0.5");
+    let (name, end) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let end = end.trim().parse::<f64>().ok().filter(|v| v.is_finite());
+    Ok((name.to_owned(), end.ok_or_else(wrong)?))
+}
+
 fn interval(text: &str) -> Result<(String, f64, f64), String> {
     let wrong = || format!("\"{text}\" is not NAME=LOW,HIGH, such as share=0,1");
     let (name, ends) = text.rsplit_once('=').ok_or_else(wrong)?;
@@ -423,6 +437,14 @@ mod tests {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         for bad in ["0", "-1", "x", "nan", "inf", "1e-12", "1e300"] {
             assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ends() {
+        assert_eq!(one_end("a=b=1.5"), Ok(("a=b".into(), 1.5)));
+        for bad in ["a", "a=x", "a=inf", "a="] {
+            assert!(one_end(bad).is_err(), "{bad}");
         }
     }
 

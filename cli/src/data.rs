@@ -1,5 +1,6 @@
 //! Models and tables from the paths on the command line.
 
+use super::cli::Fit;
 use amf::{Column, FittedDensity};
 use anyhow::{Result, bail};
 use density::Support;
@@ -46,20 +47,23 @@ pub fn rows(
     Ok(tables::read(path, &options)?)
 }
 
-/// The columns of a table with their bounds.
-pub fn bounded(
-    table: &Table,
-    positive: &[String],
-    intervals: &[(String, f64, f64)],
-) -> Result<Vec<Column>> {
+/// The columns of a table with the bounds that were asked for.
+pub fn bounded(table: &Table, args: &Fit) -> Result<Vec<Column>> {
     let mut columns: Vec<Column> = table.columns.iter().map(Column::real).collect();
-    let bounds = positive
+    let positive = args.positive.iter().map(|name| (name, Support::Positive));
+    let intervals = args.interval.iter().map(|(name, low, high)| {
+        let (low, high) = (*low, *high);
+        (name, Support::Interval { low, high })
+    });
+    let above = args
+        .above
         .iter()
-        .map(|name| (name, Support::Positive))
-        .chain(intervals.iter().map(|(name, low, high)| {
-            let (low, high) = (*low, *high);
-            (name, Support::Interval { low, high })
-        }));
+        .map(|(name, low)| (name, Support::Above { low: *low }));
+    let below = args
+        .below
+        .iter()
+        .map(|(name, high)| (name, Support::Below { high: *high }));
+    let bounds = positive.chain(intervals).chain(above).chain(below);
     for (name, support) in bounds {
         let Some(column) = columns.iter_mut().find(|c| c.name == *name) else {
             let nearest = nearest(name, &table.columns);

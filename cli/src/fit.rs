@@ -41,14 +41,18 @@ pub fn run(args: &Fit) -> Result<()> {
         log_weight: args.log_weight.clone(),
     };
     let table = tables::read(path, &options)?;
-    let columns = data::bounded(&table, &args.positive, &args.interval)?;
+    let columns = data::bounded(&table, args)?;
     let draws = Draws {
         columns: (&columns).into(),
         points: table.values.as_ref(),
         log_weights: table.log_weights.as_deref(),
+        chains: table.chains.as_deref(),
         source: Some(&table.source),
     };
-    let hints = || suggest(&table, &columns);
+    let hints = || {
+        note_left_out(&table);
+        suggest(&table, &columns);
+    };
     let density = fit(&settings, &draws, args, &hints)?;
     let bytes = density.to_bytes()?;
     out.write(|w| w.write_all(&bytes))?;
@@ -70,6 +74,16 @@ pub fn read_settings(path: &Path) -> Result<Recipe> {
     Recipe::parse(&text).or_else(|reason| bail!("{name}: {reason}"))
 }
 
+/// Columns that were left out because of their names, and what that of chains is used for.
+fn note_left_out(table: &Table) {
+    if !table.left_out.is_empty() {
+        say!(
+            "note: left out, as no parameters: {} (name columns by --columns to take them)",
+            summary::printable(&table.left_out.join(", "))
+        );
+    }
+}
+
 /// Bounds that the values of unbounded columns suggest.
 fn suggest(table: &Table, columns: &[Column]) {
     for (j, c) in columns.iter().enumerate() {
@@ -77,15 +91,24 @@ fn suggest(table: &Table, columns: &[Column]) {
             continue;
         }
         let name = &c.name;
-        match suggested_support(table.values.as_ref(), j) {
-            Some(Support::Positive) => say!(
-                "note: all values of \"{name}\" are above 0 and many close to it: if it cannot be negative, add --positive {name}"
+        let (where_to, option) = match suggested_support(table.values.as_ref(), j) {
+            Some(Support::Positive) => (String::from("above 0"), format!("--positive {name}")),
+            Some(Support::Above { low }) => {
+                (format!("above {low:?}"), format!("--above {name}={low:?}"))
+            }
+            Some(Support::Below { high }) => (
+                format!("below {high:?}"),
+                format!("--below {name}={high:?}"),
             ),
-            Some(Support::Interval { low, high }) => say!(
-                "note: the values of \"{name}\" pile up at an end of {low:?} to {high:?}: if it cannot leave them, add --interval {name}={low:?},{high:?}"
+            Some(Support::Interval { low, high }) => (
+                format!("between {low:?} and {high:?}"),
+                format!("--interval {name}={low:?},{high:?}"),
             ),
-            _ => {}
-        }
+            Some(Support::Real) | None => continue,
+        };
+        say!(
+            "note: all values of \"{name}\" lie {where_to} and stop there: if it cannot leave them, add {option}"
+        );
     }
 }
 

@@ -1,7 +1,8 @@
 //! Tables for the terminal.
 
-use amf::{Column, Comparison, FittedDensity, Report, Score, Trust};
+use amf::{Column, Comparison, FittedDensity, Report, RowDependence, Score, Trust};
 use density::Support;
+use numerics::ChainDiagnostics;
 use std::fmt::Write;
 
 /// Everything about a model, line by line.
@@ -40,9 +41,40 @@ fn text(density: &FittedDensity, evidence: bool) -> String {
             w.ess, w.draws
         ));
     }
+    if let Some(d) = &report.dependence {
+        line(dependence(d));
+    }
     line(String::new());
     let all = out + &table(report) + "\n" + &calibration(report) + "\n" + &verdict(report);
     printable(&all)
+}
+
+/// The chains of the rows: their effective number, and the columns that are worst.
+fn dependence(d: &RowDependence) -> String {
+    let worst = |badness: &dyn Fn(&ChainDiagnostics) -> f64| {
+        let columns = d.columns.iter();
+        columns.max_by(|a, b| badness(&a.1).total_cmp(&badness(&b.1)))
+    };
+    let seen = match (d.named, d.chains) {
+        (true, 1) => "1 chain".into(),
+        (true, n) => format!("{n} chains"),
+        _ => String::from("1 chain (by the order of the rows)"),
+    };
+    let mut out = format!("chains       {seen}");
+    if let Some((name, c)) = worst(&|c| -c.ess_bulk) {
+        let _ = write!(
+            out,
+            ": bulk effective sample size {:.0} of {} (\"{name}\")",
+            c.ess_bulk, d.rows
+        );
+    }
+    if let Some((name, c)) = worst(&|c| -c.ess_tail) {
+        let _ = write!(out, ", tail {:.0} (\"{name}\")", c.ess_tail);
+    }
+    if let Some((name, c)) = worst(&|c| c.r_hat) {
+        let _ = write!(out, ", R-hat {:.3} (\"{name}\")", c.r_hat);
+    }
+    out
 }
 
 /// Names from files may hold control characters, which a terminal would obey: they are escaped.

@@ -52,8 +52,8 @@ pub fn centred(u: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chains::{effective_size, r_hat};
     use crate::hamiltonian::Hamiltonian;
+    use numerics::ChainDiagnostics;
     use numerics::math::ln;
     use numerics::random::{standard_normal, stream};
 
@@ -127,9 +127,13 @@ mod tests {
             let mean = all.iter().sum::<f64>() / all.len() as f64;
             let variance =
                 all.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / all.len() as f64;
-            let size = effective_size(&columns);
-            assert!(r_hat(&columns) < 1.02 && size > 800.0, "{j}: {size}");
-            let error = (variance / size).sqrt();
+            let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+            let found = ChainDiagnostics::of(&slices).unwrap();
+            assert!(
+                found.r_hat < 1.02 && found.ess_bulk > 800.0,
+                "{j}: {found:?}"
+            );
+            let error = (variance / found.ess_bulk).sqrt();
             assert!(
                 (mean - exact).abs() < 4.0 * error,
                 "{j}: {mean} ± {error}, not {exact}"

@@ -21,7 +21,6 @@
 //! ```
 
 mod banana;
-pub mod chains;
 pub mod eight_schools;
 mod entropy;
 mod family;

@@ -19,6 +19,9 @@ pub struct Data<'a> {
     pub contexts: Option<MatRef<'a, f64>>,
     /// n weights, not negative and not all zero, of any sum; without them, equal ones.
     pub weights: Option<&'a [f64]>,
+    /// n numbers of the blocks that rows belong to, where rows of one block depend on each other: cross-fitting
+    /// does not split them. Without them, every row is a block of its own.
+    pub blocks: Option<&'a [usize]>,
 }
 
 /// What is wrong with data. Rows and columns count from 0.
@@ -82,6 +85,14 @@ pub enum DataError {
         /// Points.
         rows: usize,
     },
+    /// Not one block for each point.
+    #[error("{found} numbers of blocks for {rows} rows")]
+    BlockCount {
+        /// Numbers of blocks.
+        found: usize,
+        /// Points.
+        rows: usize,
+    },
     /// A weight that is negative or not finite.
     #[error("weight {value} in row {row}")]
     Weight {
@@ -115,6 +126,7 @@ impl<'a> Data<'a> {
             points,
             contexts: None,
             weights: None,
+            blocks: None,
         }
     }
 
@@ -122,6 +134,13 @@ impl<'a> Data<'a> {
     #[must_use]
     pub fn weighted(mut self, weights: impl Into<Option<&'a [f64]>>) -> Self {
         self.weights = weights.into();
+        self
+    }
+
+    /// In these blocks (n), or each row on its own.
+    #[must_use]
+    pub fn in_blocks(mut self, blocks: impl Into<Option<&'a [usize]>>) -> Self {
+        self.blocks = blocks.into();
         self
     }
 
@@ -173,6 +192,9 @@ impl<'a> Data<'a> {
             if let Some((row, column, value)) = not_finite(contexts) {
                 return Err(DataError::ContextNotFinite { row, column, value });
             }
+        }
+        if let Some(found) = self.blocks.map(<[usize]>::len).filter(|b| *b != rows) {
+            return Err(DataError::BlockCount { found, rows });
         }
         let Some(w) = self.weights else { return Ok(()) };
         let found = w.len();

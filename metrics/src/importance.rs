@@ -168,11 +168,18 @@ impl ImportanceWeights {
 }
 
 impl Reliability {
-    /// What is wrong and what to do about it, if anything: an effective sample size below 100 or
-    /// below 1 % of the draws, or a Pareto k above 0.7.
+    /// The Pareto k above which weights of so many draws are not reliable: `min(1 - 1 / log10 N, 0.7)`, since
+    /// fewer draws need lighter tails (Vehtari, Simpson, Gelman, Yao and Gabry 2024, J. Mach. Learn. Res. 25).
+    #[must_use]
+    pub fn most_k(&self) -> f64 {
+        let n = (self.draws as f64).max(10.0);
+        (1.0 - core::f64::consts::LN_10 / ln(n)).min(0.7)
+    }
+
+    /// What is wrong and what to do about it, if anything: an effective sample size below 100, or a Pareto k
+    /// above [`Self::most_k`].
     #[must_use]
     pub fn warning(&self) -> Option<String> {
-        let n = self.draws as f64;
         if self.ess < 100.0 {
             return Some(format!(
                 "the effective sample size is {:.1} of {} draws, below 100: take more draws, or anneal, which draws where the \
@@ -180,16 +187,10 @@ impl Reliability {
                 self.ess, self.draws
             ));
         }
-        if self.ess < 0.01 * n {
-            return Some(format!(
-                "the effective sample size is {:.0} of {} draws, below 1 %: the proposal is far wider than the posterior; annealing \
-                 spends draws better",
-                self.ess, self.draws
-            ));
-        }
-        let k = self.pareto_k.filter(|k| *k > 0.7)?;
+        let most = self.most_k();
+        let k = self.pareto_k.filter(|k| *k > most)?;
         Some(format!(
-            "the Pareto k of the weights is {k:.2}, above 0.7: a few draws dominate because the proposal is too light where the \
+            "the Pareto k of the weights is {k:.2}, above {most:.2}: a few draws dominate because the proposal is too light where the \
              posterior has mass; take more draws, or some of them from the prior (prior_share)"
         ))
     }
@@ -301,9 +302,12 @@ mod tests {
             .warning()
         };
         assert!(of(1000, 60.0, None).unwrap().contains("more draws"));
-        assert!(of(100_000, 900.0, None).unwrap().contains("anneal"));
+        // Few of many draws with weight is a waste, but no fault.
+        assert_eq!(of(100_000, 900.0, None), None);
         assert!(of(1000, 900.0, Some(0.8)).unwrap().contains("prior_share"));
         assert_eq!(of(1000, 900.0, Some(0.6)), None);
+        // A hundred draws need lighter tails.
+        assert!(of(110, 105.0, Some(0.6)).is_some());
     }
 
     #[test]

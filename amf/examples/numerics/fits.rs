@@ -70,6 +70,8 @@ pub fn recipe(case: &Case, settings: &Recipe) -> Outcome {
         columns: (0..points.ncols()).map(|j| format!("x{}", j + 1)).collect(),
         values: points,
         log_weights: case.log_weights(),
+        chains: None,
+        left_out: Vec::new(),
         source: "draws".into(),
     };
     let column = if case.positive {
@@ -82,6 +84,7 @@ pub fn recipe(case: &Case, settings: &Recipe) -> Outcome {
         columns: (&columns).into(),
         points: table.values.as_ref(),
         log_weights: table.log_weights.as_deref(),
+        chains: None,
         source: Some(&table.source),
     };
     match settings.fit(&draws, 1, &FitContext::default()) {

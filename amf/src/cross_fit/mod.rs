@@ -162,7 +162,7 @@ impl Recipe {
         let n = data.points.nrows();
         let folds = self
             .partition
-            .folds(n, seed)
+            .folds(n, data.blocks, seed)
             .map_err(CrossFitError::Config)?;
         let jobs: Vec<(usize, usize)> = (0..self.experts.len())
             .flat_map(|e| (0..folds.len()).map(move |p| (e, p)))

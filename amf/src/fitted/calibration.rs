@@ -1,12 +1,14 @@
 //! Calibration: held-out rows in the model's regions of highest density.
 
+use super::Column;
 use crate::folds::Fold;
 use density::Density;
 use density::{Mixture, mixture_log_prob};
 use faer::prelude::*;
+use metrics::{NeighbourTest, OrthantTest};
 use numerics::math::{exp, sum};
 use numerics::matrix::select_rows;
-use numerics::random::stream;
+use numerics::random::{stream, uniform};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -16,6 +18,16 @@ const DRAWS: usize = 20_000;
 const DRAWS_WIDE: usize = 5_000;
 /// The most dimensions at which [`DRAWS`] are taken.
 const NARROW: usize = 16;
+/// The most rows, and as many draws, that are compared by nearest neighbours, and the fewest.
+const COMPARED: (usize, usize) = (2_000, 40);
+/// The neighbours of each.
+const NEIGHBOURS: usize = 10;
+/// A test whose p-value is below this speaks against the model; below a tenth of it, gravely.
+const SIGNIFICANT: f64 = 0.01;
+/// A test of orthants that is as certain as this speaks gravely against it.
+const ALL_BUT_CERTAIN: f64 = 1e-4;
+/// A share of neighbours that is too large by more than this does harm.
+const NEIGHBOUR_TOLERANCE: f64 = 0.02;
 /// The regions: the last one is about the tails.
 const NOMINAL: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 /// A share that is off by less than this does no harm.
@@ -46,6 +58,13 @@ pub struct Calibration {
     pub rows: f64,
     /// Draws of the model that they were compared with.
     pub draws: usize,
+    /// Held-out rows against as many draws of the models that did not see them, by nearest neighbours;
+    /// none if there are too few rows to compare.
+    #[serde(default)]
+    pub neighbours: Option<NeighbourTest>,
+    /// The same rows against all draws, by orthants.
+    #[serde(default)]
+    pub orthants: Option<OrthantTest>,
 }
 
 /// A region of highest density.
@@ -69,11 +88,12 @@ pub(super) struct CrossFittedModels<'a> {
 
 impl Calibration {
     /// Evaluates each row that the first `folds` folds hold out, on the whole line, under the
-    /// mixture of that fold's models.
+    /// mixture of that fold's models. The share `independent` of the rows counts as independent ones.
     pub(super) fn of(
         points: MatRef<'_, f64>,
         shares: Option<&[f64]>,
         models: &CrossFittedModels<'_>,
+        independent: f64,
         seed: u64,
     ) -> Self {
         let total = if points.ncols() <= NARROW {
@@ -83,6 +103,7 @@ impl Calibration {
         };
         let each = total / models.folds.len();
         let mut ranks: Vec<(f64, f64)> = Vec::new();
+        let (mut seen, mut drawn, mut all) = (Vec::new(), Vec::new(), Vec::new());
         for (p, fold) in models.folds.iter().enumerate() {
             // Only experts with weight.
             let own = |k: &usize| models.pi[*k] > 0.0;
@@ -105,11 +126,29 @@ impl Calibration {
                 let at = 0.5 * (below + not_above) as f64 / each as f64;
                 ranks.push((1.0 - at, shares.map_or(1.0, |s| s[row])));
             }
+            let weights: Vec<f64> = fold
+                .held_out
+                .iter()
+                .map(|&i| shares.map_or(1.0, |s| s[i]))
+                .collect();
+            let most = (COMPARED.0 / models.folds.len()).min(each);
+            let offset = uniform(&mut stream(seed, &format!("calibration/{p}/rows")));
+            let chosen = spaced(&weights, independent, most, offset);
+            all.extend((0..each).map(|i| row_of(draws.as_ref(), i)));
+            drawn.extend((0..chosen.len()).map(|i| row_of(draws.as_ref(), i)));
+            seen.extend(chosen.into_iter().map(|i| row_of(held_out.as_ref(), i)));
+        }
+        let (mut neighbours, mut orthants) = (None, None);
+        if seen.len() >= COMPARED.1 {
+            let (x, y, all) = (matrix(&seen), matrix(&drawn), matrix(&all));
+            let rng = &mut stream(seed, "calibration/neighbours");
+            neighbours = NeighbourTest::of(x.as_ref(), y.as_ref(), NEIGHBOURS, rng).ok();
+            orthants = OrthantTest::of(x.as_ref(), all.as_ref(), 1.0).ok();
         }
         let weights: Vec<f64> = ranks.iter().map(|r| r.1).collect();
         let total_weight = sum(&weights);
         let squares: f64 = weights.iter().map(|w| w * w).sum();
-        let rows = total_weight * total_weight / squares;
+        let rows = independent * total_weight * total_weight / squares;
         let draws = each * models.folds.len();
         let region = |nominal: f64| {
             let inside = ranks.iter().filter(|r| r.0 <= nominal).map(|r| r.1);
@@ -135,12 +174,14 @@ impl Calibration {
             p_value: kolmogorov(distance, together),
             rows,
             draws,
+            neighbours,
+            orthants,
         }
     }
 
     /// Objections to the model: shares that are off by more than three standard errors and by more
     /// than the tolerance; with each, whether it is grave.
-    pub(super) fn objections(&self) -> Vec<(bool, String)> {
+    pub(super) fn objections(&self, columns: &[Column]) -> Vec<(bool, String)> {
         let mut out = Vec::new();
         for r in &self.regions {
             let off = r.share - r.nominal;
@@ -171,8 +212,77 @@ impl Calibration {
                 out.push((off.abs() > GRAVE * TOLERANCE, said));
             }
         }
+        if self.p_value < SIGNIFICANT {
+            let said = format!(
+                "held-out rows lie in other regions of highest density than the model's draws would (p = {:.4})",
+                self.p_value
+            );
+            out.push((false, said));
+        }
+        if let Some(o) = self.orthants.as_ref().filter(|o| o.p_value < SIGNIFICANT) {
+            let columns: Vec<String> = o
+                .coordinates
+                .iter()
+                .map(|j| format!("\"{}\"", columns[*j].name))
+                .collect();
+            let said = format!(
+                "held-out rows and draws of the model spread differently over the sides of the medians of {} together ({:.1} \
+                 standard errors, p = {:.4}): the model lacks structure of the rows; more rows or other experts may help",
+                columns.join(", "),
+                o.z,
+                o.p_value
+            );
+            out.push((o.p_value < ALL_BUT_CERTAIN, said));
+        }
+        if let Some(n) = self.neighbours.filter(|n| n.p_value < SIGNIFICANT) {
+            let more = n.share - n.expected;
+            let said = format!(
+                "held-out rows and draws of the model can be told apart: {:.1} % of nearest neighbours are of a point's own kind, where \
+                 {:.1} % would be (p = {:.3}): the model lacks structure of the rows; more rows or other experts may help",
+                100.0 * n.share,
+                100.0 * n.expected,
+                n.p_value
+            );
+            out.push((
+                n.p_value < 0.1 * SIGNIFICANT + 1e-9 && more > NEIGHBOUR_TOLERANCE,
+                said,
+            ));
+        }
         out
     }
+}
+
+/// Rows that stand for weighted ones: evenly spaced along the cumulative sum of the weights, as many as
+/// independent ones are there, at most `most`; none twice.
+fn spaced(weights: &[f64], independent: f64, most: usize, offset: f64) -> Vec<usize> {
+    let total = sum(weights);
+    let squares: f64 = weights.iter().map(|w| w * w).sum();
+    if squares <= 0.0 {
+        return Vec::new();
+    }
+    let effective = independent * total * total / squares;
+    let count = ((effective * (1.0 + 1e-9)) as usize).clamp(1, most);
+    let step = total / count as f64;
+    let mut left = offset * step;
+    let mut out = Vec::new();
+    for (i, w) in weights.iter().enumerate() {
+        left -= w;
+        if left < 0.0 {
+            out.push(i);
+            while left < 0.0 {
+                left += step;
+            }
+        }
+    }
+    out
+}
+
+fn row_of(x: MatRef<'_, f64>, i: usize) -> Vec<f64> {
+    (0..x.ncols()).map(|j| x[(i, j)]).collect()
+}
+
+fn matrix(rows: &[Vec<f64>]) -> Mat<f64> {
+    Mat::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j])
 }
 
 /// The chance that a Poisson variate of the given mean is at least `count`.
@@ -241,6 +351,7 @@ mod tests {
                 pi: &[1.0],
                 folds: &[half(0), half(1)],
             },
+            1.0,
             7,
         )
     }
@@ -260,33 +371,69 @@ mod tests {
             p_value: 1.0,
             rows,
             draws: 20_000,
+            neighbours: None,
+            orthants: None,
         };
-        assert!(with(50.0, 1.0).objections().is_empty());
-        assert!(with(1000.0, 5.0).objections().is_empty());
-        assert!(with(1000.0, 10.0).objections().iter().any(|o| !o.0));
-        assert!(with(1000.0, 20.0).objections().iter().any(|o| o.0));
+        assert!(with(50.0, 1.0).objections(&[Column::real("x")]).is_empty());
+        assert!(
+            with(1000.0, 5.0)
+                .objections(&[Column::real("x")])
+                .is_empty()
+        );
+        assert!(
+            with(1000.0, 10.0)
+                .objections(&[Column::real("x")])
+                .iter()
+                .any(|o| !o.0)
+        );
+        assert!(
+            with(1000.0, 20.0)
+                .objections(&[Column::real("x")])
+                .iter()
+                .any(|o| o.0)
+        );
     }
 
     #[test]
     fn the_right_model_is_calibrated_and_wrong_ones_are_not() {
         let right = of(1.0, false);
         assert!(
-            right.objections().is_empty() && right.p_value > 0.01,
+            right.objections(&[Column::real("x")]).is_empty() && right.p_value > 0.01,
             "{right:?}"
         );
+        assert!(right.neighbours.unwrap().p_value > 0.01, "{right:?}");
         let weighted = of(1.0, true);
         assert!((weighted.rows - 2000.0).abs() < 1e-6);
         assert!((weighted.distance - right.distance).abs() < 1e-9);
         let narrow = of(0.8, false);
         assert!(narrow.p_value < 1e-6);
-        let said: Vec<String> = narrow.objections().into_iter().map(|o| o.1).collect();
+        let said: Vec<String> = narrow
+            .objections(&[Column::real("x")])
+            .into_iter()
+            .map(|o| o.1)
+            .collect();
         let said = said.join("; ");
         assert!(
             said.contains("too narrow") && said.contains("tails are too light"),
             "{said}"
         );
         let wide = of(1.3, false);
-        assert!(wide.objections()[0].1.contains("too wide"), "{wide:?}");
+        assert!(
+            wide.objections(&[Column::real("x")])[0]
+                .1
+                .contains("too wide"),
+            "{wide:?}"
+        );
+    }
+
+    #[test]
+    fn evenly_spaced_rows_stand_for_weighted_ones() {
+        assert_eq!(spaced(&[1.0; 6], 1.0, 10, 0.5), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(spaced(&[1.0; 6], 0.5, 10, 0.5), [1, 3, 5]);
+        assert_eq!(spaced(&[1.0; 6], 1.0, 2, 0.9), [2, 5]);
+        // One row with most of the weight is there once.
+        assert_eq!(spaced(&[0.01, 10.0, 0.01], 1.0, 10, 0.5), [1]);
+        assert!(spaced(&[0.0, 0.0], 1.0, 10, 0.5).is_empty());
     }
 
     #[test]

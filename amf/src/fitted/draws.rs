@@ -17,6 +17,9 @@ pub struct Draws<'a> {
     /// nested sampling, or log-likelihoods at draws of the prior. Minus infinity for a row that
     /// does not count.
     pub log_weights: Option<&'a [f64]>,
+    /// n numbers of the Markov chains that the rows are steps of, in their order. Without them, the order
+    /// of rows without weights shows whether they depend on each other.
+    pub chains: Option<&'a [usize]>,
     /// Where they come from, for the record.
     pub source: Option<&'a str>,
 }
@@ -33,6 +36,7 @@ impl<'a> Draws<'a> {
             columns: columns.collect(),
             points,
             log_weights: None,
+            chains: None,
             source: None,
         }
     }
@@ -44,6 +48,7 @@ impl<'a> Draws<'a> {
             columns: columns.into(),
             points,
             log_weights: None,
+            chains: None,
             source: None,
         }
     }
@@ -53,6 +58,15 @@ impl<'a> Draws<'a> {
     pub fn weighted(self, log_weights: &'a [f64]) -> Self {
         Self {
             log_weights: Some(log_weights),
+            ..self
+        }
+    }
+
+    /// The same draws as steps of these chains: a number for each row.
+    #[must_use]
+    pub fn in_chains(self, chains: &'a [usize]) -> Self {
+        Self {
+            chains: Some(chains),
             ..self
         }
     }
@@ -73,6 +87,11 @@ impl<'a> Draws<'a> {
             return Err(DrawsError::Shape(format!(
                 "{} log-weights for {n} rows",
                 w.len()
+            )));
+        }
+        if let Some(found) = self.chains.map(<[usize]>::len).filter(|c| *c != n) {
+            return Err(DrawsError::Shape(format!(
+                "{found} numbers of chains for {n} rows"
             )));
         }
         for (j, c) in self.columns.iter().enumerate() {

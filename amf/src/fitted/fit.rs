@@ -2,6 +2,9 @@
 
 use super::FittedDensity;
 use super::calibration::{Calibration, CrossFittedModels};
+use super::chains::RowDependence;
+use super::delivered::delivered;
+use super::draw_check::DrawCheck;
 use super::draws::Draws;
 use super::error::DrawsError;
 use super::prepare::Prepared;
@@ -14,7 +17,8 @@ use crate::experts::{
 use crate::recipe::Recipe;
 use crate::weights::WeightData;
 use density::{
-    Bijection, Data, EmConfig, FitContext, Progress, Transformed, add_log_det, mixture_log_prob,
+    Bijection, Data, Density, EmConfig, FitContext, Progress, Transformed, add_log_det,
+    mixture_log_prob,
 };
 use numerics::matrix::{col, select_rows};
 use numerics::random::{permutation, stream};
@@ -44,6 +48,8 @@ impl From<CrossFitError> for DensityError {
 
 /// Random groups of rows for scoring a mixture whose weights did not see them.
 const GROUPS: usize = 5;
+/// Draws of the density that are compared with the rows.
+const CHECKED: usize = 20_000;
 /// The most multiply-adds of one pass of expectation-maximisation over a mixture of a fixed size in
 /// the default recipe.
 const MOST_WORK: f64 = 5e7;
@@ -75,7 +81,7 @@ impl Recipe {
             settings.experts = affordable(settings.experts, n, d, &mut ready.notes);
         }
         if n > settings.partition.folds_up_to {
-            let folds = settings.partition.folds(n, seed);
+            let folds = settings.partition.folds(n, ready.blocks.as_deref(), seed);
             let fold = &folds.map_err(CrossFitError::Config)?[0];
             ready.notes.push(format!(
                 "{n} rows: one split instead of {} folds, {} rows train, {} stop the training, {} are held out; Gaussian mixtures and kernel \
@@ -86,7 +92,9 @@ impl Recipe {
                 fold.held_out.len()
             ));
         }
-        let data = Data::new(ready.points.as_ref()).weighted(ready.shares.as_deref());
+        let data = Data::new(ready.points.as_ref())
+            .weighted(ready.shares.as_deref())
+            .in_blocks(ready.blocks.as_deref());
         let run = |s: &Self, stage: &str| {
             let observer = |p: &Progress<'_>| context.tell(&Progress { stage, ..*p });
             s.fit_what_can_be(data, seed, &context.observed_by(&observer))
@@ -123,7 +131,7 @@ type Found = (Recipe, CrossFitted, Vec<CrossFitError>);
 
 fn assemble(
     draws: &Draws<'_>,
-    ready: Prepared,
+    mut ready: Prepared,
     seed: u64,
     simple: Result<Found, CrossFitError>,
     (settings, fitted, failed): Found,
@@ -142,8 +150,11 @@ fn assemble(
         out.iter_mut().for_each(|l| *l = -*l);
         out
     };
-    let own = nll(&cross_weighted(&settings, &fitted, shares, seed));
-    let mixture = Score::of(&own, shares);
+    let independent = ready.dependence.as_ref().map_or(1.0, RowDependence::share);
+    let score = |values: &[f64]| Score::of(values, shares).dependent(independent);
+    let blocks = ready.blocks.as_deref();
+    let own = nll(&cross_weighted(&settings, &fitted, shares, blocks, seed));
+    let mixture = score(&own);
     let experts: Vec<ExpertLine> = settings
         .experts
         .iter()
@@ -151,7 +162,7 @@ fn assemble(
         .map(|(k, e)| ExpertLine {
             name: e.name.clone(),
             weight: fitted.weights.pi[k],
-            nll: Score::of(&nll(col(fitted.out_of_fold.as_ref(), k)), shares),
+            nll: score(&nll(col(fitted.out_of_fold.as_ref(), k))),
         })
         .collect();
     let mut left_out: Vec<LeftOut> = failed.iter().map(left_out_of).collect();
@@ -164,8 +175,8 @@ fn assemble(
                 let gains: Vec<f64> = its.iter().zip(&own).map(|(a, b)| a - b).collect();
                 compared.push(BaselineReport {
                     name: b.name.clone(),
-                    nll: Score::of(&its, shares),
-                    gain: Score::of(&gains, shares),
+                    nll: score(&its),
+                    gain: score(&gains),
                 });
             }
         }
@@ -183,14 +194,43 @@ fn assemble(
             pi: &fitted.weights.pi,
             folds: &fitted.folds[..looked_at],
         },
+        independent,
         seed,
     );
+    let bijection = Bijection::Supports(draws.columns.iter().map(|c| c.support).collect());
+    let (own, mixture_of_few) = delivered(&fitted, shares);
+    let names = own.iter().map(|&k| experts[k].name.clone()).collect();
+    if own.len() < experts.len() {
+        let others = (0..experts.len()).filter(|k| !own.contains(k));
+        let others: Vec<&str> = others.map(|k| experts[k].name.as_str()).collect();
+        ready.notes.push(format!(
+            "not in the model, since they add nothing to it: {}",
+            others.join(", ")
+        ));
+    }
+    let density = Transformed {
+        bijection,
+        density: mixture_of_few,
+    };
+    let its = density.sample(CHECKED, &mut stream(seed, "density/draws"));
+    let own = density.bijection.inverse(ready.points.clone());
+    let checks = DrawCheck::of(
+        &draws.columns,
+        own.as_ref(),
+        ready.shares.as_deref(),
+        its.as_ref(),
+        calibration.rows,
+    );
+    let of_draws = checks.iter().filter_map(|c| c.objection(calibration.rows));
+    let of_rows = ready.dependence.iter().flat_map(RowDependence::objections);
+    let others = calibration.objections(&draws.columns);
+    let others = others.into_iter().chain(of_draws).chain(of_rows);
     let verdict = Verdict::of(
         &mixture,
         &compared,
         fitted.weights.optimality_gap,
-        &calibration,
         ready.reliability.as_ref(),
+        others.collect(),
     );
     let report = Report {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -201,25 +241,23 @@ fn assemble(
         rows_held_out: rows.len(),
         models,
         weights: ready.reliability,
+        dependence: ready.dependence,
         n_eff: fitted.weights.n_eff,
         experts,
         mixture,
         optimality_gap: fitted.weights.optimality_gap,
         baselines: compared,
         calibration,
+        draws: checks,
         left_out,
         notes: ready.notes,
         verdict,
         settings,
     };
-    let names = report.experts.iter().map(|e| e.name.clone()).collect();
     Ok(FittedDensity {
         columns: draws.columns.to_vec(),
         names,
-        density: Transformed {
-            bijection: Bijection::Supports(draws.columns.iter().map(|c| c.support).collect()),
-            density: fitted.mixture,
-        },
+        density,
         report,
     })
 }
@@ -229,14 +267,18 @@ fn cross_weighted(
     settings: &Recipe,
     fitted: &CrossFitted,
     shares: Option<&[f64]>,
+    blocks: Option<&[usize]>,
     seed: u64,
 ) -> Vec<f64> {
     let table = fitted.out_of_fold.as_ref();
     let mut out = vec![0.0; table.nrows()];
-    let place = permutation(&mut stream(seed, "density/groups"), table.nrows());
+    // Rows of one block stay in one group.
+    let block = |i: usize| blocks.map_or(i, |b| b[fitted.rows[i]]);
+    let count = (0..table.nrows()).map(block).max().map_or(0, |b| b + 1);
+    let place = permutation(&mut stream(seed, "density/groups"), count);
     for g in 0..GROUPS {
         let (own, others): (Vec<usize>, Vec<usize>) =
-            (0..table.nrows()).partition(|&i| place[i] % GROUPS == g);
+            (0..table.nrows()).partition(|&i| place[block(i)] % GROUPS == g);
         let (mine, rest) = (select_rows(table, &own), select_rows(table, &others));
         let weights: Option<Vec<f64>> = shares.map(|s| others.iter().map(|&i| s[i]).collect());
         let source = WeightData::HeldOut {

@@ -4,9 +4,12 @@
 //! [`Report`] of its quality and whether it can be trusted.
 
 mod calibration;
+mod chains;
 mod column;
 mod columns;
+mod delivered;
 mod dependence;
+mod draw_check;
 mod draws;
 mod error;
 mod fit;
@@ -14,14 +17,18 @@ mod prepare;
 mod report;
 mod save;
 mod score;
+mod walls;
 
 pub use calibration::{Calibration, Region};
-pub use column::{Column, suggested_support};
+pub use chains::RowDependence;
+pub use column::Column;
+pub use draw_check::DrawCheck;
 pub use draws::Draws;
 pub use error::DrawsError;
 pub use fit::DensityError;
 pub use report::{BaselineReport, Comparison, ExpertLine, LeftOut, Report, Trust, Verdict};
 pub use score::Score;
+pub use walls::suggested_support;
 
 use density::{Density, Mixture, Transformed, mixture_log_prob};
 use density::{Description, NotSavable, Writer};

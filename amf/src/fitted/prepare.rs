@@ -1,6 +1,7 @@
 //! Draws prepared for fitting: different rows on the whole line, with weights of sum one.
 
 use super::Column;
+use super::chains::RowDependence;
 use super::draws::{Draws, LEAST};
 use super::error::DrawsError;
 use crate::preprocess::dequantise::{self, Ties};
@@ -21,6 +22,9 @@ pub(super) struct Prepared {
     /// `ln |det du/dx|` of each row.
     pub log_det: Vec<f64>,
     pub reliability: Option<Reliability>,
+    /// Dependence of the rows on each other, and the block of each row.
+    pub dependence: Option<RowDependence>,
+    pub blocks: Option<Vec<usize>>,
     pub notes: Vec<String>,
 }
 
@@ -44,6 +48,8 @@ impl Draws<'_> {
         self.check()?;
         let n = self.points.nrows();
         let mut notes = Vec::new();
+        let dependence = RowDependence::of(self);
+        let blocks = dependence.as_ref().and_then(|d| d.blocks(self));
         let mut reliability = None;
         let mut rows: Vec<usize> = (0..n).collect();
         let mut shares = None;
@@ -100,6 +106,8 @@ impl Draws<'_> {
             shares,
             log_det,
             reliability,
+            blocks: blocks.map(|b| rows.iter().map(|&i| b[i]).collect()),
+            dependence,
             notes,
         })
     }

@@ -1,6 +1,8 @@
 //! The report of a fit and its verdict.
 
 use super::calibration::Calibration;
+use super::chains::RowDependence;
+use super::draw_check::DrawCheck;
 use super::score::Score;
 use crate::Recipe;
 use metrics::Reliability;
@@ -26,6 +28,9 @@ pub struct Report {
     pub models: usize,
     /// The weights of weighted draws.
     pub weights: Option<Reliability>,
+    /// Dependence of the rows on each other, if they are steps of Markov chains.
+    #[serde(default)]
+    pub dependence: Option<RowDependence>,
     /// The experts of the mixture.
     pub experts: Vec<ExpertLine>,
     /// `exp(H(weights))`: how many experts share the weight.
@@ -39,6 +44,9 @@ pub struct Report {
     pub baselines: Vec<BaselineReport>,
     /// Shares of held-out rows in regions of highest density.
     pub calibration: Calibration,
+    /// Draws of the density beside the rows, column by column.
+    #[serde(default)]
+    pub draws: Vec<DrawCheck>,
     /// What could not be fitted.
     pub left_out: Vec<LeftOut>,
     /// Changes to the draws and the settings, in sentences.
@@ -144,13 +152,14 @@ const CLEARLY: f64 = 0.05;
 const CLEAR: f64 = 2.0;
 
 impl Verdict {
-    /// The verdict from the rest of a report.
+    /// The verdict from the rest of a report; `others` are what speaks against calibration, draws and
+    /// rows, with whether it is grave.
     pub(super) fn of(
         mixture: &Score,
         baselines: &[BaselineReport],
         optimality_gap: f64,
-        calibration: &Calibration,
         weights: Option<&Reliability>,
+        others: Vec<(bool, String)>,
     ) -> Self {
         let mut reasons: Vec<(bool, String)> = Vec::new();
         let mut best = ("mixture", mixture.value);
@@ -179,7 +188,7 @@ impl Verdict {
             );
             reasons.push((optimality_gap > CLEARLY, said));
         }
-        reasons.extend(calibration.objections());
+        reasons.extend(others);
         if let Some(w) = weights {
             if let Some(warning) = w.warning() {
                 reasons.push((true, warning));

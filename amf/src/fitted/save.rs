@@ -55,8 +55,13 @@ impl FittedDensity {
         } = attachment;
         let mixture = &density.density;
         let experts = mixture.experts();
-        if names.len() != experts.len() || report.experts.len() != experts.len() {
+        if names.len() != experts.len() {
             return Err("there is not one name for each expert".into());
+        }
+        // The report also names experts that were not worth delivering.
+        let known = |name: &String| report.experts.iter().any(|e| e.name == *name);
+        if !names.iter().all(known) {
+            return Err("an expert is not in the report".into());
         }
         names.iter().try_for_each(|name| check_name(name))?;
         let mut seen = BTreeSet::new();

@@ -16,6 +16,15 @@ pub struct Score {
 }
 
 impl Score {
+    /// The same mean of rows of which this share counts as independent ones.
+    #[must_use]
+    pub fn dependent(self, share: f64) -> Self {
+        Self {
+            standard_error: self.standard_error / share.sqrt(),
+            ..self
+        }
+    }
+
     /// The mean of `values` under `shares` (of sum one, or equal ones) and its standard error
     /// `sqrt(sum_i w_i^2 (v_i - mean)^2 / (1 - sum_i w_i^2))`, which for equal weights is the usual
     /// one. Rows of share zero do not count.

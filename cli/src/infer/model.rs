@@ -64,6 +64,7 @@ impl Model {
             columns: (&columns).into(),
             points: points.as_ref(),
             log_weights: Some(&log_weights),
+            chains: None,
             source: Some("amf infer"),
         };
         let display = progress::Display::new();

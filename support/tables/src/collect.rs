@@ -1,7 +1,7 @@
 //! Collects numbers from a file into a table.
 
 use super::error::excerpt;
-use super::select::{Role, select};
+use super::select::{Role, Selection, select};
 use super::{ReadError, ReadOptions, Table};
 use faer::Mat;
 
@@ -18,6 +18,8 @@ pub(super) struct Collector {
     columns: Vec<Vec<f64>>,
     log_weights: Vec<f64>,
     log_weight: Option<String>,
+    chains: Vec<usize>,
+    left_out: Vec<String>,
     kept: u64,
     refused: u64,
     /// Place (line or row) and column of the file of the first that was refused.
@@ -32,7 +34,11 @@ impl Collector {
         names: &[String],
         options: &ReadOptions,
     ) -> Result<Self, ReadError> {
-        let (roles, columns) = select(file, names, options)?;
+        let Selection {
+            roles,
+            columns,
+            left_out,
+        } = select(file, names, options)?;
         Ok(Self {
             file: file.to_owned(),
             unit,
@@ -41,6 +47,8 @@ impl Collector {
             names: columns,
             log_weights: Vec::new(),
             log_weight: options.log_weight.clone(),
+            chains: Vec::new(),
+            left_out,
             kept: 0,
             refused: 0,
             first_refused: None,
@@ -56,6 +64,7 @@ impl Collector {
     pub fn name(&self, column: usize) -> String {
         let name = match self.roles[column] {
             Role::Value(k) => &self.names[k],
+            Role::Chain => "chain",
             _ => self.log_weight.as_deref().unwrap_or_default(),
         };
         excerpt(name.as_bytes())
@@ -73,6 +82,17 @@ impl Collector {
             Role::Value(k) => {
                 self.columns[k].push(number);
                 number.is_finite()
+            }
+            Role::Chain => {
+                if !(number >= 0.0 && number <= 1e9 && number.fract() == 0.0) {
+                    return Err(ReadError::NotAChain {
+                        file: self.file.clone(),
+                        place: format!("{} {place}", self.unit),
+                        value: number,
+                    });
+                }
+                self.chains.push(number as usize);
+                true
             }
             // A weight of zero is a weight.
             Role::LogWeight => {
@@ -127,6 +147,8 @@ impl Collector {
             columns: self.names,
             values,
             log_weights: self.log_weight.map(|_| self.log_weights),
+            chains: (!self.chains.is_empty()).then_some(self.chains),
+            left_out: self.left_out,
             source: self.file,
         })
     }

@@ -167,6 +167,18 @@ pub enum ReadError {
         /// The column of log-weights.
         column: String,
     },
+    /// A column called `chain` that does not number chains.
+    #[error(
+        "{file}: {place}: {value} in the column \"chain\" is not the number of a chain; if the column is a parameter, give it another name"
+    )]
+    NotAChain {
+        /// The path or other source.
+        file: String,
+        /// The line or row, as "line 7".
+        place: String,
+        /// What was found.
+        value: f64,
+    },
     /// A row with more or fewer fields than the first.
     #[error(
         "{file}: line {line} has {found} fields where {expected} are expected; mend or remove it"

@@ -12,6 +12,9 @@
 //!   they are called `x1`, `x2`, ...
 //! - Columns whose names end in `__` (CmdStan's `lp__`, `accept_stat__`, ...) and columns without a
 //!   name (a row index) are left out unless they are asked for.
+//! - A column of the numbers of Markov chains (`chain`, `.chain`, `chain_id`) says which rows are steps of one
+//!   chain. Beside it, and beside a column of iterations or draws, columns that samplers write for
+//!   themselves (`lp`, `n_steps`, ...) are left out as well.
 //! - A column that is not used may hold anything.
 //!
 //! Memory grows with the data actually read, not with the sizes that a header states, and is
@@ -45,6 +48,10 @@ pub struct Table {
     /// The log-weight of each row, if a column of them was asked for: below positive infinity, not
     /// all negative infinity.
     pub log_weights: Option<Vec<f64>>,
+    /// The number of the chain of each row, if a column has them.
+    pub chains: Option<Vec<usize>>,
+    /// Columns with names that are no parameters: chains, iterations, what samplers write for themselves.
+    pub left_out: Vec<String>,
     /// The origin: the path, or "standard input".
     pub source: String,
 }
@@ -52,7 +59,7 @@ pub struct Table {
 /// Which columns to take.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// The columns, in this order; without it all named columns whose names do not end in `__`.
+    /// The columns, in this order; without it all named columns that are parameters by their names.
     pub columns: Option<Vec<String>>,
     /// The column of log-weights, natural logarithms up to a constant, which is then not among the
     /// values.

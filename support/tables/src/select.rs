@@ -13,15 +13,57 @@ pub(super) enum Role {
     Value(usize),
     /// It holds the log-weights.
     LogWeight,
+    /// It holds the numbers of chains.
+    Chain,
 }
 
-/// The roles of the columns of a file that are called `names` (empty: no name), and the names of
-/// the table's columns.
+/// Names of columns that number the chains, in lower case, without a first point.
+const CHAINS: [&str; 3] = ["chain", "chain_id", "chains"];
+/// Of columns that number the steps.
+const STEPS: [&str; 5] = ["iteration", "iterations", "iter", "draw", "draws"];
+/// Of columns that samplers write beside these (ArviZ, MCMCChains, posterior).
+const OF_SAMPLERS: [&str; 19] = [
+    "lp",
+    "log_density",
+    "logp",
+    "n_steps",
+    "is_accept",
+    "acceptance_rate",
+    "accept_stat",
+    "tree_depth",
+    "treedepth",
+    "step_size",
+    "stepsize",
+    "nom_step_size",
+    "n_leapfrog",
+    "energy",
+    "hamiltonian_energy",
+    "hamiltonian_energy_error",
+    "max_hamiltonian_energy_error",
+    "numerical_error",
+    "diverging",
+];
+
+fn is_one_of(name: &str, of: &[&str]) -> bool {
+    let name = name.strip_prefix('.').unwrap_or(name);
+    of.iter().any(|n| name.eq_ignore_ascii_case(n))
+}
+
+/// The columns of a file.
+pub(super) struct Selection {
+    pub roles: Vec<Role>,
+    /// Names of the table's columns.
+    pub columns: Vec<String>,
+    /// Names of columns that are no parameters.
+    pub left_out: Vec<String>,
+}
+
+/// The columns of a file that are called `names` (empty: no name).
 pub(super) fn select(
     file: &str,
     names: &[String],
     options: &ReadOptions,
-) -> Result<(Vec<Role>, Vec<String>), ReadError> {
+) -> Result<Selection, ReadError> {
     // The index of a name, and whether it is unique. A linear search for each of many columns would
     // take quadratic time.
     let mut places = BTreeMap::new();
@@ -45,13 +87,24 @@ pub(super) fn select(
     if let Some(column) = &options.log_weight {
         roles[find(column)?] = Role::LogWeight;
     }
+    let mut left_out = Vec::new();
     let columns = match &options.columns {
         Some(columns) => columns.clone(),
         None => {
+            let counted = names
+                .iter()
+                .any(|n| is_one_of(n, &CHAINS) || is_one_of(n, &STEPS));
+            let of_samplers = |n: &str| {
+                is_one_of(n, &CHAINS) || is_one_of(n, &STEPS) || is_one_of(n, &OF_SAMPLERS)
+            };
             let free = names.iter().zip(&roles);
             let free =
                 free.filter(|(n, r)| **r == Role::Skip && !n.is_empty() && !n.ends_with("__"));
-            free.map(|(n, _)| n.clone()).collect()
+            let (others, own) = free
+                .map(|(n, _)| n.clone())
+                .partition(|n: &String| counted && of_samplers(n));
+            left_out = others;
+            own
         }
     };
     if columns.is_empty() {
@@ -66,7 +119,15 @@ pub(super) fn select(
         }
         roles[place] = Role::Value(k);
     }
-    Ok((roles, columns))
+    let chain = names.iter().position(|n| is_one_of(n, &CHAINS));
+    if let Some(place) = chain.filter(|p| roles[*p] == Role::Skip) {
+        roles[place] = Role::Chain;
+    }
+    Ok(Selection {
+        roles,
+        columns,
+        left_out,
+    })
 }
 
 /// The nearest name, or else all names.

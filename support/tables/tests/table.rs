@@ -45,6 +45,29 @@ fn rows(t: &Table) -> Vec<Vec<f64>> {
     (0..t.values.nrows()).map(row).collect()
 }
 
+#[test]
+fn columns_of_samplers_are_left_out_and_chains_are_known() {
+    let julia = "iteration,chain,mu,lp,n_steps\n501,1,0.5,-3.0,7\n501,2,0.25,-4.0,7\n";
+    let t = all(julia).unwrap();
+    assert_eq!(t.columns, names(&["mu"]));
+    assert_eq!(t.chains, Some(vec![1, 2]));
+    assert_eq!(t.left_out, names(&["iteration", "chain", "lp", "n_steps"]));
+    let r = all("mu,.chain,.iteration,.draw\n0.5,1,1,1\n0.25,1,2,2\n").unwrap();
+    assert_eq!((r.columns, r.chains), (names(&["mu"]), Some(vec![1, 1])));
+    // Chosen columns are columns, and "lp" alone is one.
+    assert_eq!(
+        chosen(julia, &["mu", "lp"]).unwrap().chains,
+        Some(vec![1, 2])
+    );
+    assert_eq!(chosen(julia, &["chain"]).unwrap().chains, None);
+    assert_eq!(all("lp,mu\n1,2\n").unwrap().columns.len(), 2);
+    let e = all("chain,mu\n0.5,1\n").unwrap_err().to_string();
+    assert!(
+        e.contains("line 2") && e.contains("number of a chain"),
+        "{e}"
+    );
+}
+
 /// An array as numpy saves it.
 fn npy(descr: &str, fortran: bool, shape: &str, numbers: &[u8]) -> Vec<u8> {
     let order = if fortran { "True" } else { "False" };
