@@ -38,7 +38,7 @@ fn settings() -> Recipe {
     .join(", ");
     let text = format!(
         "(partition: (folds: 2, repeats: 1, validation: 0.2, repeats_up_to: 1000, folds_up_to: 1000), experts: [{experts}], \
-         rule: Stacking(tolerance: 1e-8, max_iterations: 200, batch: 1))"
+         rule: SimplexMovingAverage(decay: 0.5, steps: 5, batch: 50, temperature: 1.0, smoothing: 0.2, floor: 0.05))"
     );
     ron::from_str(&text).unwrap()
 }

@@ -45,7 +45,12 @@ fn text(density: &FittedDensity, evidence: bool) -> String {
         line(dependence(d));
     }
     line(String::new());
-    let all = out + &table(report) + "\n" + &calibration(report) + "\n" + &verdict(report);
+    let all = out
+        + &table(report, density.expert_names())
+        + "\n"
+        + &calibration(report)
+        + "\n"
+        + &verdict(report);
     printable(&all)
 }
 
@@ -90,7 +95,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// Experts, mixture and baselines.
-fn table(report: &Report) -> String {
+fn table(report: &Report, in_model: &[String]) -> String {
     let mut out = String::new();
     let names = report.experts.iter().map(|e| e.name.len());
     let names = names.chain(report.baselines.iter().map(|b| b.name.len()));
@@ -102,7 +107,13 @@ fn table(report: &Report) -> String {
     );
     for e in &report.experts {
         let nll = score(&e.nll);
-        let _ = writeln!(out, "{:width$}  {nll:>22}  {:>7.4}", e.name, e.weight);
+        // Experts that add nothing are not in the model.
+        let weight = if in_model.contains(&e.name) {
+            format!("{:.4}", e.weight)
+        } else {
+            "-".into()
+        };
+        let _ = writeln!(out, "{:width$}  {nll:>22}  {weight:>7}", e.name);
     }
     let own = score(&report.mixture);
     let _ = writeln!(

@@ -136,7 +136,7 @@ impl Bench {
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert!(
             json["mixture"]["nll"]["value"].is_f64()
-                && json["experts"].as_array().unwrap().len() == 3
+                && (1..=3).contains(&json["experts"].as_array().unwrap().len())
         );
         assert!(json["mixture"]["w2"].as_f64().unwrap() > 0.0);
 

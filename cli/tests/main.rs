@@ -1,6 +1,7 @@
 //! The built `amf` binary.
 
 mod bench;
+mod chains;
 mod command;
 mod infer;
 mod infer_mistakes;

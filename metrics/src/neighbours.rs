@@ -165,7 +165,8 @@ mod tests {
         // Both have mean zero and standard deviations of one.
         let mut ring = normal(500, 2, "ring");
         for i in 0..500 {
-            let scale = 2.0f64.sqrt() / ring[(i, 0)].hypot(ring[(i, 1)]);
+            let (a, b) = (ring[(i, 0)], ring[(i, 1)]);
+            let scale = (2.0 / (a * a + b * b)).sqrt();
             ring[(i, 0)] *= scale;
             ring[(i, 1)] *= scale;
         }

@@ -137,7 +137,7 @@ mod tests {
     fn correlations_are_named_and_equal_samples_pass() {
         let mut x = normal(2000, 4, "correlated");
         for i in 0..2000 {
-            x[(i, 3)] = 0.5 * x[(i, 1)] + x[(i, 3)];
+            x[(i, 3)] += 0.5 * x[(i, 1)];
         }
         let found = OrthantTest::of(x.as_ref(), normal(5000, 4, "plain").as_ref(), 1.0).unwrap();
         assert_eq!(found.coordinates, [1, 3]);

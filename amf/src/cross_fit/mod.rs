@@ -188,6 +188,34 @@ impl Recipe {
         Ok((folds, models))
     }
 
+    /// A result without the expert that was at place `k`, with the settings of the others: their weights are
+    /// learned again.
+    ///
+    /// # Errors
+    /// See [`CrossFitError`].
+    pub(crate) fn without(
+        &self,
+        data: Data<'_>,
+        fitted: CrossFitted,
+        k: usize,
+        seed: u64,
+    ) -> Result<CrossFitted, CrossFitError> {
+        let seconds = fitted.seconds.iter().zip(&fitted.models);
+        let each: Vec<f64> = seconds.map(|(s, m)| s / m.len() as f64).collect();
+        let experts = fitted.models.into_iter().zip(fitted.reports).zip(each);
+        let others = experts.enumerate().filter(|(place, _)| *place != k);
+        let models = others.map(|(_, ((models, reports), seconds))| {
+            let pairs = models.into_iter().zip(reports);
+            let model = |(model, report)| FoldModel {
+                model,
+                report,
+                seconds,
+            };
+            pairs.map(model).collect()
+        });
+        self.assemble(data, fitted.folds, models.collect(), seed)
+    }
+
     /// Stage 2 and the average, from the single models.
     pub(crate) fn assemble(
         &self,

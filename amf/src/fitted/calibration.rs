@@ -214,8 +214,8 @@ impl Calibration {
         }
         if self.p_value < SIGNIFICANT {
             let said = format!(
-                "held-out rows lie in other regions of highest density than the model's draws would (p = {:.4})",
-                self.p_value
+                "held-out rows lie in other regions of highest density than the model's draws would ({})",
+                probability(self.p_value)
             );
             out.push((false, said));
         }
@@ -227,10 +227,10 @@ impl Calibration {
                 .collect();
             let said = format!(
                 "held-out rows and draws of the model spread differently over the sides of the medians of {} together ({:.1} \
-                 standard errors, p = {:.4}): the model lacks structure of the rows; more rows or other experts may help",
+                 standard errors, {}): the model lacks structure of the rows; more rows or other experts may help",
                 columns.join(", "),
                 o.z,
-                o.p_value
+                probability(o.p_value)
             );
             out.push((o.p_value < ALL_BUT_CERTAIN, said));
         }
@@ -283,6 +283,14 @@ fn row_of(x: MatRef<'_, f64>, i: usize) -> Vec<f64> {
 
 fn matrix(rows: &[Vec<f64>]) -> Mat<f64> {
     Mat::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j])
+}
+
+fn probability(p: f64) -> String {
+    if p < 1e-4 {
+        "p < 0.0001".into()
+    } else {
+        format!("p = {p:.4}")
+    }
 }
 
 /// The chance that a Poisson variate of the given mean is at least `count`.

@@ -134,7 +134,7 @@ impl RowDependence {
             out.push((
                 c.r_hat > APART.0,
                 format!(
-                    "the {parts} disagree: R-hat of \"{name}\" is {:.2}, above {}; run the sampler longer{}",
+                    "the {parts} disagree: R-hat of \"{name}\" is {:.3}, above {}; run the sampler longer{}",
                     c.r_hat,
                     APART.1,
                     self.remedy()

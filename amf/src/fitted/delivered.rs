@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 /// The most held-out likelihood that leaving experts out may cost, nats.
 const LOST: f64 = 5e-4;
+/// And the most weight that they may have together: a rule that gives experts weight means them to stay.
+const SMALL: f64 = 0.02;
 
 /// The fewest experts, those with the largest weights, whose mixture is as good as that of all within
-/// [`LOST`]: their places, in ascending order, and the mixture with their weights scaled to sum one.
+/// [`LOST`] nats: their places, in ascending order, and the mixture with their weights scaled to sum one.
 pub(super) fn delivered(fitted: &CrossFitted, shares: Option<&[f64]>) -> (Vec<usize>, Mixture) {
     let pi = &fitted.weights.pi;
     let table = fitted.out_of_fold.as_ref();
@@ -22,6 +24,9 @@ pub(super) fn delivered(fitted: &CrossFitted, shares: Option<&[f64]>) -> (Vec<us
     let mut kept = order.len();
     for count in 1..order.len() {
         let own = &order[..count];
+        if own.iter().map(|&k| pi[k]).sum::<f64>() < 1.0 - SMALL {
+            continue;
+        }
         let few = Mat::from_fn(table.nrows(), count, |i, k| table[(i, own[k])]);
         let log_q = mixture_log_prob(few.as_ref(), &scaled(pi, own));
         if all - dot(&log_q, shares) <= LOST {

@@ -62,12 +62,27 @@ impl DrawCheck {
         columns.iter().enumerate().map(of).collect()
     }
 
+    /// How many times the rows' standard deviation that of the draws is.
+    pub(super) fn ratio(&self) -> f64 {
+        let (own, its) = self.standard_deviation;
+        if its.is_nan() {
+            f64::INFINITY
+        } else {
+            its / own
+        }
+    }
+
+    /// Whether the draws are so much wider than the rows that they cannot be used.
+    pub(super) fn is_far_too_wide(&self) -> bool {
+        let ratio = self.ratio();
+        ratio > RATIO.1 && numerics::math::ln(ratio) > CLEAR * self.log_error
+    }
+
     /// What speaks against the draws, given how many rows count as independent; and whether it is grave.
     pub(super) fn objection(&self, effective: f64) -> Option<(bool, String)> {
         let (own, its) = self.standard_deviation;
-        let ratio = if its > own { its / own } else { own / its };
-        // Infinite or NaN where draws overflow.
-        let off = !(numerics::math::ln(ratio) <= CLEAR * self.log_error) && !(ratio <= RATIO.0);
+        let ratio = self.ratio().max(1.0 / self.ratio());
+        let off = ratio > RATIO.0 && numerics::math::ln(ratio) > CLEAR * self.log_error;
         // Of n rows none lies beyond all rows: by chance, if draws of the model do so rarely.
         let heavy = exp(-effective * self.beyond) < CHANCE;
         if !off && !heavy {
@@ -88,7 +103,7 @@ impl DrawCheck {
                 100.0 * self.beyond
             )
         };
-        Some((off && !(ratio <= RATIO.1), said))
+        Some((off && ratio > RATIO.1, said))
     }
 }
 

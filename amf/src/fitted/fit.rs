@@ -4,12 +4,12 @@ use super::FittedDensity;
 use super::calibration::{Calibration, CrossFittedModels};
 use super::chains::RowDependence;
 use super::delivered::delivered;
-use super::draw_check::DrawCheck;
 use super::draws::Draws;
 use super::error::DrawsError;
 use super::prepare::Prepared;
 use super::report::{BaselineReport, ExpertLine, LeftOut, Report, Verdict};
 use super::score::Score;
+use super::wild::wild;
 use crate::cross_fit::{CrossFitError, CrossFitted};
 use crate::experts::{
     Components, ExpertConfig, ExpertReport, GaussianMixtureExpert, KdeExpert, NamedExpert,
@@ -17,8 +17,7 @@ use crate::experts::{
 use crate::recipe::Recipe;
 use crate::weights::WeightData;
 use density::{
-    Bijection, Data, Density, EmConfig, FitContext, Progress, Transformed, add_log_det,
-    mixture_log_prob,
+    Bijection, Data, EmConfig, FitContext, Progress, Transformed, add_log_det, mixture_log_prob,
 };
 use numerics::matrix::{col, select_rows};
 use numerics::random::{permutation, stream};
@@ -48,8 +47,6 @@ impl From<CrossFitError> for DensityError {
 
 /// Random groups of rows for scoring a mixture whose weights did not see them.
 const GROUPS: usize = 5;
-/// Draws of the density that are compared with the rows.
-const CHECKED: usize = 20_000;
 /// The most multiply-adds of one pass of expectation-maximisation over a mixture of a fixed size in
 /// the default recipe.
 const MOST_WORK: f64 = 5e7;
@@ -59,8 +56,8 @@ impl Recipe {
     /// by its calibration on held-out rows.
     ///
     /// An expert that cannot be fitted is left out with a note, as long as one is left; repeated
-    /// rows are merged, rows without weight dropped, counts and rounded values dequantised. The
-    /// default recipe leaves out mixtures with more components than the draws support. The result
+    /// rows are merged, rows without weight dropped, counts and rounded values dequantised. An expert
+    /// whose draws are far wider than the rows is left out too, if others are not. The default recipe leaves out mixtures with more components than the draws support. The result
     /// depends on the draws, the settings and the seed alone. Progress has the stages "baselines"
     /// and "experts".
     ///
@@ -105,9 +102,21 @@ impl Recipe {
             ..settings.clone()
         };
         let simple = run(&plain, "baselines");
-        let rich = run(&settings, "experts")?;
-        ready.notes.extend(diverged(&rich.0, &rich.1));
-        Ok(assemble(draws, ready, seed, simple, rich)?)
+        let (mut settings, mut fitted, failed) = run(&settings, "experts")?;
+        let mut left_out: Vec<LeftOut> = failed.iter().map(left_out_of).collect();
+        while let Some((k, reason)) = wild(&fitted, &ready, &draws.columns, seed) {
+            let name = settings.experts.remove(k).name;
+            left_out.push(LeftOut { name, reason });
+            fitted = settings.without(data, fitted, k, seed)?;
+        }
+        ready.notes.extend(diverged(&settings, &fitted));
+        Ok(assemble(
+            draws,
+            ready,
+            seed,
+            simple,
+            (settings, fitted, left_out),
+        )?)
     }
 }
 
@@ -131,10 +140,10 @@ type Found = (Recipe, CrossFitted, Vec<CrossFitError>);
 
 fn assemble(
     draws: &Draws<'_>,
-    mut ready: Prepared,
+    ready: Prepared,
     seed: u64,
     simple: Result<Found, CrossFitError>,
-    (settings, fitted, failed): Found,
+    (settings, fitted, mut left_out): (Recipe, CrossFitted, Vec<LeftOut>),
 ) -> Result<FittedDensity, CrossFitError> {
     let rows = &fitted.rows;
     let log_det: Vec<f64> = rows.iter().map(|&i| ready.log_det[i]).collect();
@@ -165,7 +174,6 @@ fn assemble(
             nll: score(&nll(col(fitted.out_of_fold.as_ref(), k))),
         })
         .collect();
-    let mut left_out: Vec<LeftOut> = failed.iter().map(left_out_of).collect();
     let mut compared = Vec::new();
     match simple {
         Ok((plain, found, failed)) => {
@@ -200,28 +208,13 @@ fn assemble(
     let bijection = Bijection::Supports(draws.columns.iter().map(|c| c.support).collect());
     let (own, mixture_of_few) = delivered(&fitted, shares);
     let names = own.iter().map(|&k| experts[k].name.clone()).collect();
-    if own.len() < experts.len() {
-        let others = (0..experts.len()).filter(|k| !own.contains(k));
-        let others: Vec<&str> = others.map(|k| experts[k].name.as_str()).collect();
-        ready.notes.push(format!(
-            "not in the model, since they add nothing to it: {}",
-            others.join(", ")
-        ));
-    }
     let density = Transformed {
         bijection,
         density: mixture_of_few,
     };
-    let its = density.sample(CHECKED, &mut stream(seed, "density/draws"));
-    let own = density.bijection.inverse(ready.points.clone());
-    let checks = DrawCheck::of(
-        &draws.columns,
-        own.as_ref(),
-        ready.shares.as_deref(),
-        its.as_ref(),
-        calibration.rows,
-    );
-    let of_draws = checks.iter().filter_map(|c| c.objection(calibration.rows));
+    let checks = ready.check_draws(&draws.columns, &density.density, seed);
+    let effective = ready.effective();
+    let of_draws = checks.iter().filter_map(|c| c.objection(effective));
     let of_rows = ready.dependence.iter().flat_map(RowDependence::objections);
     let others = calibration.objections(&draws.columns);
     let others = others.into_iter().chain(of_draws).chain(of_rows);

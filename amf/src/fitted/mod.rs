@@ -18,6 +18,7 @@ mod report;
 mod save;
 mod score;
 mod walls;
+mod wild;
 
 pub use calibration::{Calibration, Region};
 pub use chains::RowDependence;

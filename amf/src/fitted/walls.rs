@@ -2,7 +2,7 @@
 
 use density::{Bijection, Data, Density, EmConfig, GaussianMixture, Support, add_log_det};
 use faer::prelude::*;
-use numerics::math::{mean_and_standard_error, sum};
+use numerics::math::{ln, mean_and_standard_error, sum};
 use numerics::random::{permutation, stream};
 
 /// Fewer rows show no wall.
@@ -79,9 +79,9 @@ fn roundest(low: f64, high: f64, apart: f64) -> Option<f64> {
     if low <= 0.0 && 0.0 < high {
         return Some(0.0);
     }
-    let largest = low.abs().max(high.abs());
+    let digits = ln(low.abs().max(high.abs())) / core::f64::consts::LN_10;
     let decimal = (0..=12).flat_map(|k| {
-        let ten = 10.0f64.powi(largest.log10().ceil() as i32 - k);
+        let ten = 10.0f64.powi(digits.ceil() as i32 - k);
         [ten, 0.5 * ten]
     });
     let steps = decimal.chain([core::f64::consts::PI]);
@@ -153,7 +153,7 @@ fn log_prob(train: &[f64], test: &[f64], support: Support) -> Option<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use numerics::math::{exp, ln, sigmoid};
+    use numerics::math::{exp, sigmoid};
     use numerics::random::{Pcg64, standard_normal, uniform};
 
     fn of(n: usize, f: impl Fn(&mut Pcg64) -> f64) -> Option<Support> {

@@ -84,7 +84,7 @@ impl Collector {
                 number.is_finite()
             }
             Role::Chain => {
-                if !(number >= 0.0 && number <= 1e9 && number.fract() == 0.0) {
+                if !((0.0..=1e9).contains(&number) && number.fract() == 0.0) {
                     return Err(ReadError::NotAChain {
                         file: self.file.clone(),
                         place: format!("{} {place}", self.unit),
