@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 const CLEAR: f64 = 3.0;
 /// And by less than this ratio do no harm; by more than the second, the draws cannot be used.
 const RATIO: (f64, f64) = (1.15, 1.5);
+/// With a larger error a single row makes most of the fourth moment: the rows have no standard deviation to
+/// speak of.
+const HEAVY: f64 = 0.35;
 /// The chance that counts of draws or rows in the tails may have.
 const CHANCE: f64 = 1e-3;
 
@@ -75,14 +78,19 @@ impl DrawCheck {
     /// Whether the draws are so much wider than the rows that they cannot be used.
     pub(super) fn is_far_too_wide(&self) -> bool {
         let ratio = self.ratio();
-        ratio > RATIO.1 && numerics::math::ln(ratio) > CLEAR * self.log_error
+        ratio > RATIO.1 && self.is_clear(ratio)
+    }
+
+    /// Whether standard deviations of this ratio differ by more than chance.
+    fn is_clear(&self, ratio: f64) -> bool {
+        self.log_error < HEAVY && numerics::math::ln(ratio) > CLEAR * self.log_error
     }
 
     /// What speaks against the draws, given how many rows count as independent; and whether it is grave.
     pub(super) fn objection(&self, effective: f64) -> Option<(bool, String)> {
         let (own, its) = self.standard_deviation;
         let ratio = self.ratio().max(1.0 / self.ratio());
-        let off = ratio > RATIO.0 && numerics::math::ln(ratio) > CLEAR * self.log_error;
+        let off = ratio > RATIO.0 && self.is_clear(ratio);
         // Of n rows none lies beyond all rows: by chance, if draws of the model do so rarely.
         let heavy = exp(-effective * self.beyond) < CHANCE;
         if !off && !heavy {

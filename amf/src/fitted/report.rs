@@ -148,6 +148,9 @@ const CONVERGED: f64 = 1e-3;
 /// A loss of more nats than this matters in practice.
 const CLEARLY: f64 = 0.05;
 
+/// And less than this does not: it would take some ten thousand draws to see the difference.
+const SLIGHT: f64 = 0.002;
+
 /// A baseline that is better by this many standard errors is better by more than chance.
 const CLEAR: f64 = 2.0;
 
@@ -167,7 +170,7 @@ impl Verdict {
             if b.nll.value < best.1 {
                 best = (&b.name, b.nll.value);
             }
-            if b.gain.value < -CLEAR * b.gain.standard_error {
+            if b.gain.value < -CLEAR * b.gain.standard_error && -b.gain.value > SLIGHT {
                 let said = format!(
                     "{} is better on held-out rows by {:.4} nats (standard error {:.4}): the experts are too rich for these data; prefer a \
                      simpler mixture by --config",

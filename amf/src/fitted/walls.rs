@@ -24,7 +24,7 @@ const COMPONENTS: usize = 8;
 
 /// The support that a column's values suggest, if they look bounded.
 ///
-/// An end is a wall if the values stop abruptly there, a round number (or multiple of pi) lies just beyond
+/// An end is a wall if the values stop abruptly there, a round number (or a multiple of pi or 90) lies just beyond
 /// the last one, and a Gaussian mixture behind the wall has a higher likelihood on held-out rows
 /// than one on the whole line. Positive is suggested for values above 0 with a long upper tail that
 /// begin within a tenth of a standard deviation of 0, on the same condition. A density on the whole
@@ -74,7 +74,7 @@ fn lower_wall(sorted: &[f64]) -> Option<f64> {
 }
 
 /// The roundest number in `[low, high)`, if numbers like it lie at least `apart` from each other: zero, a
-/// multiple of a power of ten or of half of one, or of pi.
+/// multiple of a power of ten or of half of one, of pi, or of 90 degrees.
 fn roundest(low: f64, high: f64, apart: f64) -> Option<f64> {
     if low <= 0.0 && 0.0 < high {
         return Some(0.0);
@@ -84,7 +84,7 @@ fn roundest(low: f64, high: f64, apart: f64) -> Option<f64> {
         let ten = 10.0f64.powi(digits.ceil() as i32 - k);
         [ten, 0.5 * ten]
     });
-    let steps = decimal.chain([core::f64::consts::PI]);
+    let steps = decimal.chain([core::f64::consts::PI, 90.0]);
     let mut steps: Vec<f64> = steps.filter(|s| *s >= apart).collect();
     steps.sort_unstable_by(|a, b| b.total_cmp(a));
     steps.into_iter().find_map(|step| {
