@@ -16,6 +16,9 @@ const BLOCKS: usize = 20;
 /// Effective sizes below the first are too small to judge a fit by; below the second (four chains with 100
 /// each, Vehtari et al. 2021) quantities near the tails are not reliable.
 const SMALL: (f64, f64) = (100.0, 400.0);
+/// Chains of fewer rows, or fewer than one row for so many of the longest chain, are left out of the
+/// diagnostics.
+const SHORT: (usize, usize) = (8, 10);
 /// R-hat above the first: the chains are far from one distribution; above the second: Stan would
 /// run them longer.
 const APART: (f64, f64) = (1.05, 1.01);
@@ -58,7 +61,11 @@ impl RowDependence {
         }
     }
 
+    /// Chains far shorter than the longest say nothing, and would cut the others to their length.
     fn of_rows(draws: &Draws<'_>, chains: &[Vec<usize>], named: bool) -> Option<Self> {
+        let longest = chains.iter().map(Vec::len).max()?;
+        let long = |c: &&Vec<usize>| c.len() >= SHORT.0.max(longest / SHORT.1);
+        let chains: Vec<&Vec<usize>> = chains.iter().filter(long).collect();
         let points: Vec<_> = chains
             .iter()
             .map(|rows| select_rows(draws.points, rows))
@@ -68,7 +75,7 @@ impl RowDependence {
             Some((draws.columns[j].name.clone(), ChainDiagnostics::of(&own)?))
         };
         let columns: Vec<_> = (0..draws.columns.len()).filter_map(diagnose).collect();
-        let rows: usize = chains.iter().map(Vec::len).sum();
+        let rows: usize = chains.iter().map(|c| c.len()).sum();
         let smallest = columns.iter().map(|(_, c)| c.ess_bulk).reduce(f64::min)?;
         Some(Self {
             chains: chains.len(),
@@ -141,7 +148,7 @@ impl RowDependence {
                 ),
             ));
         }
-        if self.ess < SMALL.1 {
+        if self.ess < SMALL.1 && !self.is_by_chance() {
             let said = format!(
                 "the rows depend on each other: {} are worth {:.0} independent ones, below {}; run the sampler longer{}",
                 self.rows,
@@ -179,12 +186,15 @@ fn members(chains: &[usize]) -> Vec<Vec<usize>> {
     found
 }
 
-/// Whether the rows are in the order of a column, which says nothing about how they were drawn.
+/// Whether the rows are in the order of a column, which says nothing about how they were drawn. A column
+/// of equal steps only numbers them.
 fn is_sorted(draws: &Draws<'_>) -> bool {
     (0..draws.points.ncols()).any(|j| {
         let x = draws.points.col(j);
         let pairs = || (1..x.nrows()).map(|i| (x[i - 1], x[i]));
-        pairs().all(|(a, b)| a <= b) || pairs().all(|(a, b)| a >= b)
+        let step = x[1] - x[0];
+        let numbers = step != 0.0 && pairs().all(|(a, b)| (b - a - step).abs() < 1e-6 * step.abs());
+        !numbers && (pairs().all(|(a, b)| a <= b) || pairs().all(|(a, b)| a >= b))
     })
 }
 
@@ -244,6 +254,28 @@ mod tests {
         let slow = chain(0.99, 1000, 2);
         let found = RowDependence::of(&Draws::of(slow.as_ref())).unwrap();
         assert!(found.objections().iter().any(|o| o.0), "{found:?}");
+    }
+
+    #[test]
+    fn a_short_chain_and_a_numbering_hide_nothing() {
+        let x = chain(0.0, 203, 4);
+        let names: Vec<usize> = (0..203)
+            .map(|i| if i < 200 { i / 100 } else { 2 })
+            .collect();
+        let apart = Mat::from_fn(203, 2, |i, j| {
+            x[(i, j)] + 6.0 * f64::from(u8::from(i < 100))
+        });
+        let found = RowDependence::of(&Draws::of(apart.as_ref()).in_chains(&names)).unwrap();
+        assert!(found.objections().iter().any(|o| o.0), "{found:?}");
+        // Independent rows of few chains are few, but independent.
+        let found = RowDependence::of(&Draws::of(x.as_ref()).in_chains(&names)).unwrap();
+        assert!(
+            !found.objections().iter().any(|o| o.1.contains("worth")),
+            "{found:?}"
+        );
+        let slow = chain(0.95, 400, 5);
+        let numbered = Mat::from_fn(400, 2, |i, j| if j == 0 { i as f64 } else { slow[(i, j)] });
+        assert!(RowDependence::of(&Draws::of(numbered.as_ref())).is_some());
     }
 
     #[test]

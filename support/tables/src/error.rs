@@ -108,8 +108,8 @@ pub enum ReadError {
     },
     /// Every column is left out.
     #[error(
-        "{file}: no column is left to read (those without a name or with one that ends in \"__\" are left out unless asked for); \
-         name those to read"
+        "{file}: no column is left to read (those without a name, with one that ends in \"__\", or called chain, draw or iteration are left out \
+         unless asked for); name those to read by --columns"
     )]
     NoColumns {
         /// The path or other source.
