@@ -45,11 +45,7 @@ impl NeighbourTest {
         neighbours: usize,
         rng: &mut Pcg64,
     ) -> Result<Self, MetricError> {
-        let (target, model) = (
-            Points::new(target, "target", 2)?,
-            Points::new(model, "model", 2)?,
-        );
-        target.check_dimension(&model)?;
+        let (target, model) = Points::pair(target, model)?;
         let (m, n) = (target.len(), model.len());
         let all = m + n;
         if all <= neighbours {

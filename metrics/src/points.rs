@@ -58,6 +58,19 @@ impl Points {
         self.coordinates.chunks_exact(self.n)
     }
 
+    /// Two samples of one dimension, of at least two points each.
+    pub(super) fn pair(
+        target: MatRef<'_, f64>,
+        model: MatRef<'_, f64>,
+    ) -> Result<(Self, Self), MetricError> {
+        let (target, model) = (
+            Self::new(target, "target", 2)?,
+            Self::new(model, "model", 2)?,
+        );
+        target.check_dimension(&model)?;
+        Ok((target, model))
+    }
+
     /// Checks that `model` has points of the same dimension as this target.
     pub(super) fn check_dimension(&self, model: &Self) -> Result<(), MetricError> {
         let (target, model) = (self.dim(), model.dim());

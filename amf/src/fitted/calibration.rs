@@ -143,7 +143,7 @@ impl Calibration {
             let (x, y, all) = (matrix(&seen), matrix(&drawn), matrix(&all));
             let rng = &mut stream(seed, "calibration/neighbours");
             neighbours = NeighbourTest::of(x.as_ref(), y.as_ref(), NEIGHBOURS, rng).ok();
-            orthants = OrthantTest::of(x.as_ref(), all.as_ref(), 1.0).ok();
+            orthants = OrthantTest::of(x.as_ref(), all.as_ref()).ok();
         }
         let weights: Vec<f64> = ranks.iter().map(|r| r.1).collect();
         let total_weight = sum(&weights);

@@ -100,8 +100,8 @@ impl DrawCheck {
         let (low, high) = self.rows;
         let said = if off {
             format!(
-                "draws of \"{name}\" have a standard deviation of {its:.3e} where the rows have {own:.3e}, and go from {:.3e} to {:.3e} where \
-                 the rows end at {low:.3e} and {high:.3e}: give the column its bounds, or take its logarithm",
+                "draws of \"{name}\" have a standard deviation of {its:.3e} where the rows have {own:.3e}, and go from {:.3e} to {:.3e} \
+                 where the rows end at {low:.3e} and {high:.3e}: give the column its bounds, or take its logarithm",
                 self.draws.0, self.draws.1
             )
         } else {

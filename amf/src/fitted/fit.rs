@@ -57,9 +57,9 @@ impl Recipe {
     ///
     /// An expert that cannot be fitted is left out with a note, as long as one is left; repeated
     /// rows are merged, rows without weight dropped, counts and rounded values dequantised. An expert
-    /// whose draws are far wider than the rows is left out too, if others are not. The default recipe leaves out mixtures with more components than the draws support. The result
-    /// depends on the draws, the settings and the seed alone. Progress has the stages "baselines"
-    /// and "experts".
+    /// whose draws are far wider than the rows is left out too, if others are not. The default recipe
+    /// leaves out mixtures with more components than the draws support. The result depends on the
+    /// draws, the settings and the seed alone. Progress has the stages "baselines" and "experts".
     ///
     /// # Errors
     /// See [`DensityError`].

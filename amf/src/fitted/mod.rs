@@ -1,7 +1,8 @@
 //! Densities fitted to a user's draws: fit, evaluation, saving, loading.
 //!
-//! [`Recipe::fit`](crate::Recipe::fit) makes a [`FittedDensity`] from [`Draws`]: named columns, bounded ones through a bijection to the whole line, optional weights, and a
-//! [`Report`] of its quality and whether it can be trusted.
+//! [`Recipe::fit`](crate::Recipe::fit) makes a [`FittedDensity`] from [`Draws`]: named columns, bounded
+//! ones through a bijection to the whole line, optional weights, and a [`Report`] of its quality and
+//! whether it can be trusted.
 
 mod calibration;
 mod chains;
