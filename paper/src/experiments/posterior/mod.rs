@@ -20,6 +20,7 @@ use crate::engine::{
 };
 use anyhow::Result;
 use datasets::posterior::Benchmark;
+use posterior::Draws;
 use settings::rank;
 use std::cmp::Ordering;
 
@@ -55,7 +56,11 @@ impl Experiment for PosteriorRun {
     type Figure = PosteriorFigure;
 
     fn schema(&self) -> &'static str {
-        "posterior schema 2"
+        match self.fit.draws {
+            // Annealing has been improved since.
+            Draws::Annealed(_) => "posterior schema 3",
+            Draws::Count(_) | Draws::UntilEss { .. } => "posterior schema 2",
+        }
     }
 
     fn targets() -> Vec<&'static str> {
