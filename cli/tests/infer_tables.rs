@@ -161,7 +161,7 @@ fn options_that_cannot_be_used_are_named() {
     let first = bench.amf(&format!("{NORMAL} --state asked --ask 1"));
     let text = String::from_utf8(first.stderr).unwrap();
     assert!(
-        text.contains("no round is done yet; 700 points are wanted"),
+        text.contains("no round is done yet; 1000 points are wanted"),
         "{text}"
     );
     // Fractions of a second; what came without a line feed is shown where it can be.

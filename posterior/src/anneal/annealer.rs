@@ -222,7 +222,7 @@ impl Annealer {
         }
     }
 
-    /// How much each draw of a round counts in estimates: the power 1.5 of the efficiency that the
+    /// How much each draw of a round counts in estimates: the square of the efficiency that the
     /// evaluations so far predict, or while they stand for no posterior that of the round before. One
     /// point that the proposal hardly reaches makes the prediction as small as it likes, and must not
     /// decide alone: at least half of what the round before had.
@@ -233,7 +233,7 @@ impl Annealer {
         } else {
             self.efficiency
         };
-        efficiency * efficiency.sqrt()
+        efficiency * efficiency
     }
 
     /// Draws of a round at the full likelihood: a share of what there is (less while draws are wasted:
@@ -266,7 +266,7 @@ impl Annealer {
         let log_weights = self.population.truncated(beta);
         let ess = super::population::effective(&log_weights);
         let late = beta == 1.0 || beta > 0.3 && self.population.rounds.len() >= 5;
-        let flows = late && self.efficiency < 0.9 && ess >= 250.0;
+        let flows = late && self.efficiency < 0.85 && ess >= 250.0;
         let most = if flows { 20_000 } else { 10_000 };
         let (rows, weights) = fit::thin(&log_weights, most, &mut self.rng("thin"))?;
         let mut points = select_rows(self.population.z.as_ref(), &rows);
