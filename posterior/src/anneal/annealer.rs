@@ -17,9 +17,8 @@ use std::sync::Arc;
 /// The smallest and the largest share of the prior in a round while the temperature rises.
 const PRIOR_SHARE: (f64, f64) = (0.05, 0.3);
 
-/// Every round also draws from the first so many learnt densities, and this is their share of its draws.
+/// Every round also draws from the first so many learnt densities.
 const EARLIER: usize = 6;
-const EARLIER_SHARE: f64 = 0.05;
 
 const LN_100: f64 = 4.605_170_185_988_092;
 
@@ -198,51 +197,26 @@ impl Annealer {
                     .take(EARLIER)
                     .collect();
                 let prior = count(share);
-                let each = count(self.earlier_share(beta))
-                    .checked_div(earlier.len())
-                    .unwrap_or(0);
+                let each = if earlier.is_empty() {
+                    0
+                } else {
+                    count(0.05) / earlier.len()
+                };
                 let mut parts = vec![(model.density, n - prior - each * earlier.len())];
                 parts.extend(earlier.into_iter().map(|e| (e, each)));
-                let mut proposal = Proposal::new(parts, prior);
-                proposal.trust = self.trust(&proposal, beta);
-                proposal
+                Proposal::new(parts, prior, self.efficiency * self.efficiency)
             }
             // Nothing to fit to yet: the prior again.
             None => Proposal::prior(d, n),
         })
     }
 
-    /// The share of earlier densities in a round: less where few draws are wasted, and nothing large
-    /// can be missing.
-    fn earlier_share(&self, beta: f64) -> f64 {
-        if beta == 1.0 {
-            EARLIER_SHARE * (1.0 - self.efficiency) + 0.01
-        } else {
-            EARLIER_SHARE
-        }
-    }
-
-    /// How much each draw of a round counts in estimates: the square of the efficiency that the
-    /// evaluations so far predict, or while they stand for no posterior that of the round before. One
-    /// point that the proposal hardly reaches makes the prediction as small as it likes, and must not
-    /// decide alone: at least half of what the round before had.
-    fn trust(&self, proposal: &Proposal, beta: f64) -> f64 {
-        let efficiency = if beta == 1.0 {
-            let predicted = self.population.efficiency_of(proposal);
-            predicted.max(0.5 * self.efficiency)
-        } else {
-            self.efficiency
-        };
-        efficiency * efficiency
-    }
-
-    /// Draws of a round at the full likelihood: a share of what there is (less while draws are wasted:
-    /// the next fit will be better), and no more than are missing at the efficiency so far.
+    /// Draws of a round at the full likelihood: half as many as there are (fewer while most of them would
+    /// be wasted), and no more than are missing at the efficiency so far.
     fn production(&self, round: usize, left: usize) -> usize {
         let most = match self.efficiency {
             e if e < 0.1 => 0,
             e if e < 0.3 => self.population.len() / 5,
-            e if e < 0.8 => self.population.len() / 4,
             _ => self.population.len() / 2,
         };
         let grown = round.max(most);
@@ -252,8 +226,8 @@ impl Annealer {
             .log_evidence_error
             .map_or(0.0, |most| e.ess * (e.standard_error / most).powi(2));
         let missing = (s.ess.max(precise) - e.ess).max(0.0);
-        let wanted = (1.01 * missing / self.efficiency + 20.0).min(left as f64) as usize;
-        let n = grown.min(wanted.max(round.min(50))).min(left);
+        let wanted = (1.02 * missing / self.efficiency + 50.0).min(left as f64) as usize;
+        let n = grown.min(wanted.max(round.min(100))).min(left);
         // No crumbs at the end.
         if left - n < round / 4 && wanted > n {
             left

@@ -23,11 +23,10 @@ pub struct Estimates {
 /// fixed before they were drawn, so that each round gives an unbiased estimate `Z_t`. (Weighed by all
 /// rounds together, a point enters the fit of densities that weigh it, and ln Z comes out too low.)
 ///
-/// `Z = sum_t n_t e_t^2 Z_t / sum_t n_t e_t^2`, where `e_t` is the efficiency `ESS / n` of round t as
-/// the evaluations before it predict it (at least half of that of the round before; while they stand
-/// for no posterior, that of the round before; `1 / n_t` for rounds of the prior alone, which count like one draw): it too was fixed
-/// before round t was drawn. (With the efficiency of round t itself, rounds
-/// that found a heavy weight would count less, and ln Z would come out too low again. The first power
+/// `Z = sum_t n_t e_t^2 Z_t / sum_t n_t e_t^2`, where `e_t` is the efficiency `ESS / n` of the round
+/// before t, also fixed before round t was drawn (`1 / n_t` for rounds of the prior alone, which
+/// count like one draw). (With the efficiency of round t itself, rounds that
+/// found a heavy weight would count less, and ln Z would come out too low again. The first power
 /// would be best if efficiencies were known; early rounds, which miss parts of the posterior, look
 /// better than they are.)
 pub(super) fn estimate(population: &Population) -> Estimates {

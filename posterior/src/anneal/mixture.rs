@@ -79,16 +79,16 @@ impl Search<'_> {
                 _ => break,
             }
         }
-        Ok(self.filled(best.1))
+        self.filled(best.1)
     }
 
     /// With wide components at points where the density is far below the target: parts of the
     /// posterior with too few points for a component that BIC would want are not lost.
-    fn filled(&self, mut mixture: GaussianMixture) -> GaussianMixture {
+    fn filled(&self, mut mixture: GaussianMixture) -> Result<GaussianMixture, EmError> {
         let shares = self.data.shares();
         // In many dimensions a point's neighbours are everywhere.
         if 20 * self.num_neighbours() > shares.len() {
-            return mixture;
+            return Ok(mixture);
         }
         for _ in 0..GAPS {
             let log_prob = mixture.log_prob(self.data.points);
@@ -102,15 +102,12 @@ impl Search<'_> {
                 break;
             };
             let near = self.neighbours(centre);
-            let Ok(around) = self.around(&near) else {
-                break;
-            };
             let share: f64 = near.iter().map(|&i| missing[i]).sum();
             let mut parts = Parts::of(&mixture);
-            parts.add(&around, share);
+            parts.add(&self.around(&near)?, share);
             mixture = parts.build();
         }
-        mixture
+        Ok(mixture)
     }
 
     /// A normal of some of the points.

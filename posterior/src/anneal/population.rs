@@ -119,21 +119,6 @@ impl Population {
         exp(2.0 * once - twice - ln(self.len() as f64))
     }
 
-    /// `ESS / n` that draws of a proposal will have as draws of the posterior, `1 / E(p / q)` over the
-    /// posterior as it is known so far.
-    pub fn efficiency_of(&self, proposal: &Proposal) -> f64 {
-        let weights = self.truncated(1.0);
-        let log_z = ln_sum_exp(&weights) - ln(self.len() as f64);
-        let log_q = proposal.log_prob(self.z.as_ref());
-        let ratios: Vec<f64> = (0..self.len())
-            .map(|i| match self.log_likelihood[i] {
-                f64::NEG_INFINITY => f64::NEG_INFINITY,
-                l => weights[i] + l + self.log_prior[i] - log_z - log_q[i],
-            })
-            .collect();
-        exp(ln_sum_exp(&weights) - ln_sum_exp(&ratios)).clamp(1e-6, 1.0)
-    }
-
     /// [`Self::log_weights`], each at most `sqrt N` times their mean (truncated importance sampling, Ionides
     /// 2008): one point that the proposals have missed so far must not decide the temperature and the
     /// next fit alone.
@@ -186,45 +171,4 @@ pub(super) fn effective(log_weights: &[f64]) -> f64 {
     let weights: Vec<f64> = log_weights.iter().map(|l| exp(l - max)).collect();
     let total = numerics::math::sum(&weights);
     total * total / numerics::math::dot(&weights, &weights)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use density::GaussianMixture;
-    use density::MixtureParts;
-    use numerics::random::stream;
-    use std::sync::Arc;
-
-    /// 4,000 draws of N(0, 1), and a likelihood that makes N(0.8, 0.2) of it.
-    fn population() -> Population {
-        let mut p = Population::new(1);
-        let prior = Proposal::prior(1, 4000);
-        let z = prior.sample(&mut stream(1, "draws"));
-        let log_likelihood: Vec<f64> = (0..4000)
-            .map(|i| -2.0 * (z[(i, 0)] - 1.0).powi(2))
-            .collect();
-        p.add(prior, &z, &log_likelihood);
-        p
-    }
-
-    #[test]
-    fn the_efficiency_of_proposals_is_predicted() {
-        let p = population();
-        let prior = Proposal::prior(1, 100);
-        let (predicted, exact) = (p.efficiency_of(&prior), p.efficiency_of_prior(1.0));
-        assert!((predicted - exact).abs() < 0.01, "{predicted} {exact}");
-        // 1 / E(p / prior) of normals: the integral of p^2 / prior.
-        let closed = 0.2_f64.sqrt() * 1.8_f64.sqrt() * exp(-0.64 / 1.8);
-        assert!((exact - closed).abs() < 0.03, "{exact} {closed}");
-        let posterior = MixtureParts {
-            weights: vec![1.0],
-            means: vec![0.8],
-            factors: vec![0.2_f64.sqrt()],
-        };
-        let posterior = Arc::new(GaussianMixture::from_parts(1, &posterior).unwrap());
-        let own = Proposal::new(vec![(posterior, 990)], 10);
-        let predicted = p.efficiency_of(&own);
-        assert!((0.98..=1.0).contains(&predicted), "{predicted}");
-    }
 }

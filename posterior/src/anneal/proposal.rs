@@ -30,12 +30,12 @@ impl Proposal {
     }
 
     /// Draws of `density`, of earlier densities and of the prior.
-    pub fn new(parts: Vec<(Arc<dyn Density>, usize)>, from_prior: usize) -> Self {
+    pub fn new(parts: Vec<(Arc<dyn Density>, usize)>, from_prior: usize, trust: f64) -> Self {
         Self {
             dim: parts[0].0.dim(),
             parts,
             from_prior,
-            trust: 1.0,
+            trust,
         }
     }
 
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn draws_are_finite() {
         let parts: Vec<(Arc<dyn Density>, usize)> = vec![(Arc::new(Overflowing), 100)];
-        let z = Proposal::new(parts, 10).sample(&mut stream(1, "draws"));
+        let z = Proposal::new(parts, 10, 1.0).sample(&mut stream(1, "draws"));
         assert_eq!(z.nrows(), 110);
         assert!((0..110).all(|i| (0..2).all(|j| z[(i, j)].is_finite())));
     }

@@ -41,7 +41,7 @@ impl AnnealSettings {
     /// Evaluations of a round while the temperature rises, for d parameters and a proposal of so many
     /// components: each component wants points of its own.
     pub(super) fn round(&self, d: usize, components: usize) -> usize {
-        let own = (300 + 50 * d).min(500).max(50 * d).max(50 * components);
+        let own = 500.max(50 * d).max(50 * components);
         self.round.unwrap_or(own).min(self.evaluations)
     }
 

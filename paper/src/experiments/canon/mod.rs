@@ -51,7 +51,7 @@ impl Experiment for CanonRun {
     type Figure = ();
 
     fn schema(&self) -> &'static str {
-        "canon schema 2"
+        "canon schema 1"
     }
 
     fn targets() -> Vec<&'static str> {

@@ -20,7 +20,6 @@ use crate::engine::{
 };
 use anyhow::Result;
 use datasets::posterior::Benchmark;
-use posterior::Draws;
 use settings::rank;
 use std::cmp::Ordering;
 
@@ -56,11 +55,7 @@ impl Experiment for PosteriorRun {
     type Figure = PosteriorFigure;
 
     fn schema(&self) -> &'static str {
-        match self.fit.draws {
-            // Annealing has been improved since.
-            Draws::Annealed(_) => "posterior schema 3",
-            Draws::Count(_) | Draws::UntilEss { .. } => "posterior schema 2",
-        }
+        "posterior schema 2"
     }
 
     fn targets() -> Vec<&'static str> {
