@@ -1,13 +1,17 @@
 //! The kinds of densities of this crate, as files hold them.
 
 use crate::archive::Kind;
-use crate::{GaussianMixture, Kde, Mixture, Transformed, mixture, transformed};
+use crate::{GaussianMixture, Kde, Mixture, StudentMixture, Transformed, mixture, transformed};
 
 /// The kinds of this crate.
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: [Kind; 5] = [
     Kind {
         name: GaussianMixture::KIND,
         read: |_, r| Ok(Box::new(GaussianMixture::read(r)?)),
+    },
+    Kind {
+        name: StudentMixture::KIND,
+        read: |_, r| Ok(Box::new(StudentMixture::read(r)?)),
     },
     Kind {
         name: Kde::KIND,

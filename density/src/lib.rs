@@ -1,7 +1,7 @@
 //! Densities on R^d behind one trait, and those that are fitted without gradients.
 //!
-//! A [`Density`] is evaluated exactly and sampled: [`GaussianMixture`], [`Kde`], a [`Mixture`] of
-//! densities, a density behind a [`Bijection`] ([`Transformed`]); flows and Gaussianisations have
+//! A [`Density`] is evaluated exactly and sampled: [`GaussianMixture`], [`StudentMixture`],
+//! [`Kde`], a [`Mixture`] of densities, a density behind a [`Bijection`] ([`Transformed`]); flows and Gaussianisations have
 //! their own crates. All are fitted to [`Data`] and saved in one file format ([`archive`]).
 //!
 //! Points are n x d, column-major; log-densities are in nats. A bijection maps data to coordinates
@@ -24,10 +24,12 @@ mod bijection;
 mod column;
 mod context;
 mod data;
+mod em;
 mod gaussian_mixture;
 mod kde;
 mod kinds;
 mod mixture;
+mod student_mixture;
 mod transformed;
 pub mod trial;
 
@@ -36,10 +38,12 @@ pub use bijection::{Affine, Arcsinh, ArcsinhColumn, Bijection, Rotation, Support
 pub use column::{ColumnError, ColumnProblem};
 pub use context::{FitContext, Observer, Progress};
 pub use data::{Data, DataError};
-pub use gaussian_mixture::{EmConfig, EmError, GaussianMixture, MixtureParts, row_ln_sum_exp};
+pub use em::{EmConfig, EmError};
+pub use gaussian_mixture::{GaussianMixture, MixtureParts, row_ln_sum_exp};
 pub use kde::Kde;
 pub use kinds::KINDS;
 pub use mixture::{Mixture, log_prob_table, mixture_log_prob, n_eff};
+pub use student_mixture::StudentMixture;
 pub use transformed::{Transformed, add_log_det};
 
 use faer::prelude::*;

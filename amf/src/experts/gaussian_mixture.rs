@@ -61,11 +61,22 @@ impl Components {
             }
         }
     }
+
+    /// Checks the numbers.
+    pub(super) fn check(self) -> Result<(), String> {
+        match self {
+            Self::Fixed(0) | Self::Bic { most: 0, .. } => {
+                Err("components must be at least 1, not 0".into())
+            }
+            Self::Bic { patience: 0, .. } => Err("patience must be at least 1, not 0".into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Most points that expectation-maximisation uses: more would hardly improve some tens of
 /// components. Points come in random order.
-const MOST_POINTS: usize = 20_000;
+pub(super) const MOST_POINTS: usize = 20_000;
 
 /// The first `most` points.
 pub(super) fn first(data: Data<'_>, most: usize) -> Data<'_> {
@@ -73,24 +84,24 @@ pub(super) fn first(data: Data<'_>, most: usize) -> Data<'_> {
     Data::new(data.points.subrows(0, n)).weighted(data.weights.map(|w| &w[..n]))
 }
 
+/// Checks the numbers of fits by expectation-maximisation.
+pub(super) fn check_em(average: usize, em: &EmConfig) -> Result<(), String> {
+    for (name, v) in [
+        ("average", average),
+        ("restarts", em.restarts),
+        ("iterations", em.iterations),
+    ] {
+        if v == 0 {
+            return Err(format!("{name} must be at least 1, not 0"));
+        }
+    }
+    Ok(())
+}
+
 impl GaussianMixtureExpert {
     pub(super) fn check(&self) -> Result<(), String> {
-        let (most, patience) = match self.components {
-            Components::Bic { most, patience } => (most, patience),
-            Components::Fixed(n) => (n, 1),
-        };
-        for (name, v) in [
-            ("components", most),
-            ("patience", patience),
-            ("average", self.average),
-            ("restarts", self.em.restarts),
-            ("iterations", self.em.iterations),
-        ] {
-            if v == 0 {
-                return Err(format!("{name} must be at least 1, not 0"));
-            }
-        }
-        Ok(())
+        self.components.check()?;
+        check_em(self.average, &self.em)
     }
 
     /// One mixture, of the first 20,000 points if there are more.
@@ -110,39 +121,49 @@ impl GaussianMixtureExpert {
         rng: &dyn Fn(&str) -> Pcg64,
         context: &FitContext<'_>,
     ) -> Result<FittedParts, ExpertError> {
-        let mut rng = rng("mixture");
-        let mixtures: Vec<GaussianMixture> = (0..self.average)
-            .map(|_| self.mixture(train, &mut rng))
-            .collect::<Result<_, _>>()?;
-        let steps = mixtures.iter().map(GaussianMixture::len).max().unwrap_or(0);
-        let mixture = Mixture::average(
-            mixtures
-                .into_iter()
-                .map(|m| Box::new(m) as Box<dyn Density>)
-                .collect(),
-        );
-        let nll = |data: Data<'_>| data.mean_nll(&mixture.log_prob(data.points));
-        let evaluation = Evaluation {
-            step: steps,
-            train_nll: nll(train),
-            held_out_nll: validation.map(nll),
+        let one = |rng: &mut Pcg64| {
+            let mixture = self.mixture(train, rng)?;
+            Ok((mixture.len(), Box::new(mixture) as Box<dyn Density>))
         };
-        // The fit takes moments and cannot be interrupted: progress is reported once.
-        let _ = context.tell(&Progress {
-            step: steps,
-            total: steps,
-            held_out_nll: evaluation.held_out_nll,
-            ..Progress::default()
-        });
-        let report = ExpertReport {
-            termination: Termination::StepLimit,
-            steps,
-            best_step: steps,
-            history: vec![evaluation],
-            backoffs: Vec::new(),
-        };
-        Ok((Box::new(mixture), report))
+        averaged(self.average, &one, train, validation, rng, context)
     }
+}
+
+/// The average of several mixtures, of which `one` fits one and tells its number of components.
+pub(super) fn averaged(
+    count: usize,
+    one: &dyn Fn(&mut Pcg64) -> Result<(usize, Box<dyn Density>), EmError>,
+    train: Data<'_>,
+    validation: Option<Data<'_>>,
+    rng: &dyn Fn(&str) -> Pcg64,
+    context: &FitContext<'_>,
+) -> Result<FittedParts, ExpertError> {
+    let mut rng = rng("mixture");
+    let mixtures = (0..count).map(|_| one(&mut rng));
+    let mixtures = mixtures.collect::<Result<Vec<_>, _>>()?;
+    let steps = mixtures.iter().map(|m| m.0).max().unwrap_or(0);
+    let mixture = Mixture::average(mixtures.into_iter().map(|m| m.1).collect());
+    let nll = |data: Data<'_>| data.mean_nll(&mixture.log_prob(data.points));
+    let evaluation = Evaluation {
+        step: steps,
+        train_nll: nll(train),
+        held_out_nll: validation.map(nll),
+    };
+    // The fit takes moments and cannot be interrupted: progress is reported once.
+    let _ = context.tell(&Progress {
+        step: steps,
+        total: steps,
+        held_out_nll: evaluation.held_out_nll,
+        ..Progress::default()
+    });
+    let report = ExpertReport {
+        termination: Termination::StepLimit,
+        steps,
+        best_step: steps,
+        history: vec![evaluation],
+        backoffs: Vec::new(),
+    };
+    Ok((Box::new(mixture), report))
 }
 
 #[cfg(test)]

@@ -10,12 +10,14 @@ mod flow;
 mod gaussian_mixture;
 mod kde;
 mod rbig;
+mod student_mixture;
 
 pub use self::error::ExpertError;
 pub use self::flow::{BaseConfig, FlowExpert};
 pub use self::gaussian_mixture::{Components, GaussianMixtureExpert};
 pub use self::kde::KdeExpert;
 pub use self::rbig::RbigExpert;
+pub use self::student_mixture::StudentMixtureExpert;
 
 use crate::preprocess::{Prepared, Preprocessing, Steps};
 use density::{Data, Density, EmConfig, FitContext, Progress};
@@ -33,6 +35,8 @@ pub enum ExpertConfig {
     Rbig(RbigExpert),
     /// A Gaussian mixture by expectation-maximisation.
     GaussianMixture(GaussianMixtureExpert),
+    /// A Student-t mixture by expectation-maximisation.
+    StudentMixture(StudentMixtureExpert),
     /// A kernel density estimate with a cross-validated bandwidth.
     Kde(KdeExpert),
 }
@@ -148,6 +152,7 @@ impl ExpertConfig {
             Self::Flow(c) => c.check(),
             Self::Rbig(c) => c.check(),
             Self::GaussianMixture(c) => c.check(),
+            Self::StudentMixture(c) => c.check(),
             Self::Kde(_) => Ok(()),
         }
     }
@@ -158,7 +163,7 @@ impl ExpertConfig {
         match self {
             Self::Flow(c) => c.fit.patience.is_some(),
             Self::Rbig(c) => matches!(c.model.layers, ::rbig::LayerRule::HeldOut { .. }),
-            Self::GaussianMixture(_) | Self::Kde(_) => false,
+            Self::GaussianMixture(_) | Self::StudentMixture(_) | Self::Kde(_) => false,
         }
     }
 
@@ -200,7 +205,7 @@ impl ExpertConfig {
         let start = std::time::Instant::now();
         let steps = Steps {
             arcsinh: matches!(self, Self::Flow(_)),
-            units: matches!(self, Self::GaussianMixture(_)),
+            units: matches!(self, Self::GaussianMixture(_) | Self::StudentMixture(_)),
         };
         let (preprocessing, train, validation) =
             Preprocessing::learn(steps, train, validation, rng)?;
@@ -220,6 +225,7 @@ impl ExpertConfig {
             Self::Flow(c) => c.fit(own, held_out, rng, context),
             Self::Rbig(c) => c.fit(own, held_out, rng, context),
             Self::GaussianMixture(c) => c.fit(own, held_out, rng, context),
+            Self::StudentMixture(c) => c.fit(own, held_out, rng, context),
             Self::Kde(c) => c.fit(own, held_out, rng, context),
         }?;
         for e in &mut report.history {

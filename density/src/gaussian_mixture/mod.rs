@@ -1,11 +1,8 @@
 //! Full-covariance Gaussian mixtures.
 
-mod em;
-
-pub use em::{EmConfig, EmError};
-
 use crate::Density;
 use crate::archive::{Description, NotSavable, Reader, Writer};
+use crate::em::{Em, EmError, EmMixture, fitted_by_em};
 use crate::trial::{SMALLEST_SCALE, in_range};
 use faer::prelude::*;
 use numerics::math::{LN_2PI, exp, ln};
@@ -17,19 +14,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GaussianMixture {
-    dim: usize,
-    components: Vec<Component>,
+    pub(crate) dim: usize,
+    pub(crate) components: Vec<Component>,
 }
 
 /// One normal component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Component {
-    weight: f64,
-    mean: Vec<f64>,
+pub(crate) struct Component {
+    pub(crate) weight: f64,
+    pub(crate) mean: Vec<f64>,
     /// Lower Cholesky factor of the covariance, row by row.
-    factor: Vec<f64>,
+    pub(crate) factor: Vec<f64>,
 }
+
 /// The numbers of a mixture, in the order that other programs use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MixtureParts {
@@ -264,6 +262,35 @@ impl GaussianMixture {
     }
 }
 
+impl EmMixture for GaussianMixture {
+    fn start(components: GaussianMixture) -> Self {
+        components
+    }
+
+    fn e_step(&self, x: MatRef<'_, f64>) -> (Mat<f64>, Option<Mat<f64>>) {
+        (self.joint_log_prob(x), None)
+    }
+
+    fn m_step(
+        &self,
+        em: &Em<'_>,
+        responsibilities: &Mat<f64>,
+        _: Option<Mat<f64>>,
+    ) -> Result<Self, EmError> {
+        em.maximise(responsibilities, None)
+    }
+
+    fn components(&self) -> usize {
+        self.len()
+    }
+
+    fn num_free(&self) -> usize {
+        self.num_free()
+    }
+}
+
+fitted_by_em!(GaussianMixture);
+
 impl Density for GaussianMixture {
     fn dim(&self) -> usize {
         self.dim
@@ -280,10 +307,7 @@ impl Density for GaussianMixture {
         for i in 0..n {
             let c = &self.components[categorical(rng, &weights)];
             fill_standard_normal(rng, &mut z);
-            for j in 0..self.dim {
-                let row = &c.factor[j * self.dim..];
-                out[(i, j)] = c.mean[j] + (0..=j).map(|l| row[l] * z[l]).sum::<f64>();
-            }
+            (0..self.dim).for_each(|j| out[(i, j)] = c.mean[j] + c.scaled(&z, j));
         }
         out
     }
@@ -300,12 +324,22 @@ impl Density for GaussianMixture {
 impl Component {
     /// `-ln det L - d ln(2 pi) / 2`.
     fn log_norm(&self, d: usize) -> f64 {
-        let log_det: f64 = (0..d).map(|j| ln(self.factor[j * d + j])).sum();
-        -log_det - 0.5 * d as f64 * LN_2PI
+        -self.log_det(d) - 0.5 * d as f64 * LN_2PI
+    }
+
+    /// `ln det L`.
+    pub(crate) fn log_det(&self, d: usize) -> f64 {
+        (0..d).map(|j| ln(self.factor[j * d + j])).sum()
+    }
+
+    /// Entry j of `L z`.
+    pub(crate) fn scaled(&self, z: &[f64], j: usize) -> f64 {
+        let row = &self.factor[j * z.len()..];
+        (0..=j).map(|l| row[l] * z[l]).sum()
     }
 
     /// `y = L^-1 (x - m)`, column by column.
-    fn whiten(&self, x: MatRef<'_, f64>, y: &mut [f64]) {
+    pub(crate) fn whiten(&self, x: MatRef<'_, f64>, y: &mut [f64]) {
         let (n, d) = (x.nrows(), x.ncols());
         for j in 0..d {
             let (done, rest) = y.split_at_mut(j * n);

@@ -1,7 +1,7 @@
 //! Tests of the density and of its fits.
 
 use super::*;
-use crate::Data;
+use crate::{Data, EmConfig};
 use numerics::linalg::symmetric_eigen;
 use numerics::math::sum;
 use numerics::random::{standard_normal, stream};

@@ -6,7 +6,7 @@
 
 pub use rand_pcg::Pcg64;
 
-use crate::math::normal_quantile;
+use crate::math::{exp, ln, normal_quantile};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -57,6 +57,28 @@ pub fn fill_standard_normal(rng: &mut Pcg64, out: &mut [f64]) {
     }
 }
 
+/// A gamma variable of this shape (> 0) and scale one, by rejection (Marsaglia and Tsang 2000).
+pub fn gamma(rng: &mut Pcg64, shape: f64) -> f64 {
+    // A variable of a shape below one is one of the next shape times a power of a uniform one.
+    let boost = if shape < 1.0 {
+        exp(ln(uniform(rng)) / shape)
+    } else {
+        1.0
+    };
+    let d = if shape < 1.0 { shape + 1.0 } else { shape } - 1.0 / 3.0;
+    loop {
+        let x = standard_normal(rng);
+        let v = 1.0 + x / (9.0 * d).sqrt();
+        if v <= 0.0 {
+            continue;
+        }
+        let v = v * v * v;
+        if ln(uniform(rng)) < 0.5 * x * x + d * (1.0 - v + ln(v)) {
+            return boost * d * v;
+        }
+    }
+}
+
 /// An index drawn with the given probabilities (they need not sum to one).
 ///
 /// # Panics
@@ -103,6 +125,23 @@ mod tests {
         let (least, most) = (midpoint(0), midpoint(u64::MAX));
         assert!(0.0 < least && most < 1.0, "{least:e} {most}");
         assert!(normal_quantile(least).is_finite() && normal_quantile(most).is_finite());
+    }
+
+    #[test]
+    fn gamma_variables_have_their_moments() {
+        for shape in [0.4, 1.0, 7.5] {
+            let mut rng = stream(1, "gamma");
+            let draws: Vec<f64> = (0..20_000).map(|_| gamma(&mut rng, shape)).collect();
+            let (mean, error) = mean_and_standard_error(&draws);
+            assert!((mean - shape).abs() < 4.0 * error, "{shape}: {mean}");
+            // The variance is the shape as well; its error is below that of an exponential's.
+            let squares: Vec<f64> = draws.iter().map(|g| (g - shape) * (g - shape)).collect();
+            let (variance, error) = mean_and_standard_error(&squares);
+            assert!(
+                (variance - shape).abs() < 4.0 * error,
+                "{shape}: {variance}"
+            );
+        }
     }
 
     #[test]

@@ -9,6 +9,21 @@ pub fn ln_gamma(a: f64) -> f64 {
     lgamma(a)
 }
 
+/// The digamma function, `d ln Gamma(a) / da`, for a > 0: the recurrence up to 10, then the asymptotic
+/// series.
+#[must_use]
+pub fn digamma(a: f64) -> f64 {
+    let (mut a, mut below) = (a, 0.0);
+    while a < 10.0 {
+        below += 1.0 / a;
+        a += 1.0;
+    }
+    let s = 1.0 / (a * a);
+    let series =
+        s * (1.0 / 12.0 - s * (1.0 / 120.0 - s * (1.0 / 252.0 - s * (1.0 / 240.0 - s / 132.0))));
+    ln(a) - 0.5 / a - series - below
+}
+
 /// `ln B(a, b)`.
 #[must_use]
 pub fn ln_beta(a: f64, b: f64) -> f64 {
@@ -160,6 +175,19 @@ mod tests {
             let (p, _) = beta_pq(0.5, 0.5, x, 1.0 - x);
             let exact = std::f64::consts::FRAC_2_PI * libm::asin(x.sqrt());
             assert!((p / exact - 1.0).abs() < 1e-8, "{x}: {p} {exact}");
+        }
+    }
+
+    #[test]
+    fn digamma_is_the_slope_of_the_log_gamma_function() {
+        // -gamma, and -gamma - 2 ln 2.
+        let euler = 0.577_215_664_901_532_9;
+        assert!((digamma(1.0) + euler).abs() < 1e-13);
+        assert!((digamma(0.5) + euler + 2.0 * ln(2.0)).abs() < 1e-13);
+        for a in [0.3, 1.7, 6.0, 25.0, 300.0] {
+            let h = 1e-5 * a;
+            let slope = (ln_gamma(a + h) - ln_gamma(a - h)) / (2.0 * h);
+            assert!((digamma(a) - slope).abs() < 1e-7, "{a}");
         }
     }
 

@@ -1,8 +1,8 @@
-//! Expectation-maximisation for Gaussian mixtures, and the number of components by BIC.
+//! Expectation-maximisation for mixtures, and the number of components by BIC.
 
-use super::{Component, GaussianMixture};
 use crate::Density;
 use crate::data::{Data, DataError};
+use crate::gaussian_mixture::{Component, GaussianMixture};
 use faer::prelude::*;
 use numerics::linalg::{cholesky, symmetric_eigen};
 use numerics::math::{dot, exp, ln, sum};
@@ -75,84 +75,86 @@ pub enum EmError {
     Singular,
 }
 
-impl GaussianMixture {
-    /// Fits `components` normals by weighted maximum likelihood.
-    ///
-    /// # Errors
-    /// See [`EmError`].
-    pub fn fit(
-        data: Data<'_>,
-        components: usize,
-        config: &EmConfig,
-        rng: &mut Pcg64,
-    ) -> Result<Self, EmError> {
-        let em = Em::new(data, config)?;
-        em.check(components)?;
-        let mut best: Option<(f64, Self)> = None;
-        for _ in 0..config.restarts.max(1) {
-            let found = em.run(components, rng)?;
-            if best.as_ref().is_none_or(|b| found.0 > b.0) {
-                best = Some(found);
-            }
-            // One component has one optimum.
-            if components == 1 {
-                break;
-            }
-        }
-        best.map(|b| b.1).ok_or(EmError::Singular)
-    }
+/// A mixture that is fitted by expectation-maximisation.
+pub(crate) trait EmMixture: Density + Clone + Sized {
+    /// The first mixture, from Gaussian components.
+    fn start(components: GaussianMixture) -> Self;
 
-    /// Expectation-maximisation that starts from this mixture.
-    ///
-    /// # Errors
-    /// See [`EmError`]; or points of another dimension.
-    pub fn refined(&self, data: Data<'_>, config: &EmConfig) -> Result<Self, EmError> {
-        let em = Em::new(data, config)?;
-        em.check(self.len())?;
-        Ok(em.climb(self.clone())?.1)
-    }
+    /// `ln (w_k q_k(x_n))`, n x K, and how much each point counts in the mean and covariance of each
+    /// component (n x K), if not fully.
+    fn e_step(&self, x: MatRef<'_, f64>) -> (Mat<f64>, Option<Mat<f64>>);
 
-    /// Fits increasing numbers of components up to `most` (1, 2, ..., 9, then in steps of an
-    /// eighth) and returns the one with the smallest `BIC = p ln n - 2 ln L`, n the effective
-    /// number of points `(sum w)^2 / sum w^2`. The search ends when the BIC has not fallen for
-    /// `patience` tries in a row.
+    /// The next mixture, from the points' weighted responsibilities (n x K) and what [`Self::e_step`]
+    /// says of them.
     ///
     /// # Errors
-    /// See [`EmError`].
-    pub fn fit_by_bic(
-        data: Data<'_>,
-        most: usize,
-        patience: usize,
-        config: &EmConfig,
-        rng: &mut Pcg64,
-    ) -> Result<Self, EmError> {
-        let em = Em::new(data, config)?;
-        em.check(1)?;
-        let n = em.effective;
-        let mut best: Option<(f64, Self)> = None;
-        let mut stale = 0;
-        let mut components = 1;
-        while components <= most.min(em.n) {
-            let fitted = Self::fit(data, components, config, rng)?;
-            let likelihood: f64 = em.mean_log_likelihood(&fitted) * n;
-            let bic = fitted.num_free() as f64 * ln(n) - 2.0 * likelihood;
-            if best.as_ref().is_none_or(|b| bic < b.0) {
-                best = Some((bic, fitted));
-                stale = 0;
-            } else {
-                stale += 1;
-                if stale >= patience {
-                    break;
-                }
-            }
-            components += components.div_ceil(8);
-        }
-        best.map(|b| b.1).ok_or(EmError::Singular)
-    }
+    /// Covariances that are singular.
+    fn m_step(
+        &self,
+        em: &Em<'_>,
+        responsibilities: &Mat<f64>,
+        counts: Option<Mat<f64>>,
+    ) -> Result<Self, EmError>;
+
+    /// Number of components.
+    fn components(&self) -> usize;
+
+    /// Free parameters.
+    fn num_free(&self) -> usize;
 }
 
+/// The fits of a kind of mixture.
+macro_rules! fitted_by_em {
+    ($mixture:ty) => {
+        impl $mixture {
+            /// Fits `components` components by weighted maximum likelihood.
+            ///
+            /// # Errors
+            /// See [`EmError`](crate::EmError).
+            pub fn fit(
+                data: crate::Data<'_>,
+                components: usize,
+                config: &crate::EmConfig,
+                rng: &mut numerics::random::Pcg64,
+            ) -> Result<Self, crate::EmError> {
+                crate::em::Em::new(data, config)?.fit(components, rng)
+            }
+
+            /// Expectation-maximisation that starts from this mixture.
+            ///
+            /// # Errors
+            /// See [`EmError`](crate::EmError); or points of another dimension.
+            pub fn refined(
+                &self,
+                data: crate::Data<'_>,
+                config: &crate::EmConfig,
+            ) -> Result<Self, crate::EmError> {
+                crate::em::Em::new(data, config)?.refine(self)
+            }
+
+            /// Fits increasing numbers of components up to `most` (1, 2, ..., 9, then in steps of an
+            /// eighth) and returns the one with the smallest `BIC = p ln n - 2 ln L`, n the effective
+            /// number of points `(sum w)^2 / sum w^2`. The search ends when the BIC has not fallen for
+            /// `patience` tries in a row.
+            ///
+            /// # Errors
+            /// See [`EmError`](crate::EmError).
+            pub fn fit_by_bic(
+                data: crate::Data<'_>,
+                most: usize,
+                patience: usize,
+                config: &crate::EmConfig,
+                rng: &mut numerics::random::Pcg64,
+            ) -> Result<Self, crate::EmError> {
+                crate::em::Em::new(data, config)?.fit_by_bic(most, patience, rng)
+            }
+        }
+    };
+}
+pub(crate) use fitted_by_em;
+
 /// Expectation-maximisation on fixed points.
-struct Em<'a> {
+pub(crate) struct Em<'a> {
     x: MatRef<'a, f64>,
     /// With sum one.
     weights: Vec<f64>,
@@ -164,7 +166,7 @@ struct Em<'a> {
 }
 
 impl<'a> Em<'a> {
-    fn new(data: Data<'a>, config: &EmConfig) -> Result<Self, EmError> {
+    pub(crate) fn new(data: Data<'a>, config: &EmConfig) -> Result<Self, EmError> {
         data.check()?;
         let weights = data.shares();
         let squares: f64 = weights.iter().map(|w| w * w).sum();
@@ -196,6 +198,60 @@ impl<'a> Em<'a> {
         })
     }
 
+    pub(crate) fn fit<M: EmMixture>(
+        &self,
+        components: usize,
+        rng: &mut Pcg64,
+    ) -> Result<M, EmError> {
+        self.check(components)?;
+        let mut best: Option<(f64, M)> = None;
+        for _ in 0..self.config.restarts.max(1) {
+            let found = self.run(components, rng)?;
+            if best.as_ref().is_none_or(|b| found.0 > b.0) {
+                best = Some(found);
+            }
+            // One component has one optimum.
+            if components == 1 {
+                break;
+            }
+        }
+        best.map(|b| b.1).ok_or(EmError::Singular)
+    }
+
+    pub(crate) fn refine<M: EmMixture>(&self, start: &M) -> Result<M, EmError> {
+        self.check(start.components())?;
+        Ok(self.climb(start.clone())?.1)
+    }
+
+    pub(crate) fn fit_by_bic<M: EmMixture>(
+        &self,
+        most: usize,
+        patience: usize,
+        rng: &mut Pcg64,
+    ) -> Result<M, EmError> {
+        self.check(1)?;
+        let n = self.effective;
+        let mut best: Option<(f64, M)> = None;
+        let mut stale = 0;
+        let mut components = 1;
+        while components <= most.min(self.n) {
+            let fitted: M = self.fit(components, rng)?;
+            let likelihood: f64 = self.mean_log_likelihood(&fitted) * n;
+            let bic = fitted.num_free() as f64 * ln(n) - 2.0 * likelihood;
+            if best.as_ref().is_none_or(|b| bic < b.0) {
+                best = Some((bic, fitted));
+                stale = 0;
+            } else {
+                stale += 1;
+                if stale >= patience {
+                    break;
+                }
+            }
+            components += components.div_ceil(8);
+        }
+        best.map(|b| b.1).ok_or(EmError::Singular)
+    }
+
     fn check(&self, components: usize) -> Result<(), EmError> {
         if components == 0 || components > self.n {
             return Err(EmError::Components {
@@ -206,7 +262,7 @@ impl<'a> Em<'a> {
         Ok(())
     }
 
-    fn mean_log_likelihood(&self, mixture: &GaussianMixture) -> f64 {
+    fn mean_log_likelihood(&self, mixture: &impl Density) -> f64 {
         let log_prob = mixture.log_prob(self.x);
         let terms: Vec<f64> = log_prob
             .iter()
@@ -217,22 +273,23 @@ impl<'a> Em<'a> {
     }
 
     /// One start: mean log-likelihood and mixture.
-    fn run(&self, components: usize, rng: &mut Pcg64) -> Result<(f64, GaussianMixture), EmError> {
-        self.climb(self.maximise(&self.hard_assignment(&self.centres(components, rng)))?)
+    fn run<M: EmMixture>(&self, components: usize, rng: &mut Pcg64) -> Result<(f64, M), EmError> {
+        let assignment = self.hard_assignment(&self.centres(components, rng));
+        self.climb(M::start(self.maximise(&assignment, None)?))
     }
 
     /// Iterations from a first mixture: mean log-likelihood and mixture.
-    fn climb(&self, mut mixture: GaussianMixture) -> Result<(f64, GaussianMixture), EmError> {
+    fn climb<M: EmMixture>(&self, mut mixture: M) -> Result<(f64, M), EmError> {
         let mut last = f64::NEG_INFINITY;
         for _ in 0..self.config.iterations {
-            let mut joint = mixture.joint_log_prob(self.x);
+            let (mut joint, counts) = mixture.e_step(self.x);
             let likelihood = self.responsibilities(&mut joint);
             // With a prior the likelihood need not rise at every step.
             if (likelihood - last).abs() < self.config.tolerance {
                 return Ok((likelihood, mixture));
             }
             last = likelihood;
-            mixture = self.maximise(&joint)?;
+            mixture = mixture.m_step(self, &joint, counts)?;
         }
         Ok((self.mean_log_likelihood(&mixture), mixture))
     }
@@ -320,19 +377,27 @@ impl<'a> Em<'a> {
         r
     }
 
-    /// M-step from weighted responsibilities (n x K). A component that has lost its points is reset
-    /// to the mean and covariance of all points, with little weight.
-    fn maximise(&self, r: &Mat<f64>) -> Result<GaussianMixture, EmError> {
+    /// Weights, means and covariances from weighted responsibilities (n x K), times what the points
+    /// count in means and covariances, if not fully. A component that has lost its points is reset to
+    /// the mean and covariance of all points, with little weight.
+    pub(crate) fn maximise(
+        &self,
+        r: &Mat<f64>,
+        counted: Option<&Mat<f64>>,
+    ) -> Result<GaussianMixture, EmError> {
         let d = self.x.ncols();
         let (mut weights, mut means, mut covariances) = (Vec::new(), Vec::new(), Vec::new());
         for k in 0..r.ncols() {
             let own = col(r.as_ref(), k);
             let share = sum(own);
             let lost = share * self.effective < 1e-3;
-            let (own, norm) = if lost {
-                (&self.weights[..], 1.0)
-            } else {
-                (own, share)
+            let (own, norm) = match counted {
+                _ if lost => (&self.weights[..], 1.0),
+                None => (own, share),
+                Some(counted) => {
+                    let own = col(counted.as_ref(), k);
+                    (own, sum(own))
+                }
             };
             let mean: Vec<f64> = (0..d).map(|j| dot(own, col(self.x, j)) / norm).collect();
             let mut cov = covariance(self.x, own, &mean);
