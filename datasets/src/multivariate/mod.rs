@@ -2,6 +2,7 @@
 //! dimensions.
 
 mod autoregressive;
+mod crescents;
 mod funnel;
 mod gaussians;
 mod gumbel;
@@ -15,6 +16,8 @@ use numerics::random::Pcg64;
 pub enum Multivariate {
     /// One dimension, skewed: the standard Gumbel distribution.
     Gumbel,
+    /// Two dimensions, two thin half circles.
+    Crescents,
     /// Three dimensions whose scale spans orders of magnitude: Neal's funnel (2003).
     Funnel,
     /// Five dimensions, correlated, with heavy tails: Student's t with 4 degrees of freedom.
@@ -25,13 +28,20 @@ pub enum Multivariate {
 
 impl Multivariate {
     /// All of them, by dimension.
-    pub const ALL: [Self; 4] = [Self::Gumbel, Self::Funnel, Self::StudentT, Self::Gaussians];
+    pub const ALL: [Self; 5] = [
+        Self::Gumbel,
+        Self::Crescents,
+        Self::Funnel,
+        Self::StudentT,
+        Self::Gaussians,
+    ];
 
     /// Name in tables and labels of random streams.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Gumbel => "gumbel",
+            Self::Crescents => "crescents",
             Self::Funnel => "funnel",
             Self::StudentT => "student_t",
             Self::Gaussians => "gaussians",
@@ -43,6 +53,7 @@ impl Multivariate {
     pub fn dim(self) -> usize {
         match self {
             Self::Gumbel => 1,
+            Self::Crescents => crescents::DIM,
             Self::Funnel => funnel::DIM,
             Self::StudentT => student_t::DIM,
             Self::Gaussians => gaussians::DIM,
@@ -57,6 +68,7 @@ impl Multivariate {
         for i in 0..n {
             match self {
                 Self::Gumbel => x[0] = gumbel::draw(rng),
+                Self::Crescents => crescents::draw(rng, &mut x),
                 Self::Funnel => funnel::draw(rng, &mut x),
                 Self::StudentT => student_t::draw(rng, &mut x),
                 Self::Gaussians => gaussians::draw(rng, &mut x),
@@ -74,6 +86,7 @@ impl Multivariate {
         let row = |i| -> Vec<f64> { x.row(i).iter().copied().collect() };
         let log_density = |x: Vec<f64>| match self {
             Self::Gumbel => gumbel::log_density(x[0]),
+            Self::Crescents => crescents::log_density(&x),
             Self::Funnel => funnel::log_density(&x),
             Self::StudentT => student_t::log_density(&x),
             Self::Gaussians => gaussians::log_density(&x),
