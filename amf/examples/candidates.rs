@@ -5,17 +5,14 @@
 //! `-- 101,102 1000 rings,funnel`: for each target the divergence of each candidate alone with its
 //! seconds, then `KL(target || mixture)` and seconds of each recipe.
 
-use amf::experts::{
-    BaseConfig, Components, FlowExpert, GaussianMixtureExpert, StudentMixtureExpert,
-};
+use amf::experts::BaseConfig;
 use amf::{ExpertConfig, NamedExpert, Recipe, WeightData};
 use datasets::Family;
 use datasets::multivariate::Multivariate;
-use density::{Data, Density, EmConfig, FitContext, log_prob_table, mixture_log_prob};
+use density::{Data, FitContext, log_prob_table, mixture_log_prob};
 use faer::prelude::*;
 use metrics::kl_exact;
-use numerics::matrix::col;
-use numerics::matrix::col_mut;
+use numerics::matrix::{col, col_mut};
 use numerics::random::stream;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -23,78 +20,49 @@ use std::error::Error;
 const TEST: usize = 10_000;
 
 /// Recipes: the names of their experts.
-const RECIPES: [(&str, &str); 5] = [
+const RECIPES: [(&str, &str); 6] = [
     (
-        "before",
-        "maf realnvp maf_normal realnvp_normal rbig gmm gmm_12 gmm_16 gmm_24 gmm_32",
+        "default",
+        "maf realnvp maf_normal realnvp_normal rbig gmm gmm_12 gmm_16 gmm_24 gmm_32 gmm_fine gmm_16_fine gmm_32_fine smm",
     ),
     (
-        "fine",
-        "maf_f realnvp_f maf_normal realnvp_normal rbig gmm_f gmm_12_f gmm_16_f gmm_24_f gmm_32_f",
+        "no_student",
+        "maf realnvp maf_normal realnvp_normal rbig gmm gmm_12 gmm_16 gmm_24 gmm_32 gmm_fine gmm_16_fine gmm_32_fine",
     ),
     (
-        "both",
-        "maf_f realnvp_f maf_normal realnvp_normal rbig gmm gmm_12 gmm_16 gmm_24 gmm_32 gmm_f gmm_16_f gmm_32_f",
+        "coarse",
+        "maf_coarse realnvp_coarse maf_normal realnvp_normal rbig gmm gmm_12 gmm_16 gmm_24 gmm_32",
     ),
     (
-        "both_student",
-        "maf_f realnvp_f maf_normal realnvp_normal rbig gmm gmm_12 gmm_16 gmm_24 gmm_32 gmm_f gmm_16_f gmm_32_f smm",
+        "maf_only",
+        "maf maf_normal gmm gmm_12 gmm_16 gmm_24 gmm_32 gmm_fine gmm_16_fine gmm_32_fine smm",
     ),
     (
-        "no_flows",
-        "gmm gmm_12 gmm_16 gmm_24 gmm_32 gmm_f gmm_16_f gmm_32_f smm",
+        "no_rbig",
+        "maf realnvp maf_normal realnvp_normal gmm gmm_12 gmm_16 gmm_24 gmm_32 gmm_fine gmm_16_fine gmm_32_fine smm",
+    ),
+    (
+        "mixtures",
+        "gmm gmm_12 gmm_16 gmm_24 gmm_32 gmm_fine gmm_16_fine gmm_32_fine smm",
     ),
 ];
 
+/// The experts of the default recipe, and those that are compared with them: here flows on bases with
+/// the higher floor of variances.
 fn candidates() -> Vec<NamedExpert> {
     let mut all = Recipe::default().experts;
-    let fine = |em: EmConfig, prior: f64| EmConfig {
-        floor: 1e-6,
-        prior: if em.prior > 0.0 { em.prior } else { prior },
-        ..em
-    };
-    let mut added = Vec::new();
-    for (suffix, prior) in [("f", 0.0)] {
-        for e in &all {
-            let kind = match &e.kind {
-                ExpertConfig::GaussianMixture(g) => {
-                    let em = fine(g.em, prior);
-                    ExpertConfig::GaussianMixture(GaussianMixtureExpert { em, ..*g })
-                }
-                ExpertConfig::Flow(f) => {
-                    let BaseConfig::GaussianMixture(g) = f.base else {
-                        continue;
-                    };
-                    let em = fine(g.em, prior);
-                    let base = BaseConfig::GaussianMixture(GaussianMixtureExpert { em, ..g });
-                    ExpertConfig::Flow(FlowExpert { base, ..f.clone() })
-                }
-                _ => continue,
-            };
-            added.push(NamedExpert::new(&format!("{}_{suffix}", e.name), kind));
+    for name in ["maf", "realnvp"] {
+        let own = all.iter().find(|e| e.name == name).map(|e| &e.kind);
+        let Some(ExpertConfig::Flow(flow)) = own else {
+            continue;
+        };
+        let mut flow = flow.clone();
+        if let BaseConfig::GaussianMixture(base) = &mut flow.base {
+            base.em.floor = 1e-3;
         }
+        let kind = ExpertConfig::Flow(flow);
+        all.push(NamedExpert::new(&format!("{name}_coarse"), kind));
     }
-    for (name, prior) in [("smm", 0.0)] {
-        let em = EmConfig {
-            restarts: 1,
-            iterations: 100,
-            tolerance: 1e-5,
-            floor: 1e-6,
-            prior,
-        };
-        let components = Components::Bic {
-            most: 25,
-            patience: 4,
-        };
-        let expert = StudentMixtureExpert {
-            components,
-            average: 1,
-            em,
-        };
-        added.push(NamedExpert::new(name, ExpertConfig::StudentMixture(expert)));
-    }
-    all.append(&mut added);
-    all.retain(|e| RECIPES.iter().any(|r| r.1.split(' ').any(|n| n == e.name)));
     all
 }
 

@@ -5,7 +5,7 @@ use amf::archive::KINDS;
 use amf::{Column, Draws, ExpertConfig, NamedExpert, Recipe};
 use density::{
     Affine, Arcsinh, ArcsinhColumn, Bijection, Data, Density, EmConfig, FitContext,
-    GaussianMixture, Kde, Mixture, Rotation, Support, Transformed, archive,
+    GaussianMixture, Kde, Mixture, Rotation, StudentMixture, Support, Transformed, archive,
 };
 use faer::prelude::*;
 use flows::{Architecture, Base, Flow};
@@ -26,6 +26,12 @@ fn mixture(d: usize) -> GaussianMixture {
     let x = points(300, d);
     let em = EmConfig::default();
     GaussianMixture::fit(Data::new(x.as_ref()), 2, &em, &mut stream(1, "em")).unwrap()
+}
+
+fn students(d: usize) -> StudentMixture {
+    let x = points(300, d);
+    let em = EmConfig::default();
+    StudentMixture::fit(Data::new(x.as_ref()), 2, &em, &mut stream(1, "em")).unwrap()
 }
 
 /// A flow that does something: its parameters are drawn.
@@ -101,6 +107,7 @@ fn every(d: usize) -> Vec<(&'static str, Box<dyn Density>)> {
     let given: &'static Flow = Box::leak(Box::new(flow(maf.clone(), d, 2, Base::StandardNormal)));
     vec![
         ("gaussian mixture", Box::new(mixture(d))),
+        ("student mixture", Box::new(students(d))),
         ("kernel density", Box::new(kde)),
         ("mixture", Box::new(Mixture::new(average, vec![0.3, 0.7]))),
         ("affine", behind(affine.clone())),

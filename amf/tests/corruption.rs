@@ -22,6 +22,7 @@ const SETTINGS: &str = r#"(
         (name: "rbig", kind: Rbig((model: (layers: Count(1), marginal: Smooth(), rotation: Random)))),
         (name: "histogram", kind: Rbig((model: (layers: Count(1), marginal: Histogram(bins: 4, widen: 0.1, clamp: 1e-4), rotation: Pca)))),
         (name: "gmm", kind: GaussianMixture((components: Fixed(2), average: 1))),
+        (name: "smm", kind: StudentMixture((components: Fixed(2)))),
         (name: "kde", kind: Kde(())),
     ],
     rule: Stacking(tolerance: 1e-8, max_iterations: 200, batch: 1),

@@ -19,7 +19,7 @@ const CHECKPOINT: Duration = Duration::from_secs(10);
 
 pub fn run(args: &Fit) -> Result<()> {
     if args.print_config {
-        let text = ron::ser::to_string_pretty(&Recipe::default(), ron::ser::PrettyConfig::new())?;
+        let text = Recipe::default().to_ron()?;
         return Output::check(None, &[])?.write(|w| writeln!(w, "{text}"));
     }
     let read = [args.data.as_deref(), args.config.as_deref()];

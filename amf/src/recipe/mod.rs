@@ -66,6 +66,14 @@ impl Recipe {
         self.rule.check()
     }
 
+    /// The settings as text in RON, see [`Self::parse`].
+    ///
+    /// # Errors
+    /// None for sound settings.
+    pub fn to_ron(&self) -> Result<String, ron::Error> {
+        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::new())
+    }
+
     /// Reads and checks settings in RON.
     ///
     /// # Errors

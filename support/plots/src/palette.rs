@@ -26,6 +26,10 @@ pub fn of(model: &str) -> RGBColor {
         "gmm_16" => RGBColor(150, 118, 190),
         "gmm_24" => RGBColor(112, 76, 160),
         "gmm_32" => RGBColor(70, 35, 120),
+        "gmm_fine" => RGBColor(225, 190, 210),
+        "gmm_16_fine" => RGBColor(190, 200, 120),
+        "gmm_32_fine" => RGBColor(120, 140, 40),
+        "smm" => RGBColor(165, 105, 60),
         _ => RGBColor(204, 121, 167),
     }
 }
@@ -45,7 +49,8 @@ pub fn label(model: &str) -> String {
         "gmm_bic" => "GMM by BIC".into(),
         "kde" => "KDE".into(),
         "gmm" => "GMM".into(),
-        gmm if gmm.starts_with("gmm_") => format!("GMM {}", &gmm[4..]),
+        "smm" => "Student-t mixture".into(),
+        gmm if gmm.starts_with("gmm_") => format!("GMM {}", gmm[4..].replace('_', " ")),
         other => other.into(),
     }
 }
