@@ -129,10 +129,13 @@ impl GaussianMixtureExpert {
     }
 }
 
+/// Fits a mixture: its number of components, and the density.
+type OneFit<'a> = dyn Fn(&mut Pcg64) -> Result<(usize, Box<dyn Density>), EmError> + 'a;
+
 /// The average of several mixtures, of which `one` fits one and tells its number of components.
 pub(super) fn averaged(
     count: usize,
-    one: &dyn Fn(&mut Pcg64) -> Result<(usize, Box<dyn Density>), EmError>,
+    one: &OneFit<'_>,
     train: Data<'_>,
     validation: Option<Data<'_>>,
     rng: &dyn Fn(&str) -> Pcg64,
